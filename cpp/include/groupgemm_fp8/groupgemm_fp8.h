@@ -1,0 +1,297 @@
+/*
+ * groupgemm_fp8: grouped FP8 matrix products with groupwise scales.
+ *
+ * For group g and its rows r in [m_indptr[g], m_indptr[g + 1]):
+ *
+ *     out[r, j] = cast( sum over k-blocks kb of
+ *                       a_scale(r, kb) * b_scale(g, j, kb) *
+ *                       sum over k in kb of a[r, k] * b[g, j, k] )
+ *
+ * a and b hold FP8 values, the scales are float32, the outer sum is float32, and the cast
+ * rounds to nearest even. The order of the outer sum is fixed: k-blocks ascend, and each block
+ * adds acc = fma(a_scale * b_scale, block_sum, acc). A result row depends only on its own row
+ * of a, its scales, its group's b and b_scale, and the backend.
+ *
+ * The simple use is one call:
+ *
+ *     ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
+ *     args.a = a; args.b = b; args.a_scale = sa; args.b_scale = sb;
+ *     args.m_indptr = m_indptr; args.out = out;
+ *     args.cum_m = cum_m; args.n = n; args.k = k; args.batch_size = groups;
+ *     int32_t status = ggfp8_group_gemm_nt_groupwise(&args, NULL, 0, stream);
+ *     if (status != GGFP8_SUCCESS) fprintf(stderr, "%s\n", ggfp8_last_error());
+ *
+ * Rules that hold for every function:
+ *   - Sizes and strides are counted in elements unless a name ends in _bytes.
+ *   - A zero in a struct member means its default.
+ *   - The result is a status (0 is success) and ggfp8_last_error() explains the last failure.
+ *   - All functions may be called from any thread at any time, the first call included.
+ *   - Nothing is printed, thrown or aborted; the caller's current device is restored.
+ *   - The library owns no device memory and never synchronises a stream, except where
+ *     GGFP8_FLAG_VALIDATE_M_INDPTR asks for it.
+ *   - No CUDA header is needed: a stream is the cudaStream_t passed as void*.
+ *
+ * Environment variables, read by each call:
+ *   GGFP8_BACKEND      name of the backend to use where args->backend is NULL
+ *   GGFP8_NUM_THREADS  most threads the CPU backend may use; default: the usable processors
+ *   GGFP8_CPU_ISA      portable, avx2 or avx512: instruction set of the CPU backend; default: the
+ *                      widest there is. It never changes a result.
+ *
+ * Source of the operation: FlashInfer's flashinfer.gemm.group_gemm_fp8_nt_groupwise.
+ */
+#ifndef GROUPGEMM_FP8_GROUPGEMM_FP8_H_
+#define GROUPGEMM_FP8_GROUPGEMM_FP8_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define GGFP8_API
+#else
+#define GGFP8_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------ version */
+
+#define GGFP8_VERSION_MAJOR 0
+#define GGFP8_VERSION_MINOR 1
+#define GGFP8_VERSION_PATCH 0
+
+/* The version of the library that was loaded: major * 10000 + minor * 100 + patch. */
+GGFP8_API int32_t ggfp8_version(void);
+
+/* ------------------------------------------------------------------- status */
+
+/* Values are pinned: they never change meaning and are never reused. */
+#define GGFP8_SUCCESS 0
+
+/* 1xx: an argument is wrong. Nothing was enqueued and out is untouched. */
+#define GGFP8_ERROR_INVALID_ARGUMENT 100    /* a required pointer is NULL, an unknown flag */
+#define GGFP8_ERROR_INVALID_STRUCT_SIZE 101 /* struct_size is below v1 or has unknown content */
+#define GGFP8_ERROR_INVALID_DTYPE 110       /* a dtype code is not allowed in this place */
+#define GGFP8_ERROR_INVALID_SHAPE 120       /* a size is negative, too large or not a multiple */
+#define GGFP8_ERROR_INVALID_STRIDE 121      /* a stride is too small or not a multiple */
+#define GGFP8_ERROR_INVALID_ALIGNMENT 122   /* a pointer is not aligned for its element type */
+#define GGFP8_ERROR_INVALID_GRANULARITY 130 /* a scale granularity that no backend knows */
+#define GGFP8_ERROR_INVALID_SCALE_MAJOR 131 /* neither GGFP8_SCALE_MAJOR_MN nor _K */
+#define GGFP8_ERROR_INVALID_MMA_SM 132      /* neither 1 nor 2 */
+#define GGFP8_ERROR_INVALID_DEVICE 140      /* unknown device type, or no such device */
+#define GGFP8_ERROR_INVALID_M_INDPTR 150    /* found by GGFP8_FLAG_VALIDATE_M_INDPTR */
+#define GGFP8_ERROR_INVALID_WORKSPACE 160   /* workspace is NULL, misaligned or too small */
+
+/* 2xx: the request is legal, but no backend takes it. Nothing was enqueued. */
+#define GGFP8_ERROR_UNKNOWN_BACKEND 200 /* no backend of that name */
+#define GGFP8_ERROR_UNSUPPORTED 201     /* every backend refused; the message lists the reasons */
+
+/* 3xx: the system failed. */
+#define GGFP8_ERROR_NO_DRIVER 300          /* a GPU call, but no CUDA driver or device is usable */
+#define GGFP8_ERROR_CUDA 301               /* a CUDA call failed; the message has its name */
+#define GGFP8_ERROR_OUT_OF_HOST_MEMORY 302 /* a host allocation or a thread could not be had */
+#define GGFP8_ERROR_INTERNAL 399           /* a defect of this library */
+
+/* A short constant English phrase for a status; never NULL, also for unknown values. */
+GGFP8_API const char* ggfp8_status_string(int32_t status);
+
+/*
+ * One sentence about the last failure on this thread: which argument, what was got, what was
+ * wanted. Empty after no failure. Valid until the next call that fails on this thread; a
+ * successful call leaves it as it was.
+ */
+GGFP8_API const char* ggfp8_last_error(void);
+
+/* ---------------------------------------------------------------- constants */
+
+/* Element types. */
+#define GGFP8_DTYPE_FLOAT8_E4M3FN 1 /* OCP E4M3: max 448, NaN 0x7F and 0xFF, no infinity */
+#define GGFP8_DTYPE_FLOAT8_E5M2 2   /* OCP E5M2: max 57344, with infinities and NaNs */
+#define GGFP8_DTYPE_BFLOAT16 3
+#define GGFP8_DTYPE_FLOAT16 4
+#define GGFP8_DTYPE_FLOAT32 5
+
+/* Layout of both scale arrays: which index runs fastest in memory. */
+#define GGFP8_SCALE_MAJOR_MN 1 /* a_scale (kb, mb), b_scale (batch_size, kb, nb) */
+#define GGFP8_SCALE_MAJOR_K 2  /* a_scale (mb, kb), b_scale (batch_size, nb, kb) */
+
+/* Device types, numbered as in DLPack. */
+#define GGFP8_DEVICE_CPU 1
+#define GGFP8_DEVICE_CUDA 2
+
+/*
+ * Reads m_indptr back and checks it: 0 <= m_indptr[g] <= m_indptr[g + 1] <= cum_m, and multiples
+ * of 128 where scale_granularity_m is 128. On CUDA this synchronises the stream, so it cannot be
+ * used while the stream is being captured. Without the flag the values are clamped on the device:
+ * a malformed m_indptr leaves the affected rows unspecified and is memory-safe.
+ */
+#define GGFP8_FLAG_VALIDATE_M_INDPTR 1u
+
+/* ------------------------------------------------------------------- limits */
+
+#define GGFP8_MAX_CUM_M 2147483520    /* rows of a and out (m_indptr is int32) */
+#define GGFP8_MAX_N 2147483520        /* columns of out */
+#define GGFP8_MAX_K 2147483520        /* inner dimension */
+#define GGFP8_MAX_BATCH_SIZE 16777216 /* groups */
+#define GGFP8_WORKSPACE_ALIGNMENT 256 /* bytes */
+
+/* The same limits as functions, for callers that cannot see macros. */
+GGFP8_API int64_t ggfp8_max_cum_m(void);
+GGFP8_API int64_t ggfp8_max_n(void);
+GGFP8_API int64_t ggfp8_max_k(void);
+GGFP8_API int64_t ggfp8_max_batch_size(void);
+GGFP8_API size_t ggfp8_workspace_alignment(void);
+
+/* ---------------------------------------------------------------- arguments */
+
+/*
+ * Below, gm, gn, gk are the scale granularities; mb = ceil(cum_m / gm), nb = ceil(n / gn) and
+ * kb = ceil(k / gk) are the numbers of scale blocks. All arrays live on the device that
+ * device_type and device_id name, belong to the caller, and must stay alive until the stream has
+ * passed the call. Where an array has no elements its pointer may be NULL.
+ *
+ * The struct only grows at its end. struct_size tells which members the caller knows: members
+ * behind it count as zero; a larger struct is accepted while its unknown tail is all zero.
+ */
+typedef struct ggfp8_group_gemm_args {
+  size_t struct_size; /* sizeof(ggfp8_group_gemm_args) as the caller was compiled */
+
+  const void* a;           /* (cum_m, k) FP8, inner stride 1, any address */
+  const void* b;           /* (batch_size, n, k) FP8, inner stride 1, any address */
+  const float* a_scale;    /* MN: (kb, mb), K: (mb, kb); with gm = 128 the scale row of row r of
+                              group g is m_indptr[g] / 128 + (r - m_indptr[g]) / 128 */
+  const float* b_scale;    /* MN: (batch_size, kb, nb), K: (batch_size, nb, kb) */
+  const int32_t* m_indptr; /* (batch_size + 1): first row of each group, then the end; values
+                              need not start at 0, end at cum_m, or be multiples of anything */
+  void* out;               /* (cum_m, n), inner stride 1, aligned to its element; written only in
+                              rows [m_indptr[0], m_indptr[batch_size]), never read */
+
+  int64_t cum_m;      /* rows of a and out, 0 to GGFP8_MAX_CUM_M */
+  int64_t n;          /* a multiple of 8, 0 to GGFP8_MAX_N */
+  int64_t k;          /* a multiple of 16, 0 to GGFP8_MAX_K; k = 0 writes zeros */
+  int64_t batch_size; /* groups, 0 to GGFP8_MAX_BATCH_SIZE */
+
+  /* Distances between neighbours in memory, in elements; 0 means dense. */
+  int64_t a_row_stride;         /* >= k, a multiple of 16 */
+  int64_t b_row_stride;         /* >= k, a multiple of 16 */
+  int64_t b_group_stride;       /* >= n * b_row_stride, a multiple of 16 */
+  int64_t out_row_stride;       /* >= n */
+  int64_t a_scale_stride;       /* between the slow index's steps: MN >= mb, K >= kb */
+  int64_t b_scale_stride;       /* between the slow index's steps in a group: MN >= nb, K >= kb */
+  int64_t b_scale_group_stride; /* between groups: MN >= kb * b_scale_stride, K >= nb * it */
+
+  int32_t a_dtype;   /* GGFP8_DTYPE_FLOAT8_*; 0 means E4M3FN */
+  int32_t b_dtype;   /* GGFP8_DTYPE_FLOAT8_*, independent of a_dtype; 0 means E4M3FN */
+  int32_t out_dtype; /* GGFP8_DTYPE_BFLOAT16 (also 0), _FLOAT16 or _FLOAT32 */
+
+  int32_t scale_granularity_m; /* gm: 1 or 128; 0 means 1 */
+  int32_t scale_granularity_n; /* gn: 1, 64 or 128; 0 means 128 */
+  int32_t scale_granularity_k; /* gk: 32, 64, 96 or 128; 0 means 128 */
+  int32_t scale_major;         /* GGFP8_SCALE_MAJOR_*; 0 means MN */
+  int32_t mma_sm;              /* 1 or 2 SMs per tcgen05 instruction on data-center Blackwell;
+                                  without effect on the result elsewhere; 0 means 1 */
+  int32_t device_type;         /* GGFP8_DEVICE_*; 0 means CUDA */
+  int32_t device_id;           /* CUDA ordinal; 0 for the CPU */
+  uint32_t flags;              /* GGFP8_FLAG_* */
+  uint32_t reserved;           /* must be 0 */
+
+  const char* backend; /* name of the backend to use; NULL means the value of the environment
+                          variable GGFP8_BACKEND, and without it the first that supports the
+                          call */
+} ggfp8_group_gemm_args;
+
+/* clang-format off */
+#define GGFP8_GROUP_GEMM_ARGS_INIT            \
+  { sizeof(ggfp8_group_gemm_args),            \
+    NULL, NULL, NULL, NULL, NULL, NULL,       \
+    0, 0, 0, 0,                               \
+    0, 0, 0, 0, 0, 0, 0,                      \
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0u, 0u,     \
+    NULL }
+/* clang-format on */
+
+/* sizeof(ggfp8_group_gemm_args) as this library was compiled. */
+GGFP8_API size_t ggfp8_group_gemm_args_size(void);
+
+/* --------------------------------------------------------------- operations */
+
+/*
+ * Computes the grouped product. On CUDA the work is enqueued on stream (a cudaStream_t; NULL is
+ * the legacy default stream) and the call returns at once; it is legal while the stream is being
+ * captured, also as the first call of the process. On the CPU it returns when out is complete.
+ *
+ * workspace       device memory of at least the size that ggfp8_group_gemm_workspace_size gives,
+ *                 aligned to GGFP8_WORKSPACE_ALIGNMENT; any content; may be NULL where that is 0
+ * workspace_bytes size of workspace
+ *
+ * Errors: any status above.
+ */
+GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise(const ggfp8_group_gemm_args* args, void* workspace,
+                                                size_t workspace_bytes, void* stream);
+
+/*
+ * Writes to *bytes the workspace this call needs. The size depends on args (sizes, types,
+ * backend and pointer alignment; not on array contents) and the device alone.
+ * Errors: 1xx, 2xx, GGFP8_ERROR_NO_DRIVER.
+ */
+GGFP8_API int32_t ggfp8_group_gemm_workspace_size(const ggfp8_group_gemm_args* args, size_t* bytes);
+
+/* ------------------------------------------------------------ introspection */
+
+/* What a call would do. Strings are constants of the library. */
+typedef struct ggfp8_plan_info {
+  size_t struct_size;     /* in: sizeof(ggfp8_plan_info) as the caller was compiled */
+  const char* backend;    /* name of the backend that would run */
+  const char* config;     /* its kernel configuration, for example a tile shape */
+  size_t workspace_bytes; /* as ggfp8_group_gemm_workspace_size */
+  int32_t num_workers;    /* CTAs launched, or CPU threads at most */
+  int32_t reserved;
+} ggfp8_plan_info;
+
+/*
+ * Fills *plan with the backend and configuration that args would take; runs nothing. An empty
+ * problem (no output element) has backend and config "none".
+ * Errors: as ggfp8_group_gemm_workspace_size.
+ */
+GGFP8_API int32_t ggfp8_group_gemm_plan(const ggfp8_group_gemm_args* args, ggfp8_plan_info* plan);
+
+/* Backends compiled into this library, in the order in which selection asks them. */
+GGFP8_API int32_t ggfp8_num_backends(void);
+
+/* Name of backend idx, or NULL if idx is out of range. */
+GGFP8_API const char* ggfp8_backend_name(int32_t idx);
+
+/*
+ * Whether one backend would take args on their device: GGFP8_SUCCESS, or GGFP8_ERROR_UNSUPPORTED
+ * with the reason as ggfp8_last_error(). args->backend and GGFP8_BACKEND are ignored here.
+ * Errors: 1xx, GGFP8_ERROR_UNKNOWN_BACKEND, GGFP8_ERROR_NO_DRIVER.
+ */
+GGFP8_API int32_t ggfp8_backend_supports(const char* backend, const ggfp8_group_gemm_args* args);
+
+/* What the library knows about a device. */
+typedef struct ggfp8_device_info {
+  size_t struct_size;    /* in: sizeof(ggfp8_device_info) as the caller was compiled */
+  char name[256];        /* product name; for the CPU the instruction set its backend uses */
+  int32_t compute_major; /* CUDA compute capability; 0 for the CPU */
+  int32_t compute_minor;
+  int32_t num_processors; /* streaming multiprocessors, or usable CPU threads */
+  int32_t reserved;
+  int64_t l2_bytes; /* L2 cache; 0 where unknown */
+} ggfp8_device_info;
+
+/*
+ * Writes to *count the number of devices of that type: 1 for GGFP8_DEVICE_CPU.
+ * Errors: GGFP8_ERROR_INVALID_DEVICE; GGFP8_ERROR_NO_DRIVER with the driver's reason (*count = 0).
+ */
+GGFP8_API int32_t ggfp8_device_count(int32_t device_type, int32_t* count);
+
+/* Fills *info. Errors: GGFP8_ERROR_INVALID_DEVICE, GGFP8_ERROR_NO_DRIVER, GGFP8_ERROR_CUDA. */
+GGFP8_API int32_t ggfp8_device_query(int32_t device_type, int32_t device_id,
+                                     ggfp8_device_info* info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GROUPGEMM_FP8_GROUPGEMM_FP8_H_ */
