@@ -1,0 +1,105 @@
+// Which rows belong to which group, and which row tile a tile index means.
+//
+// One definition for host and device: kernels run it with one thread per chunk of groups, tests
+// run it serially against brute force. Groups are made disjoint and in-bounds here: a bound is the
+// running maximum of m_indptr clamped to [0, cum_m], so a malformed m_indptr costs no more work
+// than a good one and reaches no row outside the arrays.
+//
+//   chunk      a run of groups_per_chunk groups, the unit one thread prepares
+//   ChunkStart the state in front of a chunk: the row reached and the row tiles used up
+//   m tile     tile_m consecutive rows of one group; the last one of a group may be shorter
+#pragma once
+
+#include <cstdint>
+
+#include "core/math.h"
+
+namespace ggfp8 {
+
+struct GroupSchedule {
+  const int32_t* m_indptr;
+  int32_t batch_size;
+  int32_t cum_m;
+  int32_t tile_m;
+  int32_t groups_per_chunk;
+};
+
+struct ChunkStart {
+  int32_t row;          // running maximum of the bounds up to the chunk's first group
+  int32_t num_m_tiles;  // row tiles of all groups in front of the chunk
+};
+
+// The rows of one group and its place in the sequence of row tiles.
+struct GroupTiles {
+  int32_t group_idx;
+  int32_t row_begin;
+  int32_t row_end;
+  int32_t first_m_tile_idx;
+  int32_t num_m_tiles;
+};
+
+GGFP8_HOST_DEVICE inline int32_t clamped_bound(const GroupSchedule& schedule, int32_t idx) {
+  return clamp_to(schedule.m_indptr[idx], 0, schedule.cum_m);
+}
+
+// The largest bound inside a chunk: of the end of each of its groups, and of the very first row.
+GGFP8_HOST_DEVICE inline int32_t chunk_row_max(const GroupSchedule& schedule, int32_t chunk_idx) {
+  const int32_t first = chunk_idx * schedule.groups_per_chunk;
+  const int32_t last = min_of(first + schedule.groups_per_chunk, schedule.batch_size);
+  int32_t row = chunk_idx == 0 ? clamped_bound(schedule, 0) : 0;
+  for (int32_t group = first; group < last; ++group) {
+    row = max_of(row, clamped_bound(schedule, group + 1));
+  }
+  return row;
+}
+
+// Row tiles of one chunk, given the row reached in front of it.
+GGFP8_HOST_DEVICE inline int32_t chunk_num_m_tiles(const GroupSchedule& schedule, int32_t chunk_idx,
+                                                   int32_t row) {
+  const int32_t first = chunk_idx * schedule.groups_per_chunk;
+  const int32_t last = min_of(first + schedule.groups_per_chunk, schedule.batch_size);
+  int32_t num_m_tiles = 0;
+  for (int32_t group = first; group < last; ++group) {
+    const int32_t end = max_of(row, clamped_bound(schedule, group + 1));
+    num_m_tiles += ceil_div(end - row, schedule.tile_m);
+    row = end;
+  }
+  return num_m_tiles;
+}
+
+// The chunk that holds row tile m_tile_idx: the last whose start is not behind it. chunk_starts
+// has num_chunks entries in ascending order.
+GGFP8_HOST_DEVICE inline int32_t find_chunk(const ChunkStart* chunk_starts, int32_t num_chunks,
+                                            int32_t m_tile_idx) {
+  int32_t low = 0;
+  int32_t high = num_chunks - 1;
+  while (low < high) {
+    const int32_t middle = (low + high + 1) / 2;
+    if (chunk_starts[middle].num_m_tiles <= m_tile_idx) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+// The group that owns row tile m_tile_idx, which must lie in this chunk.
+GGFP8_HOST_DEVICE inline GroupTiles find_group(const GroupSchedule& schedule,
+                                               const ChunkStart& start, int32_t chunk_idx,
+                                               int32_t m_tile_idx) {
+  int32_t row = start.row;
+  int32_t first_m_tile_idx = start.num_m_tiles;
+  int32_t group = chunk_idx * schedule.groups_per_chunk;
+  for (;; ++group) {
+    const int32_t end = max_of(row, clamped_bound(schedule, group + 1));
+    const int32_t num_m_tiles = ceil_div(end - row, schedule.tile_m);
+    if (m_tile_idx < first_m_tile_idx + num_m_tiles || group + 1 >= schedule.batch_size) {
+      return {group, row, end, first_m_tile_idx, num_m_tiles};
+    }
+    first_m_tile_idx += num_m_tiles;
+    row = end;
+  }
+}
+
+}  // namespace ggfp8

@@ -1,0 +1,37 @@
+// Integer helpers for host and device code. Arguments are non-negative.
+#pragma once
+
+#ifdef __CUDACC__
+#define GGFP8_HOST_DEVICE __host__ __device__
+#else
+#define GGFP8_HOST_DEVICE
+#endif
+
+namespace ggfp8 {
+
+template <class Int>
+GGFP8_HOST_DEVICE constexpr Int ceil_div(Int value, Int divisor) {
+  return (value + divisor - 1) / divisor;
+}
+
+template <class Int>
+GGFP8_HOST_DEVICE constexpr Int round_up(Int value, Int multiple) {
+  return ceil_div(value, multiple) * multiple;
+}
+
+template <class Int>
+GGFP8_HOST_DEVICE constexpr Int min_of(Int x, Int y) {
+  return x < y ? x : y;
+}
+
+template <class Int>
+GGFP8_HOST_DEVICE constexpr Int max_of(Int x, Int y) {
+  return x < y ? y : x;
+}
+
+template <class Int>
+GGFP8_HOST_DEVICE constexpr Int clamp_to(Int value, Int low, Int high) {
+  return min_of(max_of(value, low), high);
+}
+
+}  // namespace ggfp8
