@@ -1,0 +1,198 @@
+// The bodies of the public functions. Each runs inside one guard that lets no exception pass.
+#include <cstring>
+#include <new>
+#include <system_error>
+
+#include "api/m_indptr_check.h"
+#include "api/route.h"
+#include "api/validate.h"
+#include "cuda/cuda_device.h"
+#include "groupgemm_fp8/groupgemm_fp8.h"
+#include "select/registry.h"
+#include "select/select.h"
+
+namespace ggfp8 {
+namespace {
+
+template <class Body>
+int32_t guarded(Body body) noexcept {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return fail(GGFP8_ERROR_OUT_OF_HOST_MEMORY, "host memory: an allocation failed");
+  } catch (const std::system_error& error) {
+    return fail(GGFP8_ERROR_OUT_OF_HOST_MEMORY, "host threads: %s", error.what());
+  } catch (...) {
+    return fail(GGFP8_ERROR_INTERNAL, "internal: an unexpected exception");
+  }
+}
+
+Status check_workspace(const Plan& plan, const void* workspace, size_t workspace_bytes) {
+  if (plan.workspace_bytes == 0) return kSuccess;
+  const auto address = reinterpret_cast<uintptr_t>(workspace);
+  if (workspace == nullptr || workspace_bytes < plan.workspace_bytes ||
+      address % GGFP8_WORKSPACE_ALIGNMENT != 0) {
+    return fail(GGFP8_ERROR_INVALID_WORKSPACE,
+                "workspace: got %zu bytes at %p, wanted %zu bytes aligned to %d", workspace_bytes,
+                workspace, plan.workspace_bytes, GGFP8_WORKSPACE_ALIGNMENT);
+  }
+  return kSuccess;
+}
+
+// Fills the caller's struct up to the size the caller knows.
+template <class Struct>
+Status write_sized_struct(Struct value, size_t minimum_bytes, Struct* destination,
+                          const char* name) {
+  Struct ignored;
+  if (Status s = read_sized_struct(destination, sizeof ignored, minimum_bytes, &ignored, name)) {
+    return s;
+  }
+  value.struct_size = destination->struct_size;
+  const size_t known = value.struct_size < sizeof value ? value.struct_size : sizeof value;
+  std::memcpy(static_cast<void*>(destination), &value, known);
+  return kSuccess;
+}
+
+// Sizes of the output structs in version 1; later versions only append.
+constexpr size_t kPlanInfoBytesV1 = 40;
+constexpr size_t kDeviceInfoBytesV1 = 288;
+static_assert(sizeof(ggfp8_plan_info) == kPlanInfoBytesV1);
+static_assert(sizeof(ggfp8_device_info) == kDeviceInfoBytesV1);
+
+}  // namespace
+}  // namespace ggfp8
+
+using namespace ggfp8;
+
+extern "C" {
+
+int32_t ggfp8_version(void) {
+  return GGFP8_VERSION_MAJOR * 10000 + GGFP8_VERSION_MINOR * 100 + GGFP8_VERSION_PATCH;
+}
+
+const char* ggfp8_status_string(int32_t status) {
+  return status_string(status);
+}
+
+const char* ggfp8_last_error(void) {
+  return last_error();
+}
+
+int64_t ggfp8_max_cum_m(void) {
+  return GGFP8_MAX_CUM_M;
+}
+int64_t ggfp8_max_n(void) {
+  return GGFP8_MAX_N;
+}
+int64_t ggfp8_max_k(void) {
+  return GGFP8_MAX_K;
+}
+int64_t ggfp8_max_batch_size(void) {
+  return GGFP8_MAX_BATCH_SIZE;
+}
+size_t ggfp8_workspace_alignment(void) {
+  return GGFP8_WORKSPACE_ALIGNMENT;
+}
+size_t ggfp8_group_gemm_args_size(void) {
+  return sizeof(ggfp8_group_gemm_args);
+}
+
+int32_t ggfp8_group_gemm_nt_groupwise(const ggfp8_group_gemm_args* args, void* workspace,
+                                      size_t workspace_bytes, void* stream) {
+  return guarded([&]() -> Status {
+    Route route;
+    if (Status s = find_route(args, &route)) return s;
+    if (Status s = check_workspace(route.plan, workspace, workspace_bytes)) return s;
+    if (route.problem.validate_m_indptr && route.problem.m_indptr != nullptr) {
+      if (Status s = check_m_indptr(route.problem, stream)) return s;
+    }
+    if (route.empty) return kSuccess;
+    return route.backend->launch(route.problem, route.device, route.plan,
+                                 LaunchContext{workspace, workspace_bytes, stream});
+  });
+}
+
+int32_t ggfp8_group_gemm_workspace_size(const ggfp8_group_gemm_args* args, size_t* bytes) {
+  return guarded([&]() -> Status {
+    if (bytes == nullptr) {
+      return fail(GGFP8_ERROR_INVALID_ARGUMENT, "bytes: got NULL, wanted a place for the size");
+    }
+    Route route;
+    if (Status s = find_route(args, &route)) return s;
+    *bytes = route.plan.workspace_bytes;
+    return kSuccess;
+  });
+}
+
+int32_t ggfp8_group_gemm_plan(const ggfp8_group_gemm_args* args, ggfp8_plan_info* plan) {
+  return guarded([&]() -> Status {
+    Route route;
+    if (Status s = find_route(args, &route)) return s;
+    ggfp8_plan_info info = {};
+    info.backend = route.empty ? "none" : route.backend->name;
+    info.config = route.empty ? "none" : route.plan.config_name;
+    info.workspace_bytes = route.plan.workspace_bytes;
+    info.num_workers = route.plan.num_workers;
+    return write_sized_struct(info, kPlanInfoBytesV1, plan, "plan");
+  });
+}
+
+int32_t ggfp8_num_backends(void) {
+  return static_cast<int32_t>(registered_backends().size());
+}
+
+const char* ggfp8_backend_name(int32_t idx) {
+  const auto backends = registered_backends();
+  const bool in_range = idx >= 0 && static_cast<size_t>(idx) < backends.size();
+  return in_range ? backends[static_cast<size_t>(idx)]->name : nullptr;
+}
+
+int32_t ggfp8_backend_supports(const char* backend, const ggfp8_group_gemm_args* args) {
+  return guarded([&]() -> Status {
+    if (backend == nullptr || backend[0] == '\0') {
+      return fail(GGFP8_ERROR_INVALID_ARGUMENT, "backend: got no name, wanted a backend's name");
+    }
+    const Backend* selected = nullptr;
+    if (Status s = find_backend(registered_backends(), backend, &selected)) return s;
+    Problem problem;
+    DeviceInfo device;
+    bool empty = false;
+    if (Status s = validate(args, &problem, &empty)) return s;
+    if (empty) return kSuccess;  // nothing to compute: no backend is asked
+    if (Status s = query_device(problem.device_type, problem.device_id, &device)) return s;
+    return select_backend(registered_backends(), problem, device, backend, &selected);
+  });
+}
+
+int32_t ggfp8_device_count(int32_t device_type, int32_t* count) {
+  return guarded([&]() -> Status {
+    if (count == nullptr) {
+      return fail(GGFP8_ERROR_INVALID_ARGUMENT, "count: got NULL, wanted a place for the number");
+    }
+    *count = device_type == GGFP8_DEVICE_CPU ? 1 : 0;
+    if (device_type == GGFP8_DEVICE_CPU) return kSuccess;
+    if (device_type == GGFP8_DEVICE_CUDA) return count_cuda_devices(count);
+    return fail(GGFP8_ERROR_INVALID_DEVICE, "device_type: got %d, wanted %d (CPU) or %d (CUDA)",
+                device_type, GGFP8_DEVICE_CPU, GGFP8_DEVICE_CUDA);
+  });
+}
+
+int32_t ggfp8_device_query(int32_t device_type, int32_t device_id, ggfp8_device_info* info) {
+  return guarded([&]() -> Status {
+    if (device_type != GGFP8_DEVICE_CPU && device_type != GGFP8_DEVICE_CUDA) {
+      return fail(GGFP8_ERROR_INVALID_DEVICE, "device_type: got %d, wanted %d (CPU) or %d (CUDA)",
+                  device_type, GGFP8_DEVICE_CPU, GGFP8_DEVICE_CUDA);
+    }
+    DeviceInfo device;
+    if (Status s = query_device(static_cast<DeviceType>(device_type), device_id, &device)) return s;
+    ggfp8_device_info result = {};
+    std::memcpy(result.name, device.name, sizeof result.name);
+    result.compute_major = device.compute_major;
+    result.compute_minor = device.compute_minor;
+    result.num_processors = device.num_processors;
+    result.l2_bytes = device.l2_bytes;
+    return write_sized_struct(result, kDeviceInfoBytesV1, info, "info");
+  });
+}
+
+}  // extern "C"

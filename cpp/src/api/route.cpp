@@ -1,0 +1,36 @@
+#include "api/route.h"
+
+#include <cstdlib>
+
+#include "api/validate.h"
+#include "backends/cpu/cpu_device.h"
+#include "cuda/cuda_device.h"
+#include "select/registry.h"
+#include "select/select.h"
+
+namespace ggfp8 {
+
+Status query_device(DeviceType type, int32_t id, DeviceInfo* info) {
+  if (type == DeviceType::kCuda) return query_cuda_device(id, info);
+  if (id != 0) {
+    return fail(GGFP8_ERROR_INVALID_DEVICE, "device_id: got %d, wanted 0 for the CPU", id);
+  }
+  *info = query_cpu_device();
+  return kSuccess;
+}
+
+Status find_route(const ggfp8_group_gemm_args* args, Route* route) {
+  if (Status s = validate(args, &route->problem, &route->empty)) return s;
+  if (route->empty) return kSuccess;
+  const Problem& problem = route->problem;
+  if (Status s = query_device(problem.device_type, problem.device_id, &route->device)) return s;
+  const char* requested = problem.backend ? problem.backend : std::getenv("GGFP8_BACKEND");
+  if (Status s = select_backend(registered_backends(), problem, route->device, requested,
+                                &route->backend)) {
+    return s;
+  }
+  route->plan = route->backend->plan(problem, route->device);
+  return kSuccess;
+}
+
+}  // namespace ggfp8

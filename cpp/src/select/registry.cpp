@@ -1,0 +1,29 @@
+// The only place that knows which backends this build has; the build system sets the macros.
+#include "select/registry.h"
+
+#include <array>
+
+namespace ggfp8 {
+
+extern const Backend kCpuBackend;
+#ifdef GGFP8_WITH_MMA
+extern const Backend kMmaBackend;
+#endif
+
+namespace {
+
+// Fastest first: the first that supports a call takes it.
+constexpr std::array kBackends = {
+#ifdef GGFP8_WITH_MMA
+    &kMmaBackend,
+#endif
+    &kCpuBackend,
+};
+
+}  // namespace
+
+std::span<const Backend* const> registered_backends() noexcept {
+  return kBackends;
+}
+
+}  // namespace ggfp8

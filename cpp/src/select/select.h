@@ -1,0 +1,20 @@
+// Chooses the backend for a problem: the first in order that supports it, or the requested one.
+#pragma once
+
+#include <span>
+
+#include "select/backend.h"
+
+namespace ggfp8 {
+
+// Finds a backend by name. On failure the sentence lists the names there are.
+Status find_backend(std::span<const Backend* const> backends, const char* name,
+                    const Backend** found) noexcept;
+
+// Sets *selected, or fails with every asked backend's reason. `requested` is a backend's name,
+// or null or "" for automatic choice.
+Status select_backend(std::span<const Backend* const> backends, const Problem& problem,
+                      const DeviceInfo& device, const char* requested,
+                      const Backend** selected) noexcept;
+
+}  // namespace ggfp8
