@@ -1,0 +1,112 @@
+#include "cuda/cuda_device.h"
+
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <cstdio>
+#include <mutex>
+
+#include "cuda/cuda_status.h"
+#include "cuda/device_guard.h"
+#include "groupgemm_fp8/groupgemm_fp8.h"
+
+namespace ggfp8 {
+namespace {
+
+constexpr int kMaxDevices = 128;
+
+struct CachedDevice {
+  std::once_flag once;
+  cudaError_t error = cudaSuccess;
+  DeviceInfo info;
+};
+
+cudaError_t read_attribute(cudaDeviceAttr attribute, int id, int64_t* value) {
+  int result = 0;
+  const cudaError_t error = cudaDeviceGetAttribute(&result, attribute, id);
+  *value = result;
+  return error;
+}
+
+cudaError_t read_device(int id, DeviceInfo* info) {
+  cudaDeviceProp properties;
+  if (cudaError_t error = cudaGetDeviceProperties(&properties, id)) return error;
+  info->type = DeviceType::kCuda;
+  info->id = id;
+  std::snprintf(info->name, sizeof info->name, "%s", properties.name);
+  info->compute_major = properties.major;
+  info->compute_minor = properties.minor;
+  info->num_processors = properties.multiProcessorCount;
+  info->l2_bytes = properties.l2CacheSize;
+  if (cudaError_t error = read_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, id,
+                                         &info->max_smem_bytes_per_cta)) {
+    return error;
+  }
+  return read_attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor, id, &info->smem_bytes_per_sm);
+}
+
+CachedDevice& cached_device(int id) {
+  static std::array<CachedDevice, kMaxDevices> devices;
+  return devices[static_cast<size_t>(id)];
+}
+
+}  // namespace
+
+Status count_cuda_devices(int32_t* count) noexcept {
+  *count = 0;
+  int driver_version = 0;
+  if (cudaDriverGetVersion(&driver_version) == cudaSuccess && driver_version == 0) {
+    return fail(GGFP8_ERROR_NO_DRIVER,
+                "device_type: got CUDA, wanted CPU: no CUDA driver is installed on this machine");
+  }
+  const cudaError_t error = cudaGetDeviceCount(count);
+  if (error == cudaSuccess) return kSuccess;
+  (void)cudaGetLastError();
+  return fail(GGFP8_ERROR_NO_DRIVER,
+              "device_type: got CUDA, wanted CPU: cudaGetDeviceCount: %s: %s",
+              cudaGetErrorName(error), cudaGetErrorString(error));
+}
+
+Status query_cuda_device(int32_t id, DeviceInfo* info) noexcept {
+  static const int32_t known_count = [] {
+    int32_t count = 0;
+    (void)count_cuda_devices(&count);
+    return count;
+  }();
+  if (id < 0 || id >= known_count || id >= kMaxDevices) {
+    int32_t count = 0;
+    if (Status s = count_cuda_devices(&count)) return s;
+    return fail(GGFP8_ERROR_INVALID_DEVICE, "device_id: got %d, wanted 0 to %d", id, count - 1);
+  }
+  CachedDevice& cached = cached_device(id);
+  std::call_once(cached.once, [&] { cached.error = read_device(id, &cached.info); });
+  if (cached.error != cudaSuccess) return check_cuda(cached.error, "cudaGetDeviceProperties");
+  *info = cached.info;
+  return kSuccess;
+}
+
+Status copy_to_host(int32_t device_id, void* destination, const void* source, size_t bytes,
+                    void* stream) noexcept {
+  DeviceGuard guard(device_id);
+  if (guard.status() != kSuccess) return guard.status();
+  const auto cuda_stream = static_cast<cudaStream_t>(stream);
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  if (Status s =
+          check_cuda(cudaStreamIsCapturing(cuda_stream, &capture), "cudaStreamIsCapturing")) {
+    return s;
+  }
+  if (capture != cudaStreamCaptureStatusNone) {
+    return fail(
+        GGFP8_ERROR_INVALID_ARGUMENT,
+        "flags: got GGFP8_FLAG_VALIDATE_M_INDPTR while the stream is being captured, wanted "
+        "it unset, because the check must wait for the stream");
+  }
+  if (Status s = check_cuda(
+          cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToHost, cuda_stream),
+          "cudaMemcpyAsync")) {
+    return s;
+  }
+  return check_cuda(cudaStreamSynchronize(cuda_stream), "cudaStreamSynchronize");
+}
+
+}  // namespace ggfp8

@@ -1,0 +1,25 @@
+// What the layers above the backends need from CUDA, without a CUDA header.
+//
+// Implemented by cuda_device.cpp, or by no_cuda.cpp in a build without CUDA.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/device_info.h"
+#include "core/status.h"
+
+namespace ggfp8 {
+
+// Sets *count, or reports why no driver or device is usable.
+Status count_cuda_devices(int32_t* count) noexcept;
+
+// Facts about one device; read once per device and process, then cached.
+Status query_cuda_device(int32_t id, DeviceInfo* info) noexcept;
+
+// Copies device memory to the host behind the work of `stream` and waits for it. Refused while
+// the stream is being captured.
+Status copy_to_host(int32_t device_id, void* destination, const void* source, size_t bytes,
+                    void* stream) noexcept;
+
+}  // namespace ggfp8

@@ -1,0 +1,32 @@
+// Launches a kernel once its shared-memory limit is raised on the device at hand.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/status.h"
+
+namespace ggfp8 {
+
+// What a kernel's owner keeps for the life of the process: which devices know its attributes.
+struct KernelState {
+  std::atomic<uint64_t> configured_devices{0};  // bit per device ordinal below 64
+};
+
+struct KernelLaunch {
+  const void* kernel = nullptr;  // address of the __global__ function
+  int32_t device_id = 0;
+  unsigned num_ctas = 1;
+  unsigned threads_per_cta = 1;
+  size_t smem_bytes = 0;  // dynamic; the same in every launch of a kernel
+};
+
+// Enqueues the kernel with its one argument struct. Legal during stream capture, the first call
+// of the process included. The device must be current.
+Status launch_kernel(const KernelLaunch& launch, KernelState* state, const void* params,
+                     cudaStream_t stream) noexcept;
+
+}  // namespace ggfp8
