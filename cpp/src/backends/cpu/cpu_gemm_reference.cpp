@@ -1,0 +1,65 @@
+#include "backends/cpu/cpu_gemm_reference.h"
+
+#include <cmath>
+
+#include "backends/cpu/cpu_fp8_decode.h"
+#include "backends/cpu/cpu_output_convert.h"
+#include "core/math.h"
+
+namespace ggfp8 {
+namespace {
+
+const std::array<float, 256>& values_of(Dtype dtype) noexcept {
+  return dtype == Dtype::kFloat8E4M3 ? kFp8Values<Dtype::kFloat8E4M3>
+                                     : kFp8Values<Dtype::kFloat8E5M2>;
+}
+
+float element(const Problem& problem, int64_t group, int64_t group_begin, int64_t row,
+              int64_t col) noexcept {
+  const auto* a = static_cast<const uint8_t*>(problem.a) + row * problem.a_row_stride;
+  const auto* b = static_cast<const uint8_t*>(problem.b) + group * problem.b_group_stride +
+                  col * problem.b_row_stride;
+  const int64_t m_block =
+      group_begin / problem.granularity_m + (row - group_begin) / problem.granularity_m;
+  const auto& a_values = values_of(problem.a_dtype);
+  const auto& b_values = values_of(problem.b_dtype);
+  const int64_t n_block = col / problem.granularity_n;
+  float acc = 0.0f;
+  for (int64_t k_block = 0; k_block < problem.num_k_blocks; ++k_block) {
+    const int64_t k_begin = k_block * problem.granularity_k;
+    const int64_t k_end = min_of(k_begin + problem.granularity_k, problem.k);
+    float sum = 0.0f;
+    for (int64_t k = k_begin; k < k_end; ++k) {
+      sum += a_values[a[k]] * b_values[b[k]];
+    }
+    const float sfa =
+        problem.a_scale[m_block * problem.a_scale_m_stride + k_block * problem.a_scale_k_stride];
+    const float sfb =
+        problem.b_scale[group * problem.b_scale_group_stride + n_block * problem.b_scale_n_stride +
+                        k_block * problem.b_scale_k_stride];
+    acc = std::fma(sfa * sfb, sum, acc);
+  }
+  return acc;
+}
+
+}  // namespace
+
+void compute_reference(const Problem& problem) noexcept {
+  int64_t begin = 0;
+  for (int64_t i = 0; i <= problem.batch_size; ++i) {
+    const int64_t end =
+        max_of(begin, clamp_to(int64_t{problem.m_indptr[i]}, int64_t{0}, problem.cum_m));
+    // Entry 0 only says where the first group begins.
+    for (int64_t row = begin; i > 0 && row < end; ++row) {
+      char* out = static_cast<char*>(problem.out) +
+                  row * problem.out_row_stride * size_of(problem.out_dtype);
+      for (int64_t col = 0; col < problem.n; ++col) {
+        const float value = element(problem, i - 1, begin, row, col);
+        store_row(problem.out_dtype, &value, 1, out, col);
+      }
+    }
+    begin = end;
+  }
+}
+
+}  // namespace ggfp8

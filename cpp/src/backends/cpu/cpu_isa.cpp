@@ -1,0 +1,60 @@
+#include "backends/cpu/cpu_isa.h"
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+namespace ggfp8 {
+
+extern const CpuIsa kPortableIsa;
+#ifdef GGFP8_CPU_X86
+extern const CpuIsa kAvx2Isa;
+extern const CpuIsa kAvx512Isa;
+#endif
+
+namespace {
+
+struct IsaList {
+  std::array<const CpuIsa*, 3> isas{};
+  size_t count = 0;
+};
+
+IsaList detect_isas() noexcept {
+  IsaList list;
+#ifdef GGFP8_CPU_X86
+  __builtin_cpu_init();
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
+                          __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (has_avx512) list.isas[list.count++] = &kAvx512Isa;
+  if (has_avx2) list.isas[list.count++] = &kAvx2Isa;
+#endif
+  list.isas[list.count++] = &kPortableIsa;
+  return list;
+}
+
+}  // namespace
+
+std::span<const CpuIsa* const> available_isas() noexcept {
+  static const IsaList list = detect_isas();
+  return {list.isas.data(), list.count};
+}
+
+const CpuIsa& current_isa() noexcept {
+  const char* requested = std::getenv("GGFP8_CPU_ISA");
+  for (const CpuIsa* isa : available_isas()) {
+    if (requested != nullptr && std::strcmp(requested, isa->name) == 0) return *isa;
+  }
+  return *available_isas().front();
+}
+
+int32_t isa_index(const char* name) noexcept {
+  const auto isas = available_isas();
+  for (size_t idx = 0; idx < isas.size(); ++idx) {
+    if (std::strcmp(name, isas[idx]->name) == 0) return static_cast<int32_t>(idx);
+  }
+  return static_cast<int32_t>(isas.size()) - 1;
+}
+
+}  // namespace ggfp8

@@ -1,0 +1,55 @@
+// Cuts a problem into tiles and hands them to threads, one at a time.
+//
+// m_indptr may hold anything: group g begins at the largest of its first g + 1 entries, each
+// clamped to [0, cum_m]. Groups are then disjoint, so the work is bounded by cum_m rows and no
+// two tiles overlap. For a well-formed m_indptr this changes nothing.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+
+#include "backends/cpu/cpu_gemm.h"
+#include "core/problem.h"
+
+namespace ggfp8 {
+
+// What m_indptr asks for, found by one pass over it.
+struct WorkSummary {
+  int64_t num_rows = 0;
+  int64_t num_groups = 0;  // those with rows
+  int64_t max_group_rows = 0;
+};
+
+WorkSummary summarize_work(const Problem& problem) noexcept;
+
+// Largest tile to cut. It decides about speed alone, never about results.
+struct TileShape {
+  int64_t max_rows = 0;
+  int64_t max_cols = 0;
+};
+
+TileShape choose_tile_shape(const Problem& problem, const WorkSummary& work,
+                            int32_t num_workers) noexcept;
+
+class CpuWorkQueue {
+ public:
+  CpuWorkQueue(const Problem& problem, const TileShape& shape) noexcept;
+
+  // Fills the next tile, or returns false when there is none left. Thread-safe.
+  bool next(CpuTile* tile) noexcept;
+
+ private:
+  bool next_group() noexcept;
+
+  const Problem& problem_;
+  const TileShape shape_;
+  std::mutex mutex_;
+  int64_t group_ = -1;
+  int64_t group_begin_ = 0;
+  int64_t group_end_ = 0;
+  int64_t num_row_tiles_ = 0;  // of the current group
+  int64_t row_tile_idx_ = 0;   // runs fastest: neighbours in time share b
+  int64_t col_begin_ = 0;
+};
+
+}  // namespace ggfp8

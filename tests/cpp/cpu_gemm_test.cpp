@@ -1,0 +1,131 @@
+// Every instruction-set path and thread count against the plain loops, bit for bit, over random
+// problems; and the promises around a call: floating-point environment, refusals, plans.
+#include <cfenv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "backends/cpu/cpu_device.h"
+#include "backends/cpu/cpu_gemm_reference.h"
+#include "backends/cpu/cpu_isa.h"
+#include "check.h"
+#include "cpu_problem.h"
+#include "select/backend.h"
+
+namespace ggfp8 {
+extern const Backend kCpuBackend;
+}
+
+namespace {
+
+using cpu_problem::Case;
+using ggfp8::CpuIsa;
+using ggfp8::DeviceInfo;
+using ggfp8::Plan;
+using ggfp8::Problem;
+
+using Bytes = std::vector<uint8_t>;
+
+DeviceInfo device_of(const CpuIsa& isa, int32_t num_processors) {
+  DeviceInfo device;
+  std::snprintf(device.name, sizeof(device.name), "%s", isa.name);
+  device.num_processors = num_processors;
+  return device;
+}
+
+Bytes reference_output(const Case& test_case) {
+  Bytes out;
+  ggfp8::compute_reference(test_case.with_output(&out));
+  return out;
+}
+
+Bytes backend_output(const Case& test_case, const CpuIsa& isa, int32_t num_processors) {
+  Bytes out;
+  const Problem problem = test_case.with_output(&out);
+  const DeviceInfo device = device_of(isa, num_processors);
+  const Plan plan = ggfp8::kCpuBackend.plan(problem, device);
+  CHECK_EQ(ggfp8::kCpuBackend.launch(problem, device, plan, {}), ggfp8::kSuccess);
+  return out;
+}
+
+void check_random_problems(uint32_t first_seed, uint32_t num_seeds, int64_t max_rows, int64_t max_n,
+                           int64_t max_k) {
+  for (uint32_t seed = first_seed; seed < first_seed + num_seeds; ++seed) {
+    const Case test_case(seed, max_rows, max_n, max_k);
+    const Bytes expected = reference_output(test_case);
+    for (const CpuIsa* isa : ggfp8::available_isas()) {
+      for (int32_t num_processors : {1, 2, 5}) {
+        if (!CHECK(backend_output(test_case, *isa, num_processors) == expected)) {
+          std::cerr << "  seed " << seed << ", " << isa->name << ", " << num_processors
+                    << " processors\n";
+        }
+      }
+    }
+  }
+}
+
+// The caller's rounding mode and flags, and on x86 flush-to-zero, neither matter nor change.
+void check_float_environment() {
+  const Case test_case(4242, 200, 512, 512);
+  const Bytes expected = reference_output(test_case);
+  for (const CpuIsa* isa : ggfp8::available_isas()) {
+    std::feclearexcept(FE_ALL_EXCEPT);
+    std::fesetround(FE_UPWARD);
+    std::feraiseexcept(FE_DIVBYZERO);
+#if defined(__x86_64__)
+    constexpr unsigned kFlushToZero = 0x8040;
+    __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | kFlushToZero);
+#endif
+    const Bytes out = backend_output(test_case, *isa, 4);
+    CHECK_EQ(std::fegetround(), FE_UPWARD);
+    CHECK_EQ(std::fetestexcept(FE_ALL_EXCEPT), FE_DIVBYZERO);
+#if defined(__x86_64__)
+    CHECK_EQ(__builtin_ia32_stmxcsr() & kFlushToZero, kFlushToZero);
+#endif
+    std::fesetenv(FE_DFL_ENV);
+    CHECK(out == expected);
+  }
+}
+
+void check_selection() {
+  Problem problem = Case(1, 64, 64, 64).problem();
+  const DeviceInfo device = ggfp8::query_cpu_device();
+  CHECK(device.num_processors >= 1);
+  CHECK(ggfp8::kCpuBackend.supports(problem, device).ok);
+  problem.device_type = ggfp8::DeviceType::kCuda;
+  CHECK(!ggfp8::kCpuBackend.supports(problem, device).ok);
+
+  problem.n = problem.k = problem.cum_m = 4096;
+  for (const CpuIsa* isa : ggfp8::available_isas()) {
+    const Plan plan = ggfp8::kCpuBackend.plan(problem, device_of(*isa, 7));
+    CHECK_EQ(plan.num_workers, 7);
+    CHECK_EQ(plan.workspace_bytes, size_t{0});
+    CHECK(std::strcmp(plan.config_name, isa->config_name) == 0);
+  }
+}
+
+void check_environment_variables() {
+  for (const CpuIsa* isa : ggfp8::available_isas()) {
+    setenv("GGFP8_CPU_ISA", isa->name, 1);
+    CHECK(std::strcmp(ggfp8::query_cpu_device().name, isa->name) == 0);
+  }
+  setenv("GGFP8_CPU_ISA", "no such thing", 1);
+  CHECK(std::strcmp(ggfp8::query_cpu_device().name, ggfp8::available_isas().front()->name) == 0);
+  unsetenv("GGFP8_CPU_ISA");
+  setenv("GGFP8_NUM_THREADS", "1", 1);
+  CHECK_EQ(ggfp8::query_cpu_device().num_processors, 1);
+  unsetenv("GGFP8_NUM_THREADS");
+}
+
+}  // namespace
+
+int main() {
+  check_random_problems(0, 300, 40, 72, 300);       // all codes and layouts, small
+  check_random_problems(1000, 20, 600, 700, 200);   // several tiles per group
+  check_random_problems(2000, 10, 100, 400, 1500);  // enough work for threads
+  check_float_environment();
+  check_selection();
+  check_environment_variables();
+  return check::report();
+}
