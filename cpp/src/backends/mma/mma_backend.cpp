@@ -1,0 +1,117 @@
+// Backend mma: the portable kernel for every NVIDIA GPU since compute capability 8.0.
+#include <array>
+#include <cinttypes>
+#include <utility>
+
+#include "backends/mma/mma_config.h"
+#include "backends/mma/mma_heuristics.h"
+#include "backends/mma/mma_instances.h"
+#include "backends/mma/mma_params.h"
+#include "core/math.h"
+#include "cuda/device_guard.h"
+#include "cuda/kernel_launch.h"
+#include "select/backend.h"
+
+namespace ggfp8 {
+
+extern const Backend kMmaBackend;
+
+namespace mma {
+namespace {
+
+using KernelAddress = const void* (*)();
+
+template <size_t... kIdx>
+constexpr std::array<KernelAddress, sizeof...(kIdx)> make_table(std::index_sequence<kIdx...>) {
+  return {&kernel_address<static_cast<int>(kIdx)>...};
+}
+
+constexpr auto kKernelTable = make_table(std::make_index_sequence<kNumInstances>());
+
+KernelState kernel_states[kNumInstances];
+
+Plan plan(const Problem& problem, const DeviceInfo& device) {
+  const Choice choice = choose(problem, device);
+  Plan plan;
+  plan.config_idx =
+      instance_idx(choice.shape_idx, dtype_pair_idx(problem.a_dtype, problem.b_dtype));
+  plan.config_name = kTileShapes[static_cast<size_t>(choice.shape_idx)].name;
+  plan.num_workers = choice.num_ctas;
+  return plan;
+}
+
+Support supports(const Problem& problem, const DeviceInfo& device) {
+  if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
+  if (device.compute_capability() < 80) {
+    return refuse("needs compute capability 8.0 or later, the device has %d.%d",
+                  device.compute_major, device.compute_minor);
+  }
+  const Config config = config_of(plan(problem, device).config_idx);
+  if (device.max_smem_bytes_per_cta < config.smem_bytes()) {
+    return refuse("needs %d bytes of shared memory per CTA, the device has %" PRId64,
+                  config.smem_bytes(), device.max_smem_bytes_per_cta);
+  }
+  return {};
+}
+
+bool is_aligned(const void* pointer, int64_t bytes) {
+  return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;
+}
+
+Params make_params(const Problem& problem, const Config& config) {
+  Params params = {};
+  params.a = static_cast<const uint8_t*>(problem.a);
+  params.b = static_cast<const uint8_t*>(problem.b);
+  params.sfa = problem.a_scale;
+  params.sfb = problem.b_scale;
+  params.out = problem.out;
+  params.a_row_stride = problem.a_row_stride;
+  params.b_row_stride = problem.b_row_stride;
+  params.b_group_stride = problem.b_group_stride;
+  params.out_row_stride = problem.out_row_stride;
+  params.sfa_m_stride = problem.a_scale_m_stride;
+  params.sfa_k_stride = problem.a_scale_k_stride;
+  params.sfb_n_stride = problem.b_scale_n_stride;
+  params.sfb_k_stride = problem.b_scale_k_stride;
+  params.sfb_group_stride = problem.b_scale_group_stride;
+  const auto batch_size = static_cast<int32_t>(problem.batch_size);
+  params.schedule = {problem.m_indptr, batch_size, static_cast<int32_t>(problem.cum_m),
+                     config.tile_m, ceil_div(batch_size, kNumChunks)};
+  params.n = static_cast<int32_t>(problem.n);
+  params.k = static_cast<int32_t>(problem.k);
+  params.num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
+  params.granularity_m = problem.granularity_m;
+  params.granularity_n = problem.granularity_n;
+  params.granularity_k = problem.granularity_k;
+  params.num_n_tiles = ceil_div(params.n, config.tile_n);
+  params.out_dtype = problem.out_dtype;
+  // Row and group strides of a and b are multiples of 16, so the base decides.
+  params.a_aligned = is_aligned(problem.a, 16);
+  params.b_aligned = is_aligned(problem.b, 16);
+  params.out_paired =
+      is_aligned(problem.out, 2 * size_of(problem.out_dtype)) && problem.out_row_stride % 2 == 0;
+  return params;
+}
+
+Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
+              const LaunchContext& context) {
+  const DeviceGuard guard(problem.device_id);
+  if (guard.status() != kSuccess) return guard.status();
+  const Config config = config_of(plan.config_idx);
+  const Params params = make_params(problem, config);
+  KernelLaunch launch;
+  launch.kernel = kKernelTable[static_cast<size_t>(plan.config_idx)]();
+  launch.device_id = problem.device_id;
+  launch.num_ctas = static_cast<unsigned>(plan.num_workers);
+  launch.threads_per_cta = static_cast<unsigned>(config.num_threads());
+  launch.smem_bytes = static_cast<size_t>(config.smem_bytes());
+  return launch_kernel(launch, &kernel_states[plan.config_idx], &params,
+                       static_cast<cudaStream_t>(context.stream));
+}
+
+}  // namespace
+}  // namespace mma
+
+const Backend kMmaBackend = {"mma", mma::supports, mma::plan, mma::launch};
+
+}  // namespace ggfp8

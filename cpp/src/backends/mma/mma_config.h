@@ -1,0 +1,82 @@
+// The compile-time shape of one mma kernel and the list of the shapes that exist.
+//
+// Included by host and device code of this backend. Limits behind the numbers:
+//   - shared memory of the smallest supported devices (sm_86, sm_89, sm_120): 99 KiB per CTA
+//   - 64 accumulators per thread at most, twice (block sum and running sum), below 255 registers
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "core/problem.h"
+
+namespace ggfp8::mma {
+
+// Bytes of k in one pipeline stage: the longest scale block. Shorter ones leave the rest unused.
+constexpr int kStageK = 128;
+
+// Chunks of groups that the tile scheduler prepares. Two warps' worth: more would take the shared
+// memory that lets three CTAs with four stages share an SM of 228 KiB.
+constexpr int kNumChunks = 64;
+
+struct Config {
+  Dtype a_dtype;
+  Dtype b_dtype;
+  int tile_m;           // rows of a CTA tile
+  int tile_n;           // columns of a CTA tile
+  int num_warps_m;      // warps along the rows
+  int num_warps_n;      // warps along the columns
+  int num_stages;       // pipeline depth
+  int num_ctas_per_sm;  // where shared memory allows it; registers always do
+
+  constexpr int num_threads() const { return num_warps_m * num_warps_n * 32; }
+  constexpr int warp_tile_m() const { return tile_m / num_warps_m; }
+  constexpr int warp_tile_n() const { return tile_n / num_warps_n; }
+
+  // One stage: the a tile, the b tile, then one a scale per row and one b scale per column.
+  constexpr int a_bytes() const { return tile_m * kStageK; }
+  constexpr int b_bytes() const { return tile_n * kStageK; }
+  constexpr int scale_bytes() const { return (tile_m + tile_n) * 4; }
+  constexpr int stage_bytes() const { return a_bytes() + b_bytes() + scale_bytes(); }
+  // The tile scheduler's storage, before the stages; a multiple of 128, the width of a row.
+  constexpr int schedule_bytes() const { return (kNumChunks + 16) * 8; }
+  constexpr int smem_bytes() const { return schedule_bytes() + num_stages * stage_bytes(); }
+};
+
+// The tile shapes; each exists for the four pairs of FP8 types. The pipelines take three quarters
+// of the shared memory that the smallest devices give a CTA.
+struct TileShape {
+  const char* name;
+  int tile_m, tile_n, num_warps_m, num_warps_n, num_stages, num_ctas_per_sm;
+};
+
+constexpr std::array<TileShape, 2> kTileShapes = {{
+    {"tile 16x128", 16, 128, 1, 4, 4, 3},
+    {"tile 64x128", 64, 128, 1, 4, 3, 2},
+}};
+
+constexpr int kNumDtypePairs = 4;
+constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());
+
+constexpr int dtype_pair_idx(Dtype a_dtype, Dtype b_dtype) {
+  return (a_dtype == Dtype::kFloat8E5M2 ? 2 : 0) + (b_dtype == Dtype::kFloat8E5M2 ? 1 : 0);
+}
+
+constexpr int instance_idx(int shape_idx, int pair_idx) {
+  return shape_idx * kNumDtypePairs + pair_idx;
+}
+
+constexpr Config config_of(int idx) {
+  const TileShape& shape = kTileShapes[static_cast<size_t>(idx / kNumDtypePairs)];
+  const int pair = idx % kNumDtypePairs;
+  return {pair / 2 == 0 ? Dtype::kFloat8E4M3 : Dtype::kFloat8E5M2,
+          pair % 2 == 0 ? Dtype::kFloat8E4M3 : Dtype::kFloat8E5M2,
+          shape.tile_m,
+          shape.tile_n,
+          shape.num_warps_m,
+          shape.num_warps_n,
+          shape.num_stages,
+          shape.num_ctas_per_sm};
+}
+
+}  // namespace ggfp8::mma

@@ -1,0 +1,89 @@
+// Tile scheduler of the mma kernel: every CTA prepares core/group_schedule.h's chunk starts in
+// shared memory once, then turns tile indices into tiles. Tiles of a group are consecutive, rows
+// first; CTA i of c takes tiles i, i + c, i + 2c, ...
+#pragma once
+
+#include <cstdint>
+
+#include "backends/mma/mma_config.h"
+#include "backends/mma/mma_params.h"
+
+namespace ggfp8::mma {
+
+struct ScheduleStorage {
+  ChunkStart chunk_starts[kNumChunks];
+  int32_t warp_values[kNumChunks / 32];
+  int32_t num_m_tiles;
+};
+
+struct Tile {
+  int32_t group_idx;
+  int32_t group_row_begin;  // first row of the group
+  int32_t row_begin;        // first row of the tile
+  int32_t row_end;          // behind its last row
+  int32_t col_begin;        // first column
+};
+
+struct MaxOf {
+  __device__ int32_t operator()(int32_t x, int32_t y) const { return max(x, y); }
+};
+struct SumOf {
+  __device__ int32_t operator()(int32_t x, int32_t y) const { return x + y; }
+};
+
+// Combines the values of the first kNumChunks threads in front of each of them; 0 for the first.
+// 0 is neutral for both operations on the non-negative values used here. All threads call.
+template <class Operation>
+__device__ int32_t exclusive_scan(int32_t value, int32_t (&warp_values)[kNumChunks / 32]) {
+  const Operation combine;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  int32_t inclusive = value;
+#pragma unroll
+  for (int distance = 1; distance < 32; distance *= 2) {
+    const int32_t other = __shfl_up_sync(0xFFFFFFFFu, inclusive, distance);
+    if (lane >= distance) inclusive = combine(inclusive, other);
+  }
+  if (lane == 31 && warp < kNumChunks / 32) warp_values[warp] = inclusive;
+  const int32_t shifted = __shfl_up_sync(0xFFFFFFFFu, inclusive, 1);
+  int32_t exclusive = lane == 0 ? 0 : shifted;
+  __syncthreads();
+  for (int i = 0; i < min(warp, kNumChunks / 32); ++i)
+    exclusive = combine(exclusive, warp_values[i]);
+  __syncthreads();
+  return exclusive;
+}
+
+// All threads: fills the storage, one chunk per thread.
+__device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleStorage& storage) {
+  const int32_t chunk_idx = static_cast<int32_t>(threadIdx.x);
+  const bool has_chunk = chunk_idx < kNumChunks;
+  const int32_t row_max = has_chunk ? chunk_row_max(schedule, chunk_idx) : 0;
+  int32_t row = exclusive_scan<MaxOf>(row_max, storage.warp_values);
+  // The first group begins at the first bound, not at row 0.
+  if (chunk_idx == 0) row = clamped_bound(schedule, 0);
+  const int32_t num_m_tiles = has_chunk ? chunk_num_m_tiles(schedule, chunk_idx, row) : 0;
+  const int32_t before = exclusive_scan<SumOf>(num_m_tiles, storage.warp_values);
+  if (has_chunk) storage.chunk_starts[chunk_idx] = {row, before};
+  if (chunk_idx == kNumChunks - 1) storage.num_m_tiles = before + num_m_tiles;
+  __syncthreads();
+}
+
+// The tile with this index, below num_m_tiles * num_n_tiles.
+template <int kTileN>
+__device__ Tile find_tile(const Params& params, const ScheduleStorage& storage, int64_t tile_idx) {
+  // Any index inside the group's range of tiles finds the group; its rows then run first.
+  const int32_t m_tile_idx = static_cast<int32_t>(tile_idx / params.num_n_tiles);
+  const int32_t chunk_idx = find_chunk(storage.chunk_starts, kNumChunks, m_tile_idx);
+  const GroupTiles group =
+      find_group(params.schedule, storage.chunk_starts[chunk_idx], chunk_idx, m_tile_idx);
+  const int64_t local_idx = tile_idx - int64_t{group.first_m_tile_idx} * params.num_n_tiles;
+  const int32_t n_tile_idx = static_cast<int32_t>(local_idx / group.num_m_tiles);
+  const int32_t m_tile_in_group = static_cast<int32_t>(local_idx % group.num_m_tiles);
+  const int32_t tile_m = params.schedule.tile_m;
+  const int32_t row_begin = group.row_begin + m_tile_in_group * tile_m;
+  return {group.group_idx, group.row_begin, row_begin, min_of(row_begin + tile_m, group.row_end),
+          n_tile_idx * kTileN};
+}
+
+}  // namespace ggfp8::mma

@@ -1,0 +1,58 @@
+// mbarrier: a phase counter in shared memory that threads and asynchronous copies arrive at
+// (sm_80 and later).
+#pragma once
+
+#include <cstdint>
+
+namespace ggfp8::ptx {
+
+// One thread; make the result visible with a CTA barrier before use.
+__device__ __forceinline__ void mbarrier_init(uint32_t barrier, uint32_t num_arrivals) {
+  asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(barrier), "r"(num_arrivals) : "memory");
+}
+
+// Arrives with release semantics: what this thread wrote before is visible to who waits.
+__device__ __forceinline__ void mbarrier_arrive(uint32_t barrier) {
+  asm volatile(
+      "{\n"
+      ".reg .b64 state;\n"
+      "mbarrier.arrive.shared.b64 state, [%0];\n"
+      "}" ::"r"(barrier)
+      : "memory");
+}
+
+// Arrives once all cp.async that this thread has issued are complete. Counts as one arrival.
+__device__ __forceinline__ void mbarrier_arrive_after_copies(uint32_t barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(barrier) : "memory");
+}
+
+// Waits, with acquire semantics, until the phase of this parity is complete. A barrier that was
+// just initialised counts as having completed the phase of parity 1.
+__device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity) {
+  uint32_t complete = 0;
+  while (complete == 0) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile(
+        "{\n"
+        ".reg .pred done;\n"
+        "mbarrier.try_wait.parity.shared.b64 done, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, done;\n"
+        "}"
+        : "=r"(complete)
+        : "r"(barrier), "r"(parity)
+        : "memory");
+#else
+    asm volatile(
+        "{\n"
+        ".reg .pred done;\n"
+        "mbarrier.test_wait.parity.shared.b64 done, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, done;\n"
+        "}"
+        : "=r"(complete)
+        : "r"(barrier), "r"(parity)
+        : "memory");
+#endif
+  }
+}
+
+}  // namespace ggfp8::ptx
