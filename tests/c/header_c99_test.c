@@ -1,0 +1,151 @@
+/* The header in strict C99: every constant has its pinned value and every function is called. */
+#include <string.h>
+
+#include "expect.h"
+#include "layout.h"
+
+PIN(GGFP8_SUCCESS == 0);
+PIN(GGFP8_ERROR_INVALID_ARGUMENT == 100);
+PIN(GGFP8_ERROR_INVALID_STRUCT_SIZE == 101);
+PIN(GGFP8_ERROR_INVALID_DTYPE == 110);
+PIN(GGFP8_ERROR_INVALID_SHAPE == 120);
+PIN(GGFP8_ERROR_INVALID_STRIDE == 121);
+PIN(GGFP8_ERROR_INVALID_ALIGNMENT == 122);
+PIN(GGFP8_ERROR_INVALID_GRANULARITY == 130);
+PIN(GGFP8_ERROR_INVALID_SCALE_MAJOR == 131);
+PIN(GGFP8_ERROR_INVALID_MMA_SM == 132);
+PIN(GGFP8_ERROR_INVALID_DEVICE == 140);
+PIN(GGFP8_ERROR_INVALID_M_INDPTR == 150);
+PIN(GGFP8_ERROR_INVALID_WORKSPACE == 160);
+PIN(GGFP8_ERROR_UNKNOWN_BACKEND == 200);
+PIN(GGFP8_ERROR_UNSUPPORTED == 201);
+PIN(GGFP8_ERROR_NO_DRIVER == 300);
+PIN(GGFP8_ERROR_CUDA == 301);
+PIN(GGFP8_ERROR_OUT_OF_HOST_MEMORY == 302);
+PIN(GGFP8_ERROR_INTERNAL == 399);
+
+PIN(GGFP8_DTYPE_FLOAT8_E4M3FN == 1);
+PIN(GGFP8_DTYPE_FLOAT8_E5M2 == 2);
+PIN(GGFP8_DTYPE_BFLOAT16 == 3);
+PIN(GGFP8_DTYPE_FLOAT16 == 4);
+PIN(GGFP8_DTYPE_FLOAT32 == 5);
+PIN(GGFP8_SCALE_MAJOR_MN == 1);
+PIN(GGFP8_SCALE_MAJOR_K == 2);
+PIN(GGFP8_DEVICE_CPU == 1);
+PIN(GGFP8_DEVICE_CUDA == 2);
+PIN(GGFP8_FLAG_VALIDATE_M_INDPTR == 1u);
+
+/* One group of one row: a = 1.0, b = 2.0 in E4M3, k = 16, so that out = 16 * 2 * 3 * 5. */
+static uint8_t a[16];
+static uint8_t b[8 * 16];
+static const float a_scale[1] = {3};
+static const float b_scale[1] = {5};
+static const int32_t m_indptr[2] = {0, 1};
+static float out[8];
+
+static ggfp8_group_gemm_args make_args(void) {
+  ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
+  memset(a, 0x38, sizeof a);
+  memset(b, 0x40, sizeof b);
+  args.a = a;
+  args.b = b;
+  args.a_scale = a_scale;
+  args.b_scale = b_scale;
+  args.m_indptr = m_indptr;
+  args.out = out;
+  args.cum_m = 1;
+  args.n = 8;
+  args.k = 16;
+  args.batch_size = 1;
+  args.out_dtype = GGFP8_DTYPE_FLOAT32;
+  args.device_type = GGFP8_DEVICE_CPU;
+  return args;
+}
+
+static void test_init_macro_is_all_defaults(void) {
+  ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
+  ggfp8_group_gemm_args zeros;
+  memset(&zeros, 0, sizeof zeros);
+  zeros.struct_size = sizeof zeros;
+  EXPECT(memcmp(&args, &zeros, sizeof args) == 0);
+}
+
+static void test_constants(void) {
+  EXPECT(ggfp8_version() ==
+         GGFP8_VERSION_MAJOR * 10000 + GGFP8_VERSION_MINOR * 100 + GGFP8_VERSION_PATCH);
+  EXPECT(ggfp8_max_cum_m() == GGFP8_MAX_CUM_M);
+  EXPECT(ggfp8_max_n() == GGFP8_MAX_N);
+  EXPECT(ggfp8_max_k() == GGFP8_MAX_K);
+  EXPECT(ggfp8_max_batch_size() == GGFP8_MAX_BATCH_SIZE);
+  EXPECT(ggfp8_workspace_alignment() == GGFP8_WORKSPACE_ALIGNMENT);
+  EXPECT(ggfp8_group_gemm_args_size() == sizeof(ggfp8_group_gemm_args));
+  EXPECT(strcmp(ggfp8_status_string(GGFP8_SUCCESS), "success") == 0);
+  EXPECT(ggfp8_status_string(-1) != NULL);
+}
+
+static void test_call(void) {
+  ggfp8_group_gemm_args args = make_args();
+  size_t bytes = 1;
+  ggfp8_plan_info plan;
+  int col;
+  memset(&plan, 0, sizeof plan);
+  plan.struct_size = sizeof plan;
+
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_workspace_size(&args, &bytes));
+  EXPECT(bytes == 0);
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_plan(&args, &plan));
+  EXPECT(plan.backend != NULL && strcmp(plan.backend, "cpu") == 0);
+  EXPECT(plan.config != NULL && plan.workspace_bytes == bytes);
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_nt_groupwise(&args, NULL, 0, NULL));
+  for (col = 0; col < 8; ++col) EXPECT(out[col] == 16 * 2 * 3 * 5);
+}
+
+static void test_errors_leave_out_untouched(void) {
+  ggfp8_group_gemm_args args = make_args();
+  memset(out, 0xff, sizeof out);
+  args.n = 9;
+  EXPECT_STATUS(GGFP8_ERROR_INVALID_SHAPE, ggfp8_group_gemm_nt_groupwise(&args, NULL, 0, NULL));
+  EXPECT(strstr(ggfp8_last_error(), "n: got 9") != NULL);
+  EXPECT(((const unsigned char*)out)[0] == 0xff);
+  EXPECT_STATUS(GGFP8_ERROR_INVALID_ARGUMENT, ggfp8_group_gemm_nt_groupwise(NULL, NULL, 0, NULL));
+  EXPECT_STATUS(GGFP8_ERROR_INVALID_ARGUMENT, ggfp8_group_gemm_workspace_size(&args, NULL));
+}
+
+static void test_backends(void) {
+  ggfp8_group_gemm_args args = make_args();
+  const int32_t num_backends = ggfp8_num_backends();
+  EXPECT(num_backends >= 1);
+  EXPECT(strcmp(ggfp8_backend_name(num_backends - 1), "cpu") == 0);
+  EXPECT(ggfp8_backend_name(num_backends) == NULL);
+  EXPECT(ggfp8_backend_name(-1) == NULL);
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_backend_supports("cpu", &args));
+  EXPECT_STATUS(GGFP8_ERROR_UNKNOWN_BACKEND, ggfp8_backend_supports("none", &args));
+  args.backend = "none";
+  EXPECT_STATUS(GGFP8_ERROR_UNKNOWN_BACKEND, ggfp8_group_gemm_nt_groupwise(&args, NULL, 0, NULL));
+}
+
+static void test_devices(void) {
+  ggfp8_device_info info;
+  int32_t count = -1;
+  memset(&info, 0, sizeof info);
+  info.struct_size = sizeof info;
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_device_count(GGFP8_DEVICE_CPU, &count));
+  EXPECT(count == 1);
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_device_query(GGFP8_DEVICE_CPU, 0, &info));
+  EXPECT(info.name[0] != '\0' && info.num_processors >= 1);
+  EXPECT(info.compute_major == 0 && info.compute_minor == 0);
+  EXPECT_STATUS(GGFP8_ERROR_INVALID_DEVICE, ggfp8_device_query(GGFP8_DEVICE_CPU, 1, &info));
+  EXPECT_STATUS(GGFP8_ERROR_INVALID_DEVICE, ggfp8_device_count(99, &count));
+  EXPECT(count == 0);
+}
+
+int main(void) {
+  EXPECT(ggfp8_last_error()[0] == '\0');
+  test_init_macro_is_all_defaults();
+  test_constants();
+  test_call();
+  test_errors_leave_out_untouched();
+  test_backends();
+  test_devices();
+  return num_failures;
+}

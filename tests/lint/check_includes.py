@@ -1,0 +1,111 @@
+"""Holds the include law of cpp/: which layer may include which.
+
+Run by ctest and CI: check_includes.py [repository]. RULES is the law; the first rule whose pattern
+matches a file holds for it. A file without a rule is an error, so a new layer must state its edges.
+Patterns are relative to cpp/src; {own} is the backend's folder name.
+"""
+
+import fnmatch
+import re
+import sys
+from pathlib import Path
+
+PUBLIC = "groupgemm_fp8/groupgemm_fp8.h"
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+# Kinds of <...> headers.
+STD = r"[a-z_0-9]+"
+C_STD = r"std(def|int)\.h"
+SYSTEM = r"(immintrin|arm_neon|pthread|sched|signal|unistd|cpuid)\.h|sys/[a-z]+\.h"
+CUDA = r"cuda[a-z_0-9]*\.h|cuda/.*"
+CUTLASS = r"(cutlass|cute)/.*"
+
+OWN = "backends/{own}/*"
+OWN_PURE = [
+    f"backends/{{own}}/{{own}}_{noun}.h"
+    for noun in ("config", "heuristics", "params", "shared_storage", "tile_scheduler")
+]
+
+# (files, project headers they may include, kinds of <...> headers they may include)
+RULES = [
+    ("../include/groupgemm_fp8/*.h", [], [C_STD]),
+    ("../examples/*", [], [STD, r"std[a-z]+\.h", r"string\.h", re.escape(PUBLIC)]),
+    ("core/*", [PUBLIC, "core/*"], [STD]),
+    ("ptx/*", ["core/problem.h", "ptx/*"], [STD, CUDA]),
+    ("cuda/cuda_device.h", ["core/*"], [STD]),
+    ("cuda/no_cuda.cpp", [PUBLIC, "core/*", "cuda/cuda_device.h"], [STD]),
+    ("cuda/*", [PUBLIC, "core/*", "cuda/*"], [STD, CUDA]),
+    ("select/*.h", ["core/*", "select/*"], [STD]),
+    ("select/*.cpp", [PUBLIC, "core/*", "select/*"], [STD]),
+    (
+        "api/*",
+        [
+            PUBLIC,
+            "core/*",
+            "select/*",
+            "api/*",
+            "cuda/cuda_device.h",
+            "backends/cpu/cpu_device.h",
+        ],
+        [STD],
+    ),
+    ("backends/cpu/*", [PUBLIC, "core/*", "select/backend.h", OWN], [STD, SYSTEM]),
+    *((f"backends/*/*_{noun}.*", ["core/*", *OWN_PURE], [STD]) for noun in ("config", "params")),
+    ("backends/*/*_heuristics.*", ["core/*", *OWN_PURE], [STD]),
+    *(
+        (
+            f"backends/*/*_{noun}.*",
+            [PUBLIC, "core/*", "cuda/*", "select/backend.h", OWN],
+            [STD, CUDA],
+        )
+        for noun in ("backend", "launch")
+    ),
+    ("backends/sm100/*", ["core/*", "ptx/*", OWN], [STD, CUDA, CUTLASS]),
+    ("backends/*", ["core/*", "ptx/*", OWN], [STD, CUDA]),
+]
+
+
+def rule_for(name):
+    for pattern, project, system in RULES:
+        if fnmatch.fnmatch(name, pattern):
+            own = name.split("/")[1] if name.startswith("backends/") else ""
+            return [p.replace("{own}", own) for p in project], system
+    return None
+
+
+def check_file(path, name):
+    rule = rule_for(name)
+    if rule is None:
+        yield f"{name}: no include rule covers this file"
+        return
+    project, system = rule
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        found = INCLUDE.match(line)
+        if not found:
+            continue
+        bracket, header = found.groups()
+        if bracket == '"':
+            allowed = any(fnmatch.fnmatch(header, pattern) for pattern in project)
+        else:
+            allowed = any(re.fullmatch(pattern, header) for pattern in system)
+        if not allowed:
+            yield f"{name}:{number}: may not include {header}"
+
+
+def main():
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2]).resolve()
+    src = root / "cpp" / "src"
+    suffixes = {".h", ".c", ".cpp", ".cu", ".cuh"}
+    files = sorted(p for p in (root / "cpp").rglob("*") if p.suffix in suffixes)
+    errors = []
+    for path in files:
+        inside = path.is_relative_to(src)
+        name = str(path.relative_to(src)) if inside else f"../{path.relative_to(src.parent)}"
+        errors += check_file(path, name)
+    print(*errors, sep="\n", end="\n" if errors else "")
+    print(f"check_includes: {len(files)} files, {len(errors)} errors")
+    return 1 if errors or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Shows that the lint checks fire: each gets one planted violation and must report it.
+
+Run by ctest and CI with a Python without packages: python tests/lint/planted_test.py
+"""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import check_exports
+import check_includes
+import check_resources
+import check_sizes
+
+RESOURCE_REPORT = """
+Fatbin elf code:
+================
+arch = sm_90
+Resource usage:
+ Common:
+  GLOBAL:0
+ Function clean_kernel:
+  REG:168 STACK:0 SHARED:1024 LOCAL:0 CONSTANT[0]:364 TEXTURE:0 SURFACE:0 SAMPLER:0
+ Function spilling_kernel:
+  REG:32 STACK:256 SHARED:0 LOCAL:0 CONSTANT[0]:360 TEXTURE:0 SURFACE:0 SAMPLER:0
+"""
+
+
+class PlantedTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def include_errors(self, name, header):
+        path = self.write(name, f"#include {header}\n")
+        return list(check_includes.check_file(path, name))
+
+    def test_forbidden_includes(self):
+        for name, header in [
+            ("core/math.h", '"select/select.h"'),
+            ("select/select.cpp", "<cuda_runtime.h>"),
+            ("api/route.cpp", '"backends/mma/mma_config.h"'),
+            ("backends/mma/mma_kernel.cuh", '"groupgemm_fp8/groupgemm_fp8.h"'),
+            ("backends/mma/mma_kernel.cuh", '"backends/cpu/cpu_gemm.h"'),
+            ("backends/sm90/sm90_heuristics.cpp", '"ptx/wgmma.cuh"'),
+            ("backends/sm90/sm90_kernel.cuh", "<cutlass/cutlass.h>"),
+            ("../include/groupgemm_fp8/groupgemm_fp8.h", "<cuda_runtime.h>"),
+            ("elsewhere/file.h", "<cstdint>"),
+        ]:
+            with self.subTest(name=name, header=header):
+                self.assertEqual(len(self.include_errors(name, header)), 1)
+
+    def test_allowed_includes(self):
+        for name, header in [
+            ("select/select.cpp", '"core/status.h"'),
+            ("backends/mma/mma_kernel.cuh", '"ptx/mma_sync.cuh"'),
+            ("backends/mma/mma_backend.cpp", '"select/backend.h"'),
+            ("backends/sm100/sm100_kernel.cu", "<cutlass/cutlass.h>"),
+        ]:
+            with self.subTest(name=name, header=header):
+                self.assertEqual(self.include_errors(name, header), [])
+
+    def test_stack_use_is_seen(self):
+        stacks = {k[1]: k[3] for k in check_resources.kernels(RESOURCE_REPORT)}
+        self.assertEqual(stacks, {"clean_kernel": 0, "spilling_kernel": 256})
+        self.assertEqual(check_resources.allowed_stack("sm_90", "spilling_kernel"), 0)
+
+    def test_declared_functions(self):
+        header = self.write(
+            "h.h",
+            "/* GGFP8_API int ggfp8_comment(void); */\n"
+            "GGFP8_API const char* ggfp8_one(int32_t x,\n  int32_t y);\n",
+        )
+        self.assertEqual(check_exports.declared_functions(header), {"ggfp8_one"})
+
+    def test_sizes(self):
+        self.write("long.cpp", "// x\n" * 401)
+        self.write("wide.py", '"""x"""\n' + "y" * 101 + "\n")
+        self.write("mute.h", "#pragma once\n")
+        for name in ("long.cpp", "wide.py", "mute.h"):
+            with self.subTest(name=name):
+                self.assertEqual(len(list(check_sizes.check_file(self.root, name))), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
