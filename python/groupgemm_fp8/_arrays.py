@@ -1,0 +1,135 @@
+"""Intake: any array becomes a View, without importing its framework.
+
+_request reads every array argument through `readers`. A type's framework is found once per type:
+
+    PyTorch          by its attributes: faster than DLPack, and they show what DLPack hides
+                     (negative views, gradients, tensors without memory)
+    JAX              by __dlpack__: its other protocols fail for FP8
+    NumPy            by __array_interface__: its DLPack refuses FP8
+    CuPy and others  by __cuda_array_interface__: CuPy's DLPack refuses or mislabels FP8
+    everything else  by __dlpack__
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+from . import _arrays_dlpack, _arrays_interface, _arrays_torch
+from ._view import CPU, View
+
+
+class Framework(NamedTuple):
+    """How the arrays of one type are read and made. A missing function is None."""
+
+    read: Callable  # (argument, x, stream_of) -> View
+    current_stream: Callable | None  # (x, ordinal) -> handle, for CUDA arrays
+    empty: Callable | None  # (like, shape, dtype, device) -> array that can be written
+    finish: Callable | None = None  # (like, written array) -> array of the framework
+    refuses_out: str = ""  # why no array of the type can be `out`
+
+
+class _Readers(dict):
+    """Type of an array -> its framework's read function, which __missing__ finds once."""
+
+    def __missing__(self, kind: type) -> Callable:
+        read = self[kind] = framework_of(kind).read
+        return read
+
+
+# readers[type(x)](argument, x, stream_of) is the View of x; TypeError if x is no array. Only a
+# DLPack producer on CUDA asks for stream_of(ordinal).
+readers = _Readers()
+
+
+@functools.cache
+def framework_of(kind: type) -> Framework:
+    """The framework of a type; what is no array has one that refuses to read it."""
+    bases = {(base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__}
+    roots = {root for root, _ in bases}
+    if ("torch", "FakeTensor") in bases:
+        return _TORCH_FAKE
+    if ("torch", "Tensor") in bases:
+        return _TORCH
+    if "jax" in roots or "jaxlib" in roots:
+        return _JAX if hasattr(kind, "__dlpack_device__") else _JAX_TRACER
+    if ("numpy", "MaskedArray") in bases:
+        return _NO_ARRAY
+    if hasattr(kind, "__array_interface__"):
+        return _NUMPY
+    if hasattr(kind, "__cuda_array_interface__"):
+        if hasattr(kind, "__ggfp8_empty__"):
+            return _CUDA._replace(empty=_arrays_interface.empty_by_protocol)
+        if ("cupy", "ndarray") in bases:
+            return _CUDA._replace(empty=_arrays_interface.empty_cupy)
+        return _CUDA
+    if hasattr(kind, "__dlpack__") and hasattr(kind, "__dlpack_device__"):
+        return _DLPACK
+    return _NO_ARRAY
+
+
+def read_writable(argument: str, x, stream_of: Callable[[int], int]) -> View:
+    """The view of an array that will be written."""
+    framework = framework_of(type(x))
+    if framework.refuses_out:
+        raise TypeError(f"{argument}: got {type(x).__name__}, but {framework.refuses_out}")
+    view = framework.read(argument, x, stream_of)
+    if view.readonly:
+        raise ValueError(f"{argument}: got a read-only array, wanted a writable one")
+    return view
+
+
+def empty(argument: str, like, shape: tuple[int, ...], dtype: str, device: tuple[int, int]):
+    """A new array that can be written; finish() makes it one of the framework of `like`."""
+    make = framework_of(type(like)).empty
+    if make is None:
+        raise TypeError(
+            f"{argument}: got None, but {type(like).__name__} cannot allocate; pass {argument}="
+        )
+    return make(like, shape, dtype, device)
+
+
+def finish(like, written):
+    """The written array as an array of the framework of `like`."""
+    convert = framework_of(type(like)).finish
+    return written if convert is None else convert(like, written)
+
+
+def _refuse(argument: str, x, stream_of) -> View:
+    kind = type(x)
+    raise TypeError(
+        f"{argument}: got {kind.__module__}.{kind.__qualname__}, wanted an array (NumPy without "
+        "a mask, PyTorch, CuPy, JAX, or another type with __dlpack__)"
+    )
+
+
+def _refuse_tracer(argument: str, x, stream_of) -> View:
+    raise TypeError(
+        f"{argument}: got a value that JAX is tracing, wanted an array with memory; "
+        "call outside of jax.jit and other transforms"
+    )
+
+
+def _empty_jax(like, shape, dtype, device):
+    """A NumPy array to write to, for JAX on the CPU: outside of XLA nothing makes JAX arrays."""
+    if device != CPU:
+        raise TypeError(
+            "out: JAX cannot allocate it on CUDA outside of XLA; pass a writable array of "
+            "another framework as out, for example a torch or CuPy array"
+        )
+    return _arrays_interface.empty_numpy(like, shape, dtype, device)
+
+
+def _finish_jax(like, written):
+    import jax
+
+    return jax.device_put(written, next(iter(like.devices())))
+
+
+_TORCH = Framework(_arrays_torch.read, _arrays_torch.current_stream, _arrays_torch.empty)
+_TORCH_FAKE = Framework(_arrays_torch.refuse_fake, None, None)
+_NUMPY = Framework(_arrays_interface.read_numpy, None, _arrays_interface.empty_numpy)
+_CUDA = Framework(_arrays_interface.read_cuda, _arrays_interface.current_stream, None)
+_DLPACK = Framework(_arrays_dlpack.read, None, None)
+_JAX_TRACER = Framework(_refuse_tracer, None, None)
+_NO_ARRAY = Framework(_refuse, None, None)
+_JAX = Framework(_arrays_dlpack.read, None, _empty_jax, _finish_jax, "JAX arrays are immutable")

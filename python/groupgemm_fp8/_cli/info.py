@@ -1,0 +1,127 @@
+"""`info`: what is installed, which devices there are, and which backend runs on each.
+
+Nothing is computed and no framework is imported; without a GPU or a driver it says so.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+
+import numpy as np
+
+import groupgemm_fp8
+
+from .. import _device
+from .machine import cuda_unavailable_reason, library_cuda_reason
+
+_FRAMEWORKS = ("numpy", "ml_dtypes", "torch", "cupy", "jax", "cuda-python")
+_ALIASES = {"cupy": ("cupy-cuda13x", "cupy-cuda12x"), "cuda-python": ("cuda-bindings",)}
+
+# Compute capabilities on which the project's tests have run.
+_EXECUTED_CAPABILITIES = {(9, 0)}
+
+
+def add_arguments(parser):
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+
+
+def run(chosen):
+    facts = collect()
+    if chosen.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        print(*_lines(facts), sep="\n")
+    return 0
+
+
+def collect():
+    """Returns everything `info` shows, as plain data."""
+    devices = [_device_facts("cpu", 0)]
+    devices += [_device_facts("cuda", idx) for idx in range(groupgemm_fp8.device_count("cuda"))]
+    return {
+        "version": groupgemm_fp8.__version__,
+        "python": platform.python_version(),
+        "backends": groupgemm_fp8.backends(),
+        "devices": devices,
+        "no_cuda_reason": library_cuda_reason(),
+        "command_line_gpu_reason": cuda_unavailable_reason(),
+        "frameworks": {name: _installed_version(name) for name in _FRAMEWORKS},
+    }
+
+
+def _device_facts(device_type, device_id):
+    info = groupgemm_fp8.device_info(device_type, device_id)
+    facts = {"type": device_type, "id": device_id, **info._asdict(), "backends": {}}
+    for backend in groupgemm_fp8.backends():
+        ok, reason = groupgemm_fp8.supports(backend, **_probe(device_type, device_id))
+        facts["backends"][backend] = None if ok else reason
+    capability = (info.compute_major, info.compute_minor)
+    facts["executed"] = device_type == "cpu" or capability in _EXECUTED_CAPABILITIES
+    return facts
+
+
+def _probe(device_type, device_id):
+    """Returns the arguments of a small ordinary call; nobody reads or writes its arrays."""
+
+    def array(shape, dtype):
+        if device_type == "cpu":
+            return np.empty(shape, dtype)
+        return _NoMemory(shape, dtype, device_id)
+
+    return {
+        "a": array((128, 128), np.uint8),
+        "b": array((1, 128, 128), np.uint8),
+        "a_scale": array((1, 128), np.float32),
+        "b_scale": array((1, 1, 1), np.float32),
+        "m_indptr": array((2,), np.int32),
+        "a_dtype": "float8_e4m3fn",
+        "b_dtype": "float8_e4m3fn",
+    }
+
+
+class _NoMemory(_device.DeviceArray):
+    """A device array that only looks like one: asking about it creates no CUDA context."""
+
+    _ADDRESS = 1 << 20  # aligned as any allocation is
+
+    def __init__(self, shape, dtype, device_id):
+        super().__init__(self._ADDRESS, shape, dtype, device_id, base=self._ADDRESS)
+
+
+def _installed_version(name):
+    for distribution in (name, *_ALIASES.get(name, ())):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _lines(facts):
+    yield f"groupgemm_fp8 {facts['version']}, Python {facts['python']}"
+    yield f"backends: {', '.join(facts['backends'])}"
+    for device in facts["devices"]:
+        yield from _device_lines(device)
+    if facts["no_cuda_reason"]:
+        yield f"cuda: {facts['no_cuda_reason']}"
+    elif facts["command_line_gpu_reason"]:
+        yield f"demo and bench cannot use the GPU: {facts['command_line_gpu_reason']}"
+    versions = facts["frameworks"].items()
+    yield "packages: " + ", ".join(f"{name} {version or '-'}" for name, version in versions)
+
+
+def _device_lines(device):
+    if device["type"] == "cpu":
+        yield f"cpu: {device['name']}, {device['num_processors']} threads"
+    else:
+        capability = f"{device['compute_major']}.{device['compute_minor']}"
+        yield (
+            f"cuda:{device['id']}: {device['name']}, compute capability {capability}, "
+            f"{device['num_processors']} SMs, {device['l2_bytes'] / 2**20:.0f} MiB L2"
+        )
+        if not device["executed"]:
+            yield "  note: compiled for, not executed by the project on, this class of hardware"
+    for backend, reason in device["backends"].items():
+        yield f"  {backend}: {'runs' if reason is None else 'does not run: ' + reason}"

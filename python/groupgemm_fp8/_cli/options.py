@@ -1,0 +1,67 @@
+"""Option types and facts that the commands share."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+
+import groupgemm_fp8
+
+from . import CommandError
+
+OUT_DTYPES = ("bfloat16", "float16", "float32")
+
+
+def positive(text):
+    """An integer of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted an integer of at least 1")
+    return value
+
+
+def positive_number(text):
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted a number above 0")
+    return value
+
+
+def granularity(text):
+    """Three integers, as in 1,128,128."""
+    parts = text.split(",")
+    if len(parts) != 3:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted M,N,K as in 1,128,128")
+    return tuple(positive(part) for part in parts)
+
+
+def add_call_options(parser):
+    """Adds the options that choose where and how a call runs."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:INDEX")
+    parser.add_argument("--backend", help="a backend's name; the first that can, by default")
+    parser.add_argument("--out-dtype", choices=OUT_DTYPES, default="bfloat16")
+
+
+def require_folder(option, path):
+    """Fails before anything is measured if a file cannot be written for want of its folder."""
+    if not pathlib.Path(path).absolute().parent.is_dir():
+        raise CommandError(f"{option} {path}: there is no such folder")
+
+
+def device_facts(machine):
+    """Returns what is known about a machine's device, as plain data."""
+    info = groupgemm_fp8.device_info(machine.device_type, machine.device_id)
+    return {"label": machine.label, **info._asdict()}
+
+
+def capability(machine):
+    """Returns the CUDA compute capability as (major, minor), (0, 0) for a CPU."""
+    info = groupgemm_fp8.device_info(machine.device_type, machine.device_id)
+    return info.compute_major, info.compute_minor

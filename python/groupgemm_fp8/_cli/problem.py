@@ -1,0 +1,143 @@
+"""A grouped product in memory: the arrays of one call, on a machine.
+
+random_problem() makes the bench's; demo fills in its own arrays. Where the weights fit into the
+last-level cache several copies of them are kept, and runs cycle through the copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import groupgemm_fp8
+
+from . import CommandError
+from .timing import Contender
+
+_BLOCK_VALUES = 8_000_016  # FP8 values drawn before repeating; no power of two, so rows differ
+_CACHE_MULTIPLE = 3  # the weights that runs cycle through exceed the cache by this factor
+_MAX_WEIGHT_SETS = 256  # tiny weights stay in the cache rather than need many thousand copies
+
+
+@dataclass
+class Settings:
+    """What the caller of a command may choose about a call."""
+
+    out_dtype: str = "bfloat16"
+    granularity: tuple[int, int, int] = (1, 128, 128)
+    scale_major: str = "MN"
+    backend: str | None = None
+
+
+@dataclass
+class Problem:
+    """The arrays of one call; b and b_scale hold one entry for each copy of the weights."""
+
+    machine: object
+    settings: Settings
+    indptr: np.ndarray  # m_indptr on the host
+    a: object
+    a_scale: object
+    b: list
+    b_scale: list
+    m_indptr: object = field(init=False)
+    out: object = field(init=False)
+
+    def __post_init__(self):
+        self.m_indptr = self.machine.upload(self.indptr)
+        self.out = self.machine.empty((self.a.shape[0], self.n), self.settings.out_dtype)
+
+    @property
+    def n(self):
+        return self.b[0].shape[1]
+
+    @property
+    def k(self):
+        return self.a.shape[1]
+
+    def arguments(self, set_idx=0):
+        """Returns the keyword arguments of group_gemm_fp8_nt_groupwise."""
+        return {
+            "a": self.a,
+            "b": self.b[set_idx],
+            "a_scale": self.a_scale,
+            "b_scale": self.b_scale[set_idx],
+            "m_indptr": self.m_indptr,
+            "scale_granularity_mnk": self.settings.granularity,
+            "scale_major_mode": self.settings.scale_major,
+            "out": self.out,
+            "backend": self.settings.backend,
+        }
+
+    def plan(self):
+        return groupgemm_fp8.plan(**self.arguments())
+
+    def contender(self):
+        """Returns this package's runs of the problem, with the workspace they need."""
+        num_bytes = self.plan().workspace_bytes
+        on_gpu = self.machine.device_type == "cuda"  # host arrays may be aligned to too little
+        workspace = self.machine.empty((num_bytes,), "uint8") if num_bytes and on_gpu else None
+        calls = [self.arguments(set_idx) for set_idx in range(len(self.b))]
+        for call in calls:
+            call.update(stream=self.machine.stream, workspace=workspace)
+        num_sets = len(calls)
+
+        def launch(idx):
+            groupgemm_fp8.group_gemm_fp8_nt_groupwise(**calls[idx % num_sets])
+
+        return Contender("groupgemm_fp8", launch, num_sets)
+
+
+def indptr_of(rows):
+    """Returns m_indptr of groups with these many rows."""
+    return np.concatenate([[0], np.cumsum(rows)]).astype(np.int32)
+
+
+def random_problem(case, machine, settings):
+    """Returns a problem of random values; their size keeps the result in every output's range."""
+    import ml_dtypes
+
+    gm = settings.granularity[0]
+    if any(rows % gm for rows in case.rows):
+        raise CommandError(f"{case.name}: rows of each group have to be multiples of {gm}")
+    rng = np.random.default_rng(case.total_rows + case.n + case.k)
+    values = rng.standard_normal(_BLOCK_VALUES, dtype=np.float32) * 100
+    values = np.clip(values, -448, 448).astype(ml_dtypes.float8_e4m3fn)
+    factors = rng.uniform(2.0**-10, 2.0**-8, 1 << 20).astype(np.float32)
+
+    def scales(*shape):
+        return machine.filled(shape, "float32", factors)
+
+    indptr = indptr_of(case.rows)
+    a_scale_shape, b_scale_shape = scale_shapes(case, settings)
+    num_sets = num_weight_sets(case.weight_bytes(), machine)
+    return Problem(
+        machine,
+        settings,
+        indptr,
+        a=machine.filled((case.total_rows, case.k), values.dtype, values),
+        a_scale=scales(*a_scale_shape),
+        b=[
+            machine.filled((case.groups, case.n, case.k), values.dtype, values)
+            for _ in range(num_sets)
+        ],
+        b_scale=[scales(*b_scale_shape) for _ in range(num_sets)],
+    )
+
+
+def scale_shapes(case, settings):
+    """Returns the shapes of a_scale and b_scale."""
+    gm, gn, gk = settings.granularity
+    m_blocks, n_blocks, k_blocks = -(-case.total_rows // gm), -(-case.n // gn), -(-case.k // gk)
+    if settings.scale_major == "MN":
+        return (k_blocks, m_blocks), (case.groups, k_blocks, n_blocks)
+    return (m_blocks, k_blocks), (case.groups, n_blocks, k_blocks)
+
+
+def num_weight_sets(weight_bytes, machine):
+    """Returns how many copies of the weights make them too large for the cache."""
+    cache = groupgemm_fp8.device_info(machine.device_type, machine.device_id).l2_bytes
+    if cache <= 0 or weight_bytes == 0:
+        return 1
+    return min(max(1, -(-_CACHE_MULTIPLE * cache // weight_bytes)), _MAX_WEIGHT_SETS)

@@ -1,0 +1,136 @@
+"""The C header groupgemm_fp8.h for ctypes, in the header's order.
+
+_library binds a loaded library with bind(); everything else takes constants and layouts from
+here. A public struct may only grow at its end, so these layouts fit every later library.
+"""
+
+import ctypes
+import struct
+from ctypes import c_char_p, c_int32, c_int64, c_size_t, c_void_p
+
+# version
+VERSION_MAJOR = 0
+VERSION_MINOR = 1
+VERSION_PATCH = 0
+
+# status
+SUCCESS = 0
+ERROR_INVALID_DTYPE = 110
+ERROR_INVALID_WORKSPACE = 160
+ERROR_UNKNOWN_BACKEND = 200
+ERROR_UNSUPPORTED = 201
+FIRST_SYSTEM_ERROR = 300
+ERROR_NO_DRIVER = 300
+
+# constants
+DTYPE_FLOAT8_E4M3FN = 1
+DTYPE_FLOAT8_E5M2 = 2
+DTYPE_BFLOAT16 = 3
+DTYPE_FLOAT16 = 4
+DTYPE_FLOAT32 = 5
+
+SCALE_MAJOR_MN = 1
+SCALE_MAJOR_K = 2
+
+DEVICE_CPU = 1
+DEVICE_CUDA = 2
+
+FLAG_VALIDATE_M_INDPTR = 1
+
+# arguments: ggfp8_group_gemm_args, native alignment
+ARGS_FIELDS = (
+    ("struct_size", "N"),
+    ("a", "P"),
+    ("b", "P"),
+    ("a_scale", "P"),
+    ("b_scale", "P"),
+    ("m_indptr", "P"),
+    ("out", "P"),
+    ("cum_m", "q"),
+    ("n", "q"),
+    ("k", "q"),
+    ("batch_size", "q"),
+    ("a_row_stride", "q"),
+    ("b_row_stride", "q"),
+    ("b_group_stride", "q"),
+    ("out_row_stride", "q"),
+    ("a_scale_stride", "q"),
+    ("b_scale_stride", "q"),
+    ("b_scale_group_stride", "q"),
+    ("a_dtype", "i"),
+    ("b_dtype", "i"),
+    ("out_dtype", "i"),
+    ("scale_granularity_m", "i"),
+    ("scale_granularity_n", "i"),
+    ("scale_granularity_k", "i"),
+    ("scale_major", "i"),
+    ("mma_sm", "i"),
+    ("device_type", "i"),
+    ("device_id", "i"),
+    ("flags", "I"),
+    ("reserved", "I"),
+    ("backend", "P"),
+)
+ARGS = struct.Struct("@" + "".join(code for _, code in ARGS_FIELDS))
+
+
+# introspection
+class PlanInfo(ctypes.Structure):
+    """ggfp8_plan_info"""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("backend", c_char_p),
+        ("config", c_char_p),
+        ("workspace_bytes", c_size_t),
+        ("num_workers", c_int32),
+        ("reserved", c_int32),
+    ]
+
+
+class DeviceInfo(ctypes.Structure):
+    """ggfp8_device_info"""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("name", ctypes.c_char * 256),
+        ("compute_major", c_int32),
+        ("compute_minor", c_int32),
+        ("num_processors", c_int32),
+        ("reserved", c_int32),
+        ("l2_bytes", c_int64),
+    ]
+
+
+# Packed arguments travel as bytes: an immutable object of this call alone needs no lock.
+_ARGS_POINTER = c_char_p
+
+# name: (result type, argument types)
+FUNCTIONS = {
+    "ggfp8_version": (c_int32, ()),
+    "ggfp8_status_string": (c_char_p, (c_int32,)),
+    "ggfp8_last_error": (c_char_p, ()),
+    "ggfp8_max_cum_m": (c_int64, ()),
+    "ggfp8_max_n": (c_int64, ()),
+    "ggfp8_max_k": (c_int64, ()),
+    "ggfp8_max_batch_size": (c_int64, ()),
+    "ggfp8_workspace_alignment": (c_size_t, ()),
+    "ggfp8_group_gemm_args_size": (c_size_t, ()),
+    "ggfp8_group_gemm_nt_groupwise": (c_int32, (_ARGS_POINTER, c_void_p, c_size_t, c_void_p)),
+    "ggfp8_group_gemm_workspace_size": (c_int32, (_ARGS_POINTER, ctypes.POINTER(c_size_t))),
+    "ggfp8_group_gemm_plan": (c_int32, (_ARGS_POINTER, ctypes.POINTER(PlanInfo))),
+    "ggfp8_num_backends": (c_int32, ()),
+    "ggfp8_backend_name": (c_char_p, (c_int32,)),
+    "ggfp8_backend_supports": (c_int32, (c_char_p, _ARGS_POINTER)),
+    "ggfp8_device_count": (c_int32, (c_int32, ctypes.POINTER(c_int32))),
+    "ggfp8_device_query": (c_int32, (c_int32, c_int32, ctypes.POINTER(DeviceInfo))),
+}
+
+
+def bind(library: ctypes.CDLL) -> ctypes.CDLL:
+    """Declares every function's types; AttributeError if one is missing."""
+    for name, (result, arguments) in FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
