@@ -1,0 +1,55 @@
+"""Fixtures of the Python tests. `backend` runs a test on every backend this machine can run."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# Matrix products of references are small: threads inside them would only fight with the workers
+# of a parallel run. NumPy reads this when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# The same examples in every run: a failure is reproduced by running the test again.
+settings.register_profile("numeric", deadline=None, derandomize=True, max_examples=40)
+settings.load_profile("numeric")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "large: needs several GiB of memory")
+
+
+def pytest_generate_tests(metafunc):
+    if "backend" in metafunc.fixturenames:
+        import groupgemm_fp8
+
+        names = groupgemm_fp8.backends()
+        metafunc.parametrize("backend", names, indirect=True, scope="session")
+    elif "gpu_backend" in metafunc.fixturenames:
+        import groupgemm_fp8
+
+        names = [name for name in groupgemm_fp8.backends() if name != "cpu"]
+        metafunc.parametrize("gpu_backend", names or ["none"], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def backend(request):
+    """A Runner of one backend; skips with the reason where it cannot run."""
+    from numeric.runner import Runner, unavailable_reason
+
+    reason = unavailable_reason(request.param)
+    if reason is not None:
+        pytest.skip(reason)
+    return Runner(request.param)
+
+
+@pytest.fixture(scope="session")
+def gpu_backend(request):
+    """As `backend`, for tests of streams, graphs and device memory."""
+    if request.param == "none":
+        pytest.skip("this build of the library has no GPU backend")
+    from numeric.runner import Runner, unavailable_reason
+
+    reason = unavailable_reason(request.param)
+    if reason is not None:
+        pytest.skip(reason)
+    return Runner(request.param)

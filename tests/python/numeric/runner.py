@@ -1,0 +1,153 @@
+"""Runner: runs a Problem on one backend, in watched memory, and returns the output's bits.
+
+The `backend` fixture hands one to every test. Invariant: a result is returned only after plan()
+named this backend, every guard byte is intact, every input is unchanged and every row that no
+group covers still holds what it held.
+"""
+
+import numpy as np
+import pytest
+
+import groupgemm_fp8 as gg
+from numeric.arena import DENSE, WILD_INDEX_BYTE, Arena, Layout, input_arena
+from numeric.formats import OUT_FORMATS, numpy_dtype
+from numeric.memory import DeviceMemory, HostMemory
+from numeric.problem import Problem
+
+# Backends that take everything in the contract: for them a refusal is a failure, not a skip.
+COMPLETE_BACKENDS = ("cpu", "mma")
+
+INPUTS = ("a", "b", "a_scale", "b_scale", "m_indptr")
+
+
+def place_inputs(memory, p: Problem, layout: Layout) -> dict[str, Arena]:
+    """The inputs of a problem, each in an arena of its own, in the order of the arguments."""
+    last_two = (0, 1) if p.scale_major == "K" else (1, 0)
+    a_scale = p.a_scale.transpose(last_two)
+    b_scale = p.b_scale.transpose(0, *(1 + axis for axis in last_two))
+    a_dtype, b_dtype = numpy_dtype(p.a_dtype), numpy_dtype(p.b_dtype)
+    b_pads = (layout.b_group_pad, layout.b_row_pad)
+    b_scale_pads = (layout.b_scale_group_pad, layout.b_scale_pad)
+    arenas = (
+        input_arena(memory, "a", p.a, a_dtype, (layout.a_row_pad,), layout.a_shift),
+        input_arena(memory, "b", p.b, b_dtype, b_pads, layout.b_shift),
+        input_arena(
+            memory, "a_scale", a_scale, np.float32, (layout.a_scale_pad,), layout.scale_shift
+        ),
+        input_arena(memory, "b_scale", b_scale, np.float32, b_scale_pads, layout.scale_shift),
+        input_arena(
+            memory, "m_indptr", p.m_indptr, np.int32, (), layout.index_shift, WILD_INDEX_BYTE
+        ),
+    )
+    return {arena.name: arena for arena in arenas}
+
+
+class Call:
+    """The arrays of one call in watched memory; launch it as often as wanted."""
+
+    def __init__(self, runner: "Runner", problem: Problem, layout: Layout = DENSE, seed: int = 0):
+        self.runner = runner
+        self.problem = problem
+        self.workspace = None
+        self._layout = layout
+        self.inputs = place_inputs(runner.memory, problem, layout)
+        self.out = Arena(
+            runner.memory, "out", (problem.cum_m, problem.n), numpy_dtype(problem.out_dtype),
+            (layout.out_row_pad,), layout.out_shift, None, seed,
+        )  # fmt: skip
+        self.arguments = [arena.upload() for arena in self.inputs.values()]
+        self.out_argument = self.out.upload()
+
+    def format_keywords(self) -> dict:
+        return {
+            "scale_granularity_mnk": self.problem.granularity,
+            "scale_major_mode": self.problem.scale_major,
+            "out": self.out_argument,
+        }
+
+    def plan(self):
+        return gg.plan(*self.arguments, **self.format_keywords(), backend=self.runner.name)
+
+    def launch(self, **options) -> None:
+        """Runs the call, or enqueues it on a GPU."""
+        if self.workspace is not None:
+            options.setdefault("workspace", self.workspace)
+        keywords = self.format_keywords() | {"backend": self.runner.name} | options
+        result = gg.group_gemm_fp8_nt_groupwise(*self.arguments, **keywords)
+        assert result is self.out_argument
+
+    def rewrite(self, problem: Problem) -> None:
+        """New contents of the inputs, of the same shapes and addresses; out is as at first."""
+        fresh = place_inputs(self.runner.memory, problem, self._layout)
+        for name, arena in self.inputs.items():
+            arena.rewrite(fresh[name].image)
+        self.out.rewrite(self.out.image)
+        self.problem = problem
+
+    def result(self, writable: np.ndarray | None = None) -> np.ndarray:
+        """The output's bits, after every byte the call must not write was checked.
+
+        writable: the rows that may change, by default those the groups cover.
+        """
+        for arena in self.inputs.values():
+            arena.assert_unchanged(arena.download())
+        after = self.out.download()
+        self.out.assert_unchanged(after, self.problem.covered() if writable is None else writable)
+        out = np.ascontiguousarray(self.out.host_view(after))
+        return out.view(OUT_FORMATS[self.problem.out_dtype].bits)
+
+
+class Runner:
+    """One backend on this machine."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.is_gpu = name != "cpu"
+        self.memory = DeviceMemory() if self.is_gpu else HostMemory()
+
+    def call(self, problem: Problem, layout: Layout = DENSE, seed: int = 0) -> Call:
+        """Places a problem in memory and proves that this backend would run it."""
+        call = Call(self, problem, layout, seed)
+        ok, reason = gg.supports(self.name, *call.arguments, **call.format_keywords())
+        if not ok and self.name not in COMPLETE_BACKENDS:
+            pytest.skip(f"backend {self.name} refuses: {reason}")
+        assert ok, f"backend {self.name} must take {problem.describe()}: {reason}"
+        plan = call.plan()
+        has_output = problem.cum_m > 0 and problem.n > 0 and problem.batch_size > 0
+        assert plan.backend == (self.name if has_output else "none")
+        call.workspace = self.garbage_workspace(plan.workspace_bytes)
+        return call
+
+    def run(self, problem: Problem, layout: Layout = DENSE, seed: int = 0, **options) -> np.ndarray:
+        """Places, runs, checks every guard byte, and returns the output's bits."""
+        call = self.call(problem, layout, seed)
+        call.launch(**options)
+        return call.result()
+
+    def garbage_workspace(self, num_bytes: int):
+        """A workspace full of one bits, or None for no bytes."""
+        if num_bytes == 0:
+            return None
+        buffer = self.memory.upload(np.full(num_bytes, 0xFF, dtype=np.uint8))
+        return self.memory.view(buffer, 0, (num_bytes,), np.uint8)
+
+
+def unavailable_reason(name: str) -> str | None:
+    """Why a backend cannot run on this machine, in words, or None."""
+    if name == "cpu":
+        return None
+    from groupgemm_fp8._device import device_unavailable_reason
+
+    reason = device_unavailable_reason()
+    if reason is not None:
+        return f"backend {name} needs a GPU: {reason}"
+    memory = DeviceMemory()
+    shapes = (
+        ((1, 128), "float8_e4m3fn"), ((1, 8, 128), "float8_e4m3fn"), ((1, 1), "float32"),
+        ((1, 1, 1), "float32"), ((2,), "int32"),
+    )  # fmt: skip
+    arrays = [
+        memory.view(memory.empty(4096), 0, shape, numpy_dtype(dtype)) for shape, dtype in shapes
+    ]
+    ok, reason = gg.supports(name, *arrays)
+    return None if ok else f"backend {name} refuses this device: {reason}"

@@ -1,0 +1,148 @@
+"""What the commands are made of: cases and floors, the check of results, timing, reports."""
+
+import numpy as np
+import pytest
+
+import groupgemm_fp8
+from groupgemm_fp8._cli import CommandError, cases, check, peers, problem, report, timing
+from groupgemm_fp8._cli.machine import HostMachine
+
+
+class TestCases:
+    def test_zipf_by_hand(self):
+        # Shares of 10 rows at alpha 1: 4.8, 2.4, 1.6, 1.2; two rows remain for the first rank.
+        assert sorted(cases.zipf_rows(4, 10, 1.0)) == [1, 1, 2, 6]
+        assert sorted(cases.zipf_rows(4, 10, 0.0)) == [2, 2, 2, 4]
+
+    @pytest.mark.parametrize("groups, total", [(1, 7), (128, 2048), (256, 8192), (300, 5)])
+    def test_zipf_loses_no_row_and_repeats(self, groups, total):
+        rows = cases.zipf_rows(groups, total, 1.0)
+        assert len(rows) == groups
+        assert sum(rows) == total
+        assert min(rows) >= 0
+        assert rows == cases.zipf_rows(groups, total, 1.0)
+
+    def test_zipf_ranks_are_shuffled(self):
+        rows = cases.zipf_rows(64, 4096, 1.0)
+        assert list(rows) != sorted(rows, reverse=True)
+
+    def test_moved_bytes_by_hand(self):
+        case = cases.Case("x", (3, 0, 5), n=200, k=300)
+        # a, two active groups of b, out, then 3 k-blocks of a_scale and 2 x 3 of b_scale.
+        values = 8 * 300 + 2 * 200 * 300 + 2 * 8 * 200
+        assert case.moved_bytes(2) == values + 4 * (8 * 3 + 2 * 2 * 3)
+        assert case.moved_bytes(2, (128, 128, 128)) == values + 4 * (2 * 3 + 2 * 2 * 3)
+        assert case.operations == 2 * 8 * 200 * 300
+
+    def test_floor_by_hand(self):
+        # 32 groups of 1024 rows, n 4096, k 7168 at 1400 TFLOP/s and 4.40 TB/s: 1374 us.
+        case = cases.Case("x", (1024,) * 32, n=4096, k=7168)
+        floor = cases.floor_of(case.operations, case.moved_bytes(2), 1400e12, 4.40e12)
+        assert floor.bound == "compute"
+        assert floor.seconds == pytest.approx(1374e-6, rel=1e-3)
+        case = cases.Case("x", (4,) * 32, n=4096, k=7168)
+        floor = cases.floor_of(case.operations, case.moved_bytes(2), 1400e12, 4.40e12)
+        assert floor.bound == "memory"
+        assert floor.seconds == pytest.approx(214e-6, rel=5e-3)
+
+    def test_an_unknown_ceiling_bounds_nothing(self):
+        assert cases.floor_of(1e12, 1e9, None, 1e12) == cases.Floor(1e-3, "memory")
+
+    def test_packaged_cases(self):
+        packaged = cases.packaged_cases("cases.json")
+        assert len(packaged) == 21
+        assert len({case.name for case in packaged}) == 21
+        assert sum(len(set(case.rows)) > 1 for case in packaged) == 3
+        assert all(case.n % 8 == 0 and case.k % 16 == 0 for case in packaged)
+        assert cases.packaged_cases("cases_cpu.json")
+
+    @pytest.mark.parametrize(
+        "document, message",
+        [
+            ([], "wanted an object"),
+            ({"uniform": [{"name": "x"}]}, "groups: got None, wanted an integer"),
+            ({"uniform": [7]}, "name: got None, wanted a text"),
+            (
+                {"uniform": [{"name": "x", "groups": 0, "rows": 1, "n": 8, "k": 16}]},
+                "groups: got 0, wanted at least 1",
+            ),
+            ({"zipf": [{"name": "x", "groups": 1, "total_rows": True}]}, "total_rows: got True"),
+        ],
+    )
+    def test_a_bad_case_is_named(self, document, message):
+        with pytest.raises(CommandError, match=message):
+            cases.parse_cases(document, "file")
+
+
+class TestCheck:
+    def computed(self, out_dtype="bfloat16", scale_major="MN"):
+        case = cases.Case("x", (3, 0, 70), n=264, k=400)
+        settings = problem.Settings(out_dtype=out_dtype, scale_major=scale_major)
+        result = problem.random_problem(case, HostMachine(), settings)
+        result.contender().launch(0)
+        return result
+
+    def verdict(self, computed):
+        return check.check(computed, "cpu", (0, 0), check.Sample(3, 100, 1000))
+
+    @pytest.mark.parametrize("out_dtype", ["bfloat16", "float16", "float32"])
+    @pytest.mark.parametrize("scale_major", ["MN", "K"])
+    def test_accepts_the_backend(self, out_dtype, scale_major):
+        verdict = self.verdict(self.computed(out_dtype, scale_major))
+        assert verdict.ok
+        assert verdict.num_checked == 73 * 264
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda out: out.__setitem__((5, 7), out[5, 7] * 1.02),
+            lambda out: out.__setitem__(72, 0),
+            lambda out: out.__setitem__((0, 0), float("nan")),
+            lambda out: out.__setitem__(slice(3, 73), out[2:72].copy()),
+        ],
+        ids=["an element", "a zero row", "a nan", "shifted rows"],
+    )
+    def test_refuses_damage(self, damage):
+        computed = self.computed()
+        damage(computed.out)
+        assert not self.verdict(computed).ok
+
+    def test_sample_covers_the_ends(self):
+        assert list(check._spread(3, 10, 100)) == list(range(3, 10))
+        assert list(check._spread(3, 10, 3)) == [3, 6, 9]
+        assert list(check._spread(3, 3, 3)) == []
+
+
+class TestTiming:
+    def test_contenders_alternate(self):
+        order = []
+        contenders = [
+            timing.Contender(name, lambda idx, name=name: order.append(name)) for name in "xy"
+        ]
+        timings = timing.time_on_host(contenders, 0.001)
+        assert order[2:] == ["x", "y"] * (len(order) // 2 - 1)
+        assert timings["x"].low <= timings["x"].seconds <= timings["x"].high
+
+    def test_first_samples_are_dropped(self):
+        assert timing._summary([100.0, 1.0, 2.0, 3.0], 10) == timing.Timing(2.0, 1.0, 3.0, 30)
+
+    def test_weights_exceed_the_cache(self):
+        machine = HostMachine()
+        cache = groupgemm_fp8.device_info("cpu", 0).l2_bytes
+        if cache > 0:
+            assert problem.num_weight_sets(cache, machine) == 3
+            assert problem.num_weight_sets(3 * cache, machine) == 1
+
+
+def test_geometric_mean():
+    assert report.geometric_mean([4.0, None, 9.0]) == pytest.approx(6.0)
+    assert report.geometric_mean([None]) is None
+
+
+def test_padded_rows_of_the_contiguous_peer():
+    sources, groups = peers.DeepGemmContiguous._padded_rows(np.array([0, 2, 2, 130]))
+    assert len(sources) == len(groups) == 256
+    assert list(sources[:3]) == [0, 1, -1]
+    assert list(sources[128:]) == list(range(2, 130))
+    assert list(groups[:3]) == [0, 0, -1]
+    assert set(groups[128:]) == {2}

@@ -1,0 +1,238 @@
+"""Finding and checking the C library, the mirror of its header, workspace, threads."""
+
+import ctypes
+import ctypes.util
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import groupgemm_fp8
+import small_problem
+from groupgemm_fp8 import _arrays, _ffi, _library, group_gemm_fp8_nt_groupwise, ops
+from small_problem import CUM_M, N, expected, same_bits
+
+HEADER = Path(__file__).parents[2] / "cpp/include/groupgemm_fp8/groupgemm_fp8.h"
+
+
+def load_again(monkeypatch, **environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return _library.load.__wrapped__()
+
+
+def test_missing_library_lists_the_path(monkeypatch):
+    with pytest.raises(ImportError, match=r"GGFP8_LIBRARY.*\n  /nowhere/lib.so: "):
+        load_again(monkeypatch, GGFP8_LIBRARY="/nowhere/lib.so")
+
+
+def test_all_places_are_listed(monkeypatch):
+    monkeypatch.delenv("GGFP8_LIBRARY", raising=False)
+    places = _library._candidates()
+    assert places[0] == str(Path(groupgemm_fp8.__file__).parent / "libgroupgemm_fp8.so")
+    assert places[-2:] == ["libgroupgemm_fp8.so.0", "libgroupgemm_fp8.so"]
+
+    def refuse(path):
+        raise OSError("no such file")
+
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    with pytest.raises(ImportError) as caught:
+        load_again(monkeypatch)
+    assert all(f"  {place}: no such file" in str(caught.value) for place in places)
+
+
+def test_another_library(monkeypatch):
+    with pytest.raises(ImportError, match="ggfp8_version"):
+        load_again(monkeypatch, GGFP8_LIBRARY=ctypes.util.find_library("c") or "libc.so.6")
+
+
+@pytest.mark.parametrize("version, ok", [(0, False), (99, False), (100, True), (10000, False)])
+def test_version_is_checked(monkeypatch, version, ok):
+    real = _library.load()
+
+    class Library:
+        def ggfp8_version(self):
+            return version
+
+        def ggfp8_group_gemm_args_size(self):
+            return real.ggfp8_group_gemm_args_size()
+
+    monkeypatch.setattr(_ffi, "bind", lambda library: Library())
+    if ok:
+        assert load_again(monkeypatch).ggfp8_version() == version
+    else:
+        with pytest.raises(ImportError, match="got library version"):
+            load_again(monkeypatch)
+
+
+def test_version_of_the_package():
+    library = _library.load()
+    numbers = [int(number) for number in groupgemm_fp8.__version__.split(".")]
+    assert library.ggfp8_version() >= numbers[0] * 10000 + numbers[1] * 100 + numbers[2]
+
+
+def test_package_finds_its_own_library(tmp_path):
+    """The way a wheel is laid out: the library lies inside the package."""
+    package = tmp_path / "groupgemm_fp8"
+    shutil.copytree(Path(groupgemm_fp8.__file__).parent, package, symlinks=True)
+    shutil.copy(_library.load()._name, package / "libgroupgemm_fp8.so")
+    code = "import groupgemm_fp8; from groupgemm_fp8 import _library; print(_library.load()._name)"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == str(package / "libgroupgemm_fp8.so")
+
+
+def test_installed_version():
+    try:
+        version = importlib.metadata.version("groupgemm_fp8")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("the package runs from its sources")
+    assert version == groupgemm_fp8.__version__
+
+
+@pytest.fixture(scope="module")
+def header():
+    if not HEADER.exists():
+        pytest.skip("the sources are not there")
+    return re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
+
+
+def struct_members(header, name):
+    body = re.search(rf"typedef struct {name} \{{(.*?)\}}", header, re.DOTALL).group(1)
+    declarations = (line.strip() for line in body.split(";"))
+    return [tuple(line.rsplit(None, 1)) for line in declarations if line]
+
+
+def test_args_mirror_the_header(header):
+    codes = {"size_t": "N", "int64_t": "q", "int32_t": "i", "uint32_t": "I"}
+    members = struct_members(header, "ggfp8_group_gemm_args")
+    wanted = tuple((name, "P" if "*" in kind else codes[kind]) for kind, name in members)
+    assert wanted == _ffi.ARGS_FIELDS
+    assert _library.load().ggfp8_group_gemm_args_size() == _ffi.ARGS.size
+
+
+@pytest.mark.parametrize(
+    "structure, name",
+    [(_ffi.PlanInfo, "ggfp8_plan_info"), (_ffi.DeviceInfo, "ggfp8_device_info")],
+)
+def test_info_structs_mirror_the_header(header, structure, name):
+    types = {
+        "size_t": ctypes.c_size_t,
+        "const char*": ctypes.c_char_p,
+        "int32_t": ctypes.c_int32,
+        "int64_t": ctypes.c_int64,
+        "char": ctypes.c_char * 256,
+    }
+    wanted = [(n.partition("[")[0], types[kind]) for kind, n in struct_members(header, name)]
+    assert wanted == structure._fields_
+
+
+def test_functions_and_constants_mirror_the_header(header):
+    functions = re.findall(r"GGFP8_API [^;(]*?\b(ggfp8_\w+)\(", header)
+    assert functions == list(_ffi.FUNCTIONS)
+    values = dict(re.findall(r"#define GGFP8_(\w+) (\d+)u?\b", header))
+    for name, value in vars(_ffi).items():
+        if name.isupper() and isinstance(value, int) and name != "FIRST_SYSTEM_ERROR":
+            assert int(values[name]) == value, name
+
+
+class WantsWorkspace:
+    """The library with a backend that needs a workspace."""
+
+    num_bytes = 1000
+
+    def __init__(self):
+        self.real = _library.load()
+        self.calls = []
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+    def ggfp8_last_error(self):
+        return b"workspace: too small"
+
+    def ggfp8_group_gemm_workspace_size(self, args, num_bytes):
+        num_bytes._obj.value = self.num_bytes
+        return _ffi.SUCCESS
+
+    def ggfp8_group_gemm_nt_groupwise(self, args, workspace, workspace_bytes, stream):
+        self.calls.append((workspace, workspace_bytes))
+        if workspace_bytes < self.num_bytes:
+            return _ffi.ERROR_INVALID_WORKSPACE
+        return self.real.ggfp8_group_gemm_nt_groupwise(args, 0, 0, stream)
+
+
+@pytest.fixture
+def wants_workspace(monkeypatch):
+    library = WantsWorkspace()
+    monkeypatch.setattr(ops._library, "load", lambda: library)
+    return library
+
+
+def test_workspace_is_allocated_on_demand(wants_workspace):
+    arrays = small_problem.inputs()
+    assert same_bits(group_gemm_fp8_nt_groupwise(**arrays), expected(arrays))
+    (_, first_bytes), (address, num_bytes) = wants_workspace.calls
+    assert (first_bytes, num_bytes) == (0, 1000)
+    assert address % 256 == 0
+
+
+def test_given_workspace_is_passed_on(wants_workspace):
+    arrays = small_problem.inputs()
+    workspace = np.zeros(1000, np.uint8)
+    group_gemm_fp8_nt_groupwise(**arrays, workspace=workspace)
+    assert wants_workspace.calls == [(workspace.ctypes.data, 1000)]
+
+
+def test_small_workspace_is_an_error(wants_workspace):
+    with pytest.raises(ValueError, match="workspace: too small"):
+        group_gemm_fp8_nt_groupwise(**small_problem.inputs(), workspace=np.zeros(999, np.uint8))
+    assert len(wants_workspace.calls) == 1
+
+
+def test_threads():
+    """Concurrent calls on shared inputs, each with its own output and its own errors."""
+    arrays = small_problem.inputs()
+    wanted = expected(arrays, "float32")
+    wrong = []
+
+    def work(backend):
+        out = np.zeros((CUM_M, N), np.float32)
+        for i in range(200):
+            out[:] = i
+            group_gemm_fp8_nt_groupwise(**arrays, out=out, backend=backend)
+            if not same_bits(out, wanted):
+                wrong.append(i)
+            try:
+                group_gemm_fp8_nt_groupwise(**{**arrays, "a": arrays["a"][:, :8]}, out=out)
+            except ValueError as error:
+                if "b: got shape" not in str(error):
+                    wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in (None, "cpu", None, "cpu")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_reader_of_a_type_is_found_once():
+    class Array(np.ndarray):
+        pass
+
+    assert Array not in _arrays.readers
+    array = np.zeros((2, 2), np.float32).view(Array)
+    _arrays.readers[type(array)]("x", array, None)
+    assert Array in _arrays.readers
