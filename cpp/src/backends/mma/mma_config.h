@@ -29,7 +29,8 @@ struct Config {
   int num_stages;       // pipeline depth
   int num_ctas_per_sm;  // where shared memory allows it; registers always do
 
-  constexpr int num_threads() const { return num_warps_m * num_warps_n * 32; }
+  constexpr int num_warps() const { return num_warps_m * num_warps_n; }
+  constexpr int num_threads() const { return num_warps() * 32; }
   constexpr int warp_tile_m() const { return tile_m / num_warps_m; }
   constexpr int warp_tile_n() const { return tile_n / num_warps_n; }
 
@@ -38,9 +39,14 @@ struct Config {
   constexpr int b_bytes() const { return tile_n * kStageK; }
   constexpr int scale_bytes() const { return (tile_m + tile_n) * 4; }
   constexpr int stage_bytes() const { return a_bytes() + b_bytes() + scale_bytes(); }
-  // The tile scheduler's storage, before the stages; a multiple of 128, the width of a row.
-  constexpr int schedule_bytes() const { return (kNumChunks + 16) * 8; }
-  constexpr int smem_bytes() const { return schedule_bytes() + num_stages * stage_bytes(); }
+  // In front of the stages: the tile scheduler's storage and the pipeline's barriers. Stages begin
+  // at a multiple of 128, the width of a row.
+  constexpr int schedule_bytes() const { return (kNumChunks + 2) * 8; }
+  constexpr int barrier_bytes() const { return num_stages * 2 * 8; }
+  constexpr int stages_offset() const {
+    return (schedule_bytes() + barrier_bytes() + 127) / 128 * 128;
+  }
+  constexpr int smem_bytes() const { return stages_offset() + num_stages * stage_bytes(); }
 };
 
 // The tile shapes; each exists for the four pairs of FP8 types. The pipelines take three quarters

@@ -1,8 +1,8 @@
 // The mma kernel: persistent CTAs, each taking tiles in turn; a multi-stage cp.async pipeline
 // feeds the k-blocks of one tile after the other to all warps.
 //
-// Per k-block: wait for its stage, let the loader refill the stage that was read last, multiply
-// and promote. One __syncthreads() per k-block serves both directions of the hand-over.
+// Per k-block: wait for its stage, multiply and promote, give the stage back, then let the loader
+// run one k-block further.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include "backends/mma/mma_instances.h"
 #include "backends/mma/mma_loader.cuh"
 #include "backends/mma/mma_mainloop.cuh"
+#include "backends/mma/mma_pipeline.cuh"
 
 namespace ggfp8::mma {
 
@@ -23,30 +24,31 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), config_of(kIdx)
   static_assert(sizeof(ScheduleStorage) <= kConfig.schedule_bytes());
   extern __shared__ __align__(128) uint8_t smem[];
   ScheduleStorage& storage = *reinterpret_cast<ScheduleStorage*>(smem);
-  uint8_t* stages = smem + kConfig.schedule_bytes();
+  static_assert(sizeof(PipelineStorage<kConfig>) == kConfig.barrier_bytes());
+  const uint32_t barriers = ptx::smem_address(smem + kConfig.schedule_bytes());
+  const uint32_t stages = ptx::smem_address(smem + kConfig.stages_offset());
+  if (threadIdx.x == 0) Pipeline<kConfig>::init(barriers);
   build_schedule(params.schedule, storage);
 
-  Loader<kConfig> loader(params, storage, ptx::smem_address(stages));
+  Loader<kConfig> loader(params, storage, Pipeline<kConfig>(barriers, stages, 1));
   for (int i = 0; i < kConfig.num_stages - 1; ++i) loader.issue();
 
   const WarpTile<kConfig> warp;
   const int num_steps = params.granularity_k / 32;
   const bool one_sfb = params.granularity_n >= 64;
   const int64_t num_tiles = int64_t{storage.num_m_tiles} * params.num_n_tiles;
-  int stage_idx = 0;
+  Pipeline<kConfig> pipeline(barriers, stages, 0);
   for (int64_t tile_idx = blockIdx.x; tile_idx < num_tiles; tile_idx += gridDim.x) {
     typename WarpTile<kConfig>::Accumulator main_acc = {};
     for (int k_block_idx = 0; k_block_idx < params.num_k_blocks; ++k_block_idx) {
-      // The oldest stage has arrived when only the younger ones are under way.
-      ptx::cp_async_wait<kConfig.num_stages - 2>();
-      __syncthreads();
+      pipeline.wait_full();
+      const uint32_t stage = pipeline.stage();
+      const auto* scales = static_cast<const float*>(
+          __cvta_shared_to_generic(stage + kConfig.a_bytes() + kConfig.b_bytes()));
+      accumulate_k_block<kConfig>(main_acc, warp, stage, scales, num_steps, one_sfb);
+      pipeline.signal_empty();
+      pipeline.advance();
       loader.issue();
-      uint8_t* stage = stages + stage_idx * kConfig.stage_bytes();
-      const auto* scales =
-          reinterpret_cast<const float*>(stage + kConfig.a_bytes() + kConfig.b_bytes());
-      accumulate_k_block<kConfig>(main_acc, warp, ptx::smem_address(stage), scales, num_steps,
-                                  one_sfb);
-      stage_idx = stage_idx + 1 == kConfig.num_stages ? 0 : stage_idx + 1;
     }
     const Tile tile = find_tile<kConfig.tile_n>(params, storage, tile_idx);
     store_tile<kConfig>(main_acc, warp, tile, params);

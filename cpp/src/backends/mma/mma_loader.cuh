@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "backends/mma/mma_config.h"
+#include "backends/mma/mma_pipeline.cuh"
 #include "backends/mma/mma_tile_scheduler.cuh"
 #include "ptx/cp_async.cuh"
 
@@ -38,25 +39,26 @@ template <Config kConfig>
 class Loader {
  public:
   __device__ __forceinline__ Loader(const Params& params, const ScheduleStorage& storage,
-                                    uint32_t smem_stages)
+                                    const Pipeline<kConfig>& pipeline)
       : params_(params),
         storage_(storage),
-        smem_begin_(smem_stages),
-        smem_stage_(smem_stages),
+        pipeline_(pipeline),
         num_tiles_(int64_t{storage.num_m_tiles} * params.num_n_tiles),
         tile_idx_(blockIdx.x) {
     if (params_.num_k_blocks == 0) num_tiles_ = 0;
     if (tile_idx_ < num_tiles_) enter_tile();
   }
 
-  // Starts the copies of the next k-block, if there is one, as one group.
+  // Starts the copies of the next k-block, if there is one, once its stage is empty.
   __device__ __forceinline__ void issue() {
-    if (tile_idx_ < num_tiles_) {
-      copy_operands();
-      copy_scales();
-      advance();
-    }
-    ptx::cp_async_commit();
+    if (tile_idx_ >= num_tiles_) return;
+    pipeline_.wait_empty();
+    const uint32_t stage = pipeline_.stage();
+    copy_operands(stage);
+    copy_scales(stage + kConfig.a_bytes() + kConfig.b_bytes());
+    pipeline_.signal_full();
+    pipeline_.advance();
+    advance();
   }
 
  private:
@@ -111,11 +113,11 @@ class Loader {
     }
   }
 
-  __device__ __forceinline__ void copy_operands() const {
+  __device__ __forceinline__ void copy_operands(uint32_t stage) const {
     const int row = static_cast<int>(threadIdx.x) / kPiecesPerRow;
     const int piece = static_cast<int>(threadIdx.x) % kPiecesPerRow;
     const int32_t k_size = min_of(params_.granularity_k, k_left_);
-    const uint32_t smem_a = smem_stage_ + piece_offset(row, piece);
+    const uint32_t smem_a = stage + piece_offset(row, piece);
     const uint32_t smem_b = smem_a + kConfig.a_bytes();
     const bool whole_block = k_size == kStageK;
     const bool in_block = piece * 16 < k_size;
@@ -161,8 +163,8 @@ class Loader {
     }
   }
 
-  __device__ __forceinline__ void copy_scales() const {
-    const uint32_t smem = smem_stage_ + kConfig.a_bytes() + kConfig.b_bytes() + threadIdx.x * 4;
+  __device__ __forceinline__ void copy_scales(uint32_t scales) const {
+    const uint32_t smem = scales + threadIdx.x * 4;
 #pragma unroll
     for (int pass = 0; pass < kPassesScale; ++pass) {
       if (!scale_wanted_[pass]) continue;
@@ -173,10 +175,6 @@ class Loader {
 
   // To the next k-block, or to the first of this CTA's next tile.
   __device__ __forceinline__ void advance() {
-    smem_stage_ += kConfig.stage_bytes();
-    if (smem_stage_ == smem_begin_ + kConfig.num_stages * kConfig.stage_bytes()) {
-      smem_stage_ = smem_begin_;
-    }
     k_left_ -= params_.granularity_k;
     if (k_left_ > 0) {
       a_ += params_.granularity_k;
@@ -191,8 +189,7 @@ class Loader {
 
   const Params& params_;
   const ScheduleStorage& storage_;
-  uint32_t smem_begin_;
-  uint32_t smem_stage_;  // the stage to fill next
+  Pipeline<kConfig> pipeline_;
   int64_t num_tiles_;
   int64_t tile_idx_;
   int32_t k_left_ = 0;  // from the next k-block to the end

@@ -1,0 +1,74 @@
+// Pipeline: the ring of stages between the copies and the arithmetic of a CTA's threads.
+//
+// Each stage has two barriers. full_barrier completes when the copies of all threads have arrived:
+// one arrival per thread behind its asynchronous copies and one for what it stored itself.
+// empty_barrier completes when every warp has read the stage for the last time. Warps meet nowhere
+// else, so they may be most of a k-block apart and fill each other's issue slots.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/mma/mma_config.h"
+#include "ptx/mbarrier.cuh"
+
+namespace ggfp8::mma {
+
+template <Config kConfig>
+struct PipelineStorage {
+  uint64_t full_barrier[kConfig.num_stages];
+  uint64_t empty_barrier[kConfig.num_stages];
+};
+
+// A position in the ring. Every thread has two: the stage to fill next and the stage to read next.
+template <Config kConfig>
+class Pipeline {
+ public:
+  // initial_parity: 1 for filling, as the stages are empty already; 0 for reading.
+  __device__ __forceinline__ Pipeline(uint32_t storage, uint32_t stages, uint32_t initial_parity)
+      : storage_(storage), stages_(stages), parity_(initial_parity) {}
+
+  // One thread of the CTA, before anybody waits.
+  __device__ __forceinline__ static void init(uint32_t storage) {
+    for (int i = 0; i < kConfig.num_stages; ++i) {
+      ptx::mbarrier_init(storage + i * 8, 2 * kConfig.num_threads());
+      ptx::mbarrier_init(storage + (kConfig.num_stages + i) * 8, kConfig.num_warps());
+    }
+  }
+
+  __device__ __forceinline__ void wait_full() const { ptx::mbarrier_wait(full(), parity_); }
+  __device__ __forceinline__ void wait_empty() const { ptx::mbarrier_wait(empty(), parity_); }
+
+  // All threads, each behind its copies.
+  __device__ __forceinline__ void signal_full() const {
+    ptx::mbarrier_arrive_after_copies(full());
+    ptx::mbarrier_arrive(full());
+  }
+
+  // All lanes of every warp.
+  __device__ __forceinline__ void signal_empty() const {
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(empty());
+  }
+
+  __device__ __forceinline__ void advance() {
+    if (++stage_idx_ < kConfig.num_stages) return;
+    stage_idx_ = 0;
+    parity_ ^= 1;
+  }
+
+  // Shared-memory address of the stage's data.
+  __device__ __forceinline__ uint32_t stage() const {
+    return stages_ + stage_idx_ * kConfig.stage_bytes();
+  }
+
+ private:
+  __device__ __forceinline__ uint32_t full() const { return storage_ + stage_idx_ * 8; }
+  __device__ __forceinline__ uint32_t empty() const { return full() + kConfig.num_stages * 8; }
+
+  uint32_t storage_;
+  uint32_t stages_;
+  uint32_t parity_;
+  uint32_t stage_idx_ = 0;
+};
+
+}  // namespace ggfp8::mma
