@@ -36,16 +36,18 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), config_of(kIdx)
   const WarpTile<kConfig> warp;
   const int num_steps = params.granularity_k / 32;
   const bool one_sfb = params.granularity_n >= 64;
+  const bool whole = one_sfb && params.granularity_k == kStageK;
   const int64_t num_tiles = int64_t{storage.num_m_tiles} * params.num_n_tiles;
   Pipeline<kConfig> pipeline(barriers, stages, 0);
   for (int64_t tile_idx = blockIdx.x; tile_idx < num_tiles; tile_idx += gridDim.x) {
     typename WarpTile<kConfig>::Accumulator main_acc = {};
     for (int k_block_idx = 0; k_block_idx < params.num_k_blocks; ++k_block_idx) {
       pipeline.wait_full();
-      const uint32_t stage = pipeline.stage();
-      const auto* scales = static_cast<const float*>(
-          __cvta_shared_to_generic(stage + kConfig.a_bytes() + kConfig.b_bytes()));
-      accumulate_k_block<kConfig>(main_acc, warp, stage, scales, num_steps, one_sfb);
+      if (whole) {
+        accumulate_k_block<kConfig, true>(main_acc, warp, pipeline.stage(), num_steps, one_sfb);
+      } else {
+        accumulate_k_block<kConfig, false>(main_acc, warp, pipeline.stage(), num_steps, one_sfb);
+      }
       pipeline.signal_empty();
       pipeline.advance();
       loader.issue();

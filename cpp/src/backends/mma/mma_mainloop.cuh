@@ -30,18 +30,6 @@ struct WarpTile {
   }
 };
 
-template <Config kConfig>
-__device__ __forceinline__ void clear(typename WarpTile<kConfig>::Accumulator& accumulator) {
-#pragma unroll
-  for (int m = 0; m < WarpTile<kConfig>::kFragmentsM; ++m) {
-#pragma unroll
-    for (int n = 0; n < WarpTile<kConfig>::kFragmentsN; ++n) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) accumulator[m][n][i] = 0.0f;
-    }
-  }
-}
-
 // accumulator += a * b over 32 k, the step_idx-th of the stage.
 template <Config kConfig>
 __device__ __forceinline__ void multiply_step(typename WarpTile<kConfig>::Accumulator& accumulator,
@@ -106,31 +94,28 @@ __device__ __forceinline__ void promote(typename WarpTile<kConfig>::Accumulator&
   }
 }
 
-// One k-block out of a stage: num_steps products of 32 k from zero, then promotion.
-template <Config kConfig>
+// One k-block out of a stage: products of 32 k each from zero, then promotion. kWhole: the block
+// has 128 k and a warp's columns share one sfb; then this is straight-line code, in which the
+// promotion of the first sums overlaps the last products. Otherwise both are looked at.
+template <Config kConfig, bool kWhole>
 __device__ __forceinline__ void accumulate_k_block(
     typename WarpTile<kConfig>::Accumulator& main_acc, const WarpTile<kConfig>& warp,
-    uint32_t smem_stage, const float* scales, int num_steps, bool one_sfb) {
-  // Zeroed per branch: the unrolled one then starts from the zero register.
-  typename WarpTile<kConfig>::Accumulator partial_acc;
-  if (num_steps == kStageK / 32) {
-    clear<kConfig>(partial_acc);
+    uint32_t smem_stage, int num_steps, bool one_sfb) {
+  typename WarpTile<kConfig>::Accumulator partial_acc = {};
+  if constexpr (kWhole) {
 #pragma unroll
     for (int step = 0; step < kStageK / 32; ++step) {
       multiply_step<kConfig>(partial_acc, warp, smem_stage, step);
     }
   } else {
-    clear<kConfig>(partial_acc);
 #pragma unroll 1
     for (int step = 0; step < num_steps; ++step) {
       multiply_step<kConfig>(partial_acc, warp, smem_stage, step);
     }
   }
-  if (one_sfb) {
-    promote<kConfig>(main_acc, partial_acc, warp, scales, true);
-  } else {
-    promote<kConfig>(main_acc, partial_acc, warp, scales, false);
-  }
+  const auto* scales = static_cast<const float*>(
+      __cvta_shared_to_generic(smem_stage + kConfig.a_bytes() + kConfig.b_bytes()));
+  promote<kConfig>(main_acc, partial_acc, warp, scales, kWhole || one_sfb);
 }
 
 }  // namespace ggfp8::mma
