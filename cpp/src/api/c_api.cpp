@@ -160,7 +160,9 @@ int32_t ggfp8_backend_supports(const char* backend, const ggfp8_group_gemm_args*
     if (Status s = validate(args, &problem, &empty)) return s;
     if (empty) return kSuccess;  // nothing to compute: no backend is asked
     if (Status s = query_device(problem.device_type, problem.device_id, &device)) return s;
-    return select_backend(registered_backends(), problem, device, backend, &selected);
+    const Support support = selected->supports(problem, device);
+    if (support.ok) return kSuccess;
+    return fail(GGFP8_ERROR_UNSUPPORTED, "%s refuses: %s", backend, support.reason.text);
   });
 }
 
