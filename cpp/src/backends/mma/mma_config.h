@@ -1,8 +1,7 @@
 // The compile-time shape of one mma kernel and the list of the shapes that exist.
 //
-// Included by host and device code of this backend. Limits behind the numbers:
-//   - shared memory of the smallest supported devices (sm_86, sm_89, sm_120): 99 KiB per CTA
-//   - 64 accumulators per thread at most, twice (block sum and running sum), below 255 registers
+// Included by host and device code of this backend. The limit behind the warp tiles of at most
+// 64 x 32: 64 accumulators per thread, twice (block sum and running sum), below 255 registers.
 #pragma once
 
 #include <array>
@@ -49,16 +48,17 @@ struct Config {
   constexpr int smem_bytes() const { return stages_offset() + num_stages * stage_bytes(); }
 };
 
-// The tile shapes; each exists for the four pairs of FP8 types. The pipelines take three quarters
-// of the shared memory that the smallest devices give a CTA.
+// The tile shapes, by growing rows; each exists for the four pairs of FP8 types. The pipelines of
+// the first two fit the 99 KiB that the smallest devices give a CTA; the third needs 136 KiB.
 struct TileShape {
   const char* name;
   int tile_m, tile_n, num_warps_m, num_warps_n, num_stages, num_ctas_per_sm;
 };
 
-constexpr std::array<TileShape, 2> kTileShapes = {{
+constexpr std::array<TileShape, 3> kTileShapes = {{
     {"tile 16x128", 16, 128, 1, 4, 4, 3},
     {"tile 64x128", 64, 128, 1, 4, 3, 2},
+    {"tile 128x128", 128, 128, 2, 4, 4, 1},
 }};
 
 constexpr int kNumDtypePairs = 4;

@@ -1,0 +1,2 @@
+#include "backends/mma/mma_kernel.cuh"
+template const void* ggfp8::mma::kernel_address<8>();
