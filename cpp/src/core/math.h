@@ -9,9 +9,10 @@
 
 namespace ggfp8 {
 
+// value + (divisor - 1) must fit the type.
 template <class Int>
 GGFP8_HOST_DEVICE constexpr Int ceil_div(Int value, Int divisor) {
-  return (value + divisor - 1) / divisor;
+  return (value + (divisor - 1)) / divisor;
 }
 
 template <class Int>

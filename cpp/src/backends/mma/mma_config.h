@@ -38,8 +38,8 @@ struct Config {
   constexpr int b_bytes() const { return tile_n * kStageK; }
   constexpr int scale_bytes() const { return (tile_m + tile_n) * 4; }
   constexpr int stage_bytes() const { return a_bytes() + b_bytes() + scale_bytes(); }
-  // In front of the stages: the tile scheduler's storage and the pipeline's barriers. Stages begin
-  // at a multiple of 128, the width of a row.
+  // In front of the stages: the tile scheduler's storage and the pipeline's barriers. The first
+  // stage begins at a multiple of 128, the width of a row.
   constexpr int schedule_bytes() const { return (kNumChunks + 2) * 8; }
   constexpr int barrier_bytes() const { return num_stages * 2 * 8; }
   constexpr int stages_offset() const {
