@@ -1,0 +1,265 @@
+// Small problems for the tools of compute-sanitizer: every instance of the mma backend, whole and
+// partly filled tiles, empty groups, unaligned operands, all granularities, malformed m_indptr.
+//
+//   driver LIBRARY mma|cpu
+//
+// Device arrays have exactly the bytes that the problem has, so that a tool sees any access behind
+// them. Values are small integers and powers of two, which makes every backend exact: `out`, its
+// uncovered rows included, must equal that of the cpu backend byte for byte.
+#include <cuda_runtime_api.h>
+#include <dlfcn.h>
+#include <groupgemm_fp8/groupgemm_fp8.h>
+
+#include <climits>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr int32_t kE4m3 = GGFP8_DTYPE_FLOAT8_E4M3FN;
+constexpr int32_t kE5m2 = GGFP8_DTYPE_FLOAT8_E5M2;
+constexpr int32_t kBf16 = GGFP8_DTYPE_BFLOAT16;
+constexpr int32_t kF16 = GGFP8_DTYPE_FLOAT16;
+constexpr int32_t kF32 = GGFP8_DTYPE_FLOAT32;
+constexpr int32_t kMn = GGFP8_SCALE_MAJOR_MN;
+constexpr int32_t kK = GGFP8_SCALE_MAJOR_K;
+
+struct Rows {
+  int64_t cum_m;
+  bool hostile;  // malformed: the result is unspecified
+  std::vector<int32_t> m_indptr;
+};
+
+// Few, more and many rows per group on average: each has a tile shape of its own where the device
+// can hold it.
+const Rows kFew = {30, false, {2, 5, 5, 5, 21, 27}};
+const Rows kMany = {131, false, {3, 67, 67, 130}};
+const Rows kLarge = {1030, false, {1, 1030}};
+const Rows kFewAligned = {130, false, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 128}};
+const Rows kManyAligned = {130, false, {0, 128}};
+const Rows kFewHostile = {30, true, {7, -5, INT_MAX, 3, INT_MIN, 30}};
+const Rows kManyHostile = {131, true, {-9, 90, 17, INT_MAX, INT_MIN}};
+
+struct Case {
+  const Rows* rows;
+  int32_t a_dtype, b_dtype, out_dtype;
+  int32_t gm, gn, gk, major;
+  int64_t n, k;
+  int64_t a_offset, b_offset;  // bytes between an aligned address and the array
+  int64_t out_padding;         // elements behind each row; an odd number forbids paired stores
+};
+
+const Case kCases[] = {
+    {&kFew, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 256, 512, 0, 0, 0},
+    {&kFew, kE4m3, kE5m2, kF16, 1, 128, 128, kK, 136, 160, 0, 0, 1},
+    {&kFew, kE5m2, kE4m3, kF32, 1, 1, 128, kMn, 136, 512, 1, 0, 0},
+    {&kFew, kE5m2, kE5m2, kBf16, 1, 128, 64, kK, 256, 288, 0, 3, 0},
+    {&kFew, kE4m3, kE4m3, kF32, 1, 64, 32, kMn, 136, 176, 7, 9, 3},
+    {&kFew, kE4m3, kE4m3, kF16, 1, 1, 96, kK, 136, 400, 0, 0, 0},
+    {&kFew, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 136, 0, 0, 0, 0},
+    {&kFewAligned, kE4m3, kE4m3, kBf16, 128, 128, 128, kMn, 256, 256, 0, 0, 0},
+    {&kFewHostile, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 136, 160, 0, 0, 0},
+    {&kMany, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 256, 512, 0, 0, 0},
+    {&kMany, kE4m3, kE5m2, kF16, 1, 128, 128, kK, 136, 160, 0, 0, 1},
+    {&kMany, kE5m2, kE4m3, kF32, 1, 1, 128, kMn, 136, 512, 1, 0, 0},
+    {&kMany, kE5m2, kE5m2, kBf16, 1, 128, 64, kK, 256, 288, 0, 3, 0},
+    {&kMany, kE4m3, kE4m3, kF32, 1, 64, 32, kMn, 136, 176, 7, 9, 3},
+    {&kMany, kE4m3, kE4m3, kF16, 1, 1, 96, kK, 136, 400, 0, 0, 0},
+    {&kMany, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 136, 0, 0, 0, 0},
+    {&kManyAligned, kE4m3, kE4m3, kBf16, 128, 128, 128, kK, 256, 256, 0, 0, 0},
+    {&kLarge, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 136, 272, 0, 0, 0},
+    {&kLarge, kE4m3, kE5m2, kF16, 1, 128, 128, kK, 136, 160, 0, 0, 1},
+    {&kLarge, kE5m2, kE4m3, kF32, 1, 1, 64, kMn, 136, 160, 1, 0, 0},
+    {&kLarge, kE5m2, kE5m2, kBf16, 1, 64, 128, kK, 128, 256, 0, 3, 0},
+    {&kManyHostile, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 136, 160, 0, 0, 0},
+};
+
+[[noreturn]] void stop(const std::string& reason) {
+  std::fprintf(stderr, "driver: %s\n", reason.c_str());
+  std::exit(1);
+}
+
+void check_cuda(cudaError_t status, const char* call) {
+  if (status != cudaSuccess) stop(std::string(call) + ": " + cudaGetErrorString(status));
+}
+
+struct Library {
+  decltype(&ggfp8_group_gemm_nt_groupwise) group_gemm;
+  decltype(&ggfp8_group_gemm_plan) plan;
+  decltype(&ggfp8_last_error) last_error;
+
+  explicit Library(const char* path) {
+    void* handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) stop(dlerror());
+    group_gemm = find<decltype(group_gemm)>(handle, "ggfp8_group_gemm_nt_groupwise");
+    plan = find<decltype(plan)>(handle, "ggfp8_group_gemm_plan");
+    last_error = find<decltype(last_error)>(handle, "ggfp8_last_error");
+  }
+
+ private:
+  template <class Function>
+  static Function find(void* handle, const char* name) {
+    void* symbol = dlsym(handle, name);
+    if (symbol == nullptr) stop(dlerror());
+    return reinterpret_cast<Function>(symbol);
+  }
+};
+
+using Bytes = std::vector<uint8_t>;
+
+// A copy of host bytes in device memory, or a place for as many.
+class DeviceCopy {
+ public:
+  explicit DeviceCopy(const Bytes& host) : num_bytes_(host.size()) {
+    if (num_bytes_ == 0) return;
+    check_cuda(cudaMalloc(&base_, num_bytes_), "cudaMalloc");
+    check_cuda(cudaMemcpy(base_, host.data(), num_bytes_, cudaMemcpyHostToDevice), "cudaMemcpy");
+  }
+  ~DeviceCopy() { (void)cudaFree(base_); }
+  DeviceCopy(const DeviceCopy&) = delete;
+  DeviceCopy& operator=(const DeviceCopy&) = delete;
+
+  template <class T>
+  T* at(int64_t offset) const {
+    return reinterpret_cast<T*>(static_cast<uint8_t*>(base_) + offset);
+  }
+
+  Bytes read() const {
+    Bytes host(num_bytes_);
+    check_cuda(cudaMemcpy(host.data(), base_, num_bytes_, cudaMemcpyDeviceToHost), "cudaMemcpy");
+    return host;
+  }
+
+ private:
+  size_t num_bytes_;
+  void* base_ = nullptr;
+};
+
+// The host arrays of one case and the arguments without pointers.
+struct Problem {
+  ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
+  Bytes a, b, a_scale, b_scale, m_indptr, out;
+};
+
+Bytes random_codes(std::mt19937& random, int32_t dtype, int64_t count) {
+  // 0, 1, 2, 3, 4 and their negatives.
+  static constexpr uint8_t kE4m3Codes[] = {0x00, 0x38, 0x40, 0x44, 0x48, 0xB8, 0xC0, 0xC4};
+  static constexpr uint8_t kE5m2Codes[] = {0x00, 0x3C, 0x40, 0x42, 0x44, 0xBC, 0xC0, 0xC2};
+  Bytes codes(static_cast<size_t>(count));
+  for (uint8_t& code : codes) code = (dtype == kE4m3 ? kE4m3Codes : kE5m2Codes)[random() % 8];
+  return codes;
+}
+
+Bytes random_scales(std::mt19937& random, int64_t count) {
+  Bytes scales(static_cast<size_t>(count) * sizeof(float));
+  for (size_t i = 0; i < scales.size(); i += sizeof(float)) {
+    const float scale = std::ldexp(1.0f, static_cast<int>(random() % 5) - 2);
+    std::memcpy(&scales[i], &scale, sizeof scale);
+  }
+  return scales;
+}
+
+int64_t ceil_div(int64_t value, int64_t divisor) {
+  return (value + divisor - 1) / divisor;
+}
+
+Problem make_problem(const Case& c, std::mt19937& random) {
+  Problem problem;
+  ggfp8_group_gemm_args& args = problem.args;
+  args.cum_m = c.rows->cum_m;
+  args.n = c.n;
+  args.k = c.k;
+  args.batch_size = static_cast<int64_t>(c.rows->m_indptr.size()) - 1;
+  args.out_row_stride = c.n + c.out_padding;
+  args.a_dtype = c.a_dtype;
+  args.b_dtype = c.b_dtype;
+  args.out_dtype = c.out_dtype;
+  args.scale_granularity_m = c.gm;
+  args.scale_granularity_n = c.gn;
+  args.scale_granularity_k = c.gk;
+  args.scale_major = c.major;
+  const int64_t num_k_blocks = ceil_div(c.k, c.gk);
+  problem.a = random_codes(random, c.a_dtype, c.a_offset + args.cum_m * c.k);
+  problem.b = random_codes(random, c.b_dtype, c.b_offset + args.batch_size * c.n * c.k);
+  problem.a_scale = random_scales(random, ceil_div(args.cum_m, c.gm) * num_k_blocks);
+  problem.b_scale = random_scales(random, args.batch_size * ceil_div(c.n, c.gn) * num_k_blocks);
+  problem.m_indptr.resize(c.rows->m_indptr.size() * sizeof(int32_t));
+  std::memcpy(problem.m_indptr.data(), c.rows->m_indptr.data(), problem.m_indptr.size());
+  const int64_t element_bytes = c.out_dtype == kF32 ? 4 : 2;
+  // The last row ends with its last column.
+  const int64_t num_elements = (args.cum_m - 1) * args.out_row_stride + c.n;
+  problem.out.assign(static_cast<size_t>(num_elements * element_bytes), 0xA5);
+  return problem;
+}
+
+void call(const Library& library, const ggfp8_group_gemm_args& args) {
+  if (library.group_gemm(&args, nullptr, 0, nullptr) != GGFP8_SUCCESS) stop(library.last_error());
+}
+
+Bytes run_on_cpu(const Library& library, const Case& c, const Problem& problem) {
+  Bytes out = problem.out;
+  ggfp8_group_gemm_args args = problem.args;
+  args.device_type = GGFP8_DEVICE_CPU;
+  args.backend = "cpu";
+  args.a = problem.a.data() + c.a_offset;
+  args.b = problem.b.data() + c.b_offset;
+  args.a_scale = reinterpret_cast<const float*>(problem.a_scale.data());
+  args.b_scale = reinterpret_cast<const float*>(problem.b_scale.data());
+  args.m_indptr = reinterpret_cast<const int32_t*>(problem.m_indptr.data());
+  args.out = out.data();
+  call(library, args);
+  return out;
+}
+
+Bytes run_on_gpu(const Library& library, const Case& c, const Problem& problem,
+                 std::set<std::string>* configs) {
+  const DeviceCopy a(problem.a), b(problem.b), a_scale(problem.a_scale), b_scale(problem.b_scale);
+  const DeviceCopy m_indptr(problem.m_indptr), out(problem.out);
+  ggfp8_group_gemm_args args = problem.args;
+  args.device_type = GGFP8_DEVICE_CUDA;
+  args.backend = "mma";
+  args.a = a.at<const void>(c.a_offset);
+  args.b = b.at<const void>(c.b_offset);
+  args.a_scale = a_scale.at<const float>(0);
+  args.b_scale = b_scale.at<const float>(0);
+  args.m_indptr = m_indptr.at<const int32_t>(0);
+  args.out = out.at<void>(0);
+  ggfp8_plan_info plan = {};
+  plan.struct_size = sizeof plan;
+  if (library.plan(&args, &plan) != GGFP8_SUCCESS) stop(library.last_error());
+  configs->insert(plan.config);
+  call(library, args);
+  check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  return out.read();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) stop("usage: driver LIBRARY mma|cpu");
+  const Library library(argv[1]);
+  const bool on_gpu = std::string(argv[2]) == "mma";
+  std::mt19937 random(20);
+  std::set<std::string> configs;
+  for (const Case& c : kCases) {
+    const Problem problem = make_problem(c, random);
+    const Bytes expected = run_on_cpu(library, c, problem);
+    if (!on_gpu) continue;
+    const Bytes out = run_on_gpu(library, c, problem, &configs);
+    if (!c.rows->hostile && out != expected) {
+      stop("case " + std::to_string(&c - kCases) + ": out differs from the cpu backend's");
+    }
+  }
+  if (on_gpu && configs.size() < 2) stop("all cases took the same tile shape");
+  std::printf("driver: %zu cases passed\n", std::size(kCases));
+  for (const std::string& config : configs) std::printf("driver: used %s\n", config.c_str());
+  return 0;
+}
