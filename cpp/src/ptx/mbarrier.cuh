@@ -21,9 +21,10 @@ __device__ __forceinline__ void mbarrier_arrive(uint32_t barrier) {
       : "memory");
 }
 
-// Arrives once all cp.async that this thread has issued are complete. Counts as one arrival.
-__device__ __forceinline__ void mbarrier_arrive_after_copies(uint32_t barrier) {
-  asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(barrier) : "memory");
+// Keeps the phase open until all cp.async that this thread has issued are complete; the thread still
+// has to arrive itself.
+__device__ __forceinline__ void mbarrier_await_copies(uint32_t barrier) {
+  asm volatile("cp.async.mbarrier.arrive.shared.b64 [%0];" ::"r"(barrier) : "memory");
 }
 
 // Waits, with acquire semantics, until the phase of this parity is complete. A barrier that was

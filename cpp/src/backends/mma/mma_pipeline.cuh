@@ -1,9 +1,9 @@
 // Pipeline: the ring of stages between the copies and the arithmetic of a CTA's threads.
 //
-// Each stage has two barriers. full_barrier completes when the copies of all threads have arrived:
-// one arrival per thread behind its asynchronous copies and one for what it stored itself.
-// empty_barrier completes when every warp has read the stage for the last time. Warps meet nowhere
-// else, so they may be most of a k-block apart and fill each other's issue slots.
+// Each stage has two barriers, at which every thread arrives once per phase. full_barrier completes
+// when the copies of all threads are there, empty_barrier when all threads have read the stage for
+// the last time. Warps meet nowhere else, so they may be most of a k-block apart and fill each
+// other's issue slots.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ class Pipeline {
   // One thread of the CTA, before anybody waits.
   __device__ __forceinline__ static void init(uint32_t storage) {
     for (int i = 0; i < kConfig.num_stages; ++i) {
-      ptx::mbarrier_init(storage + i * 8, 2 * kConfig.num_threads());
-      ptx::mbarrier_init(storage + (kConfig.num_stages + i) * 8, kConfig.num_warps());
+      ptx::mbarrier_init(storage + i * 8, kConfig.num_threads());
+      ptx::mbarrier_init(storage + (kConfig.num_stages + i) * 8, kConfig.num_threads());
     }
   }
 
@@ -40,15 +40,13 @@ class Pipeline {
 
   // All threads, each behind its copies.
   __device__ __forceinline__ void signal_full() const {
-    ptx::mbarrier_arrive_after_copies(full());
+    ptx::mbarrier_await_copies(full());
     ptx::mbarrier_arrive(full());
   }
 
-  // All lanes of every warp.
-  __device__ __forceinline__ void signal_empty() const {
-    __syncwarp();
-    if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(empty());
-  }
+  // All threads, each behind its last read. One arrival per warp would do, but tools that look for
+  // races follow single threads, and it is no faster.
+  __device__ __forceinline__ void signal_empty() const { ptx::mbarrier_arrive(empty()); }
 
   __device__ __forceinline__ void advance() {
     if (++stage_idx_ < kConfig.num_stages) return;
