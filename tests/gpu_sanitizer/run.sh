@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the mma backend under compute-sanitizer: memcheck, racecheck, initcheck and synccheck.
+# Runs the mma backend under compute-sanitizer: memcheck, racecheck and initcheck.
 #
 #   tests/gpu_sanitizer/run.sh LIBRARY         each tool on its planted bug, then on the library
 #   tests/gpu_sanitizer/run.sh --cpu LIBRARY   the driver alone on the cpu backend; needs no GPU
@@ -8,12 +8,11 @@
 # check; the exit status is 0 if all passed, 1 if one failed, 77 if this machine cannot run them.
 set -euo pipefail
 
-tools=(memcheck racecheck initcheck synccheck)
+tools=(memcheck racecheck initcheck)
 declare -A planted_report=(
   [memcheck]='Invalid __global__ write'
   [racecheck]='Race reported between'
   [initcheck]='Uninitialized __global__ memory read'
-  [synccheck]='Barrier error detected'
 )
 
 here=$(cd "$(dirname "$0")" && pwd)
