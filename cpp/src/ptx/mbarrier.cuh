@@ -21,8 +21,8 @@ __device__ __forceinline__ void mbarrier_arrive(uint32_t barrier) {
       : "memory");
 }
 
-// Keeps the phase open until all cp.async that this thread has issued are complete; the thread still
-// has to arrive itself.
+// Keeps the phase open until all cp.async that this thread has issued are complete; the thread
+// still has to arrive itself.
 __device__ __forceinline__ void mbarrier_await_copies(uint32_t barrier) {
   asm volatile("cp.async.mbarrier.arrive.shared.b64 [%0];" ::"r"(barrier) : "memory");
 }
