@@ -24,6 +24,9 @@ struct GroupSchedule {
   int32_t groups_per_chunk;
 };
 
+// Chunks that a kernel prepares, one per thread. More would cost shared memory, fewer longer walks.
+constexpr int kNumChunks = 64;
+
 struct ChunkStart {
   int32_t row;          // running maximum of the bounds up to the chunk's first group
   int32_t num_m_tiles;  // row tiles of all groups in front of the chunk

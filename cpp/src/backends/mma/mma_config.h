@@ -7,16 +7,13 @@
 #include <array>
 #include <cstddef>
 
+#include "core/group_schedule.h"
 #include "core/problem.h"
 
 namespace ggfp8::mma {
 
 // Bytes of k in one pipeline stage: the longest scale block. Shorter ones leave the rest unused.
 constexpr int kStageK = 128;
-
-// Chunks of groups that the tile scheduler prepares. Two warps' worth: more would take the shared
-// memory that lets three CTAs with four stages share an SM of 228 KiB.
-constexpr int kNumChunks = 64;
 
 struct Config {
   Dtype a_dtype;

@@ -52,7 +52,8 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), config_of(kIdx)
       pipeline.advance();
       loader.issue();
     }
-    const Tile tile = find_tile<kConfig.tile_n>(params, storage, tile_idx);
+    const Tile tile =
+        find_tile(params.schedule, storage, params.num_n_tiles, kConfig.tile_n, tile_idx);
     store_tile<kConfig>(main_acc, warp, tile, params);
   }
 }

@@ -11,8 +11,9 @@
 #include <cstdint>
 
 #include "backends/mma/mma_config.h"
+#include "backends/mma/mma_params.h"
 #include "backends/mma/mma_pipeline.cuh"
-#include "backends/mma/mma_tile_scheduler.cuh"
+#include "core/tile_scheduler.cuh"
 #include "ptx/cp_async.cuh"
 
 namespace ggfp8::mma {
@@ -76,7 +77,8 @@ class Loader {
 
   // Computes where this thread's pieces of the tile begin.
   __device__ __forceinline__ void enter_tile() {
-    const Tile tile = find_tile<kConfig.tile_n>(params_, storage_, tile_idx_);
+    const Tile tile =
+        find_tile(params_.schedule, storage_, params_.num_n_tiles, kConfig.tile_n, tile_idx_);
     const int row = static_cast<int>(threadIdx.x) / kPiecesPerRow;
     const int piece = static_cast<int>(threadIdx.x) % kPiecesPerRow;
     k_left_ = params_.k;

@@ -1,14 +1,13 @@
-// Tile scheduler of the mma kernel: every CTA prepares core/group_schedule.h's chunk starts in
+// Tile scheduler of the GPU kernels: every CTA prepares core/group_schedule.h's chunk starts in
 // shared memory once, then turns tile indices into tiles. Tiles of a group are consecutive, rows
 // first; CTA i of c takes tiles i, i + c, i + 2c, ...
 #pragma once
 
 #include <cstdint>
 
-#include "backends/mma/mma_config.h"
-#include "backends/mma/mma_params.h"
+#include "core/group_schedule.h"
 
-namespace ggfp8::mma {
+namespace ggfp8 {
 
 struct ScheduleStorage {
   ChunkStart chunk_starts[kNumChunks];
@@ -69,21 +68,20 @@ __device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleSto
   __syncthreads();
 }
 
-// The tile with this index, below num_m_tiles * num_n_tiles.
-template <int kTileN>
-__device__ Tile find_tile(const Params& params, const ScheduleStorage& storage, int64_t tile_idx) {
+// The tile with this index, below num_m_tiles * num_n_tiles; tile_n columns each.
+__device__ inline Tile find_tile(const GroupSchedule& schedule, const ScheduleStorage& storage,
+                                 int32_t num_n_tiles, int32_t tile_n, int64_t tile_idx) {
   // Any index inside the group's range of tiles finds the group; its rows then run first.
-  const int32_t m_tile_idx = static_cast<int32_t>(tile_idx / params.num_n_tiles);
+  const int32_t m_tile_idx = static_cast<int32_t>(tile_idx / num_n_tiles);
   const int32_t chunk_idx = find_chunk(storage.chunk_starts, kNumChunks, m_tile_idx);
   const GroupTiles group =
-      find_group(params.schedule, storage.chunk_starts[chunk_idx], chunk_idx, m_tile_idx);
-  const int64_t local_idx = tile_idx - int64_t{group.first_m_tile_idx} * params.num_n_tiles;
+      find_group(schedule, storage.chunk_starts[chunk_idx], chunk_idx, m_tile_idx);
+  const int64_t local_idx = tile_idx - int64_t{group.first_m_tile_idx} * num_n_tiles;
   const int32_t n_tile_idx = static_cast<int32_t>(local_idx / group.num_m_tiles);
   const int32_t m_tile_in_group = static_cast<int32_t>(local_idx % group.num_m_tiles);
-  const int32_t tile_m = params.schedule.tile_m;
-  const int32_t row_begin = group.row_begin + m_tile_in_group * tile_m;
-  return {group.group_idx, group.row_begin, row_begin, min_of(row_begin + tile_m, group.row_end),
-          n_tile_idx * kTileN};
+  const int32_t row_begin = group.row_begin + m_tile_in_group * schedule.tile_m;
+  return {group.group_idx, group.row_begin, row_begin,
+          min_of(row_begin + schedule.tile_m, group.row_end), n_tile_idx * tile_n};
 }
 
-}  // namespace ggfp8::mma
+}  // namespace ggfp8
