@@ -27,6 +27,26 @@ __device__ __forceinline__ void mbarrier_await_copies(uint32_t barrier) {
   asm volatile("cp.async.mbarrier.arrive.shared.b64 [%0];" ::"r"(barrier) : "memory");
 }
 
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+
+// Arrives, and adds the bytes that bulk copies will report to the phase.
+__device__ __forceinline__ void mbarrier_arrive_expect_bytes(uint32_t barrier, uint32_t num_bytes) {
+  asm volatile(
+      "{\n"
+      ".reg .b64 state;\n"
+      "mbarrier.arrive.expect_tx.shared.b64 state, [%0], %1;\n"
+      "}" ::"r"(barrier),
+      "r"(num_bytes)
+      : "memory");
+}
+
+// One thread, after its inits: makes them visible to bulk copies.
+__device__ __forceinline__ void mbarrier_init_fence() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+#endif
+
 // Waits, with acquire semantics, until the phase of this parity is complete. A barrier that was
 // just initialised counts as having completed the phase of parity 1.
 __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity) {

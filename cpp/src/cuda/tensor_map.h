@@ -1,0 +1,28 @@
+// The one way to encode a tensor map: FP8 matrices with rows of k, boxes of 128 bytes of k in the
+// 128-byte swizzle.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstdint>
+
+#include "core/status.h"
+
+namespace ggfp8 {
+
+// A stack of num_matrices matrices of num_rows x k bytes. Strides are in bytes.
+struct Fp8Matrices {
+  const void* data;
+  int64_t k;
+  int64_t num_rows;
+  int64_t num_matrices;
+  int64_t row_stride;
+  int64_t matrix_stride;
+};
+
+// Fills *map for boxes of 128 x box_rows bytes. With one matrix the map has two dimensions if
+// `stacked` is false, else three.
+Status encode_tensor_map(const Fp8Matrices& matrices, int box_rows, bool stacked,
+                         CUtensorMap* map) noexcept;
+
+}  // namespace ggfp8

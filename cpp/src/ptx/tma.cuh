@@ -1,0 +1,37 @@
+// TMA: bulk copies of boxes of a tensor map from global to shared memory (sm_90 and later).
+//
+// One thread starts a copy; its bytes complete on an mbarrier. Parts of a box outside the tensor
+// arrive as zeros.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstdint>
+
+namespace ggfp8::ptx {
+
+__device__ __forceinline__ void tma_prefetch(const CUtensorMap& map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
+}
+
+// The box at element `x` of row `y`.
+__device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, uint32_t barrier,
+                                         int32_t x, int32_t y) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[%0], [%1, {%3, %4}], [%2];" ::"r"(smem),
+      "l"(&map), "r"(barrier), "r"(x), "r"(y)
+      : "memory");
+}
+
+// The box at element `x` of row `y` of matrix `z`.
+__device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, uint32_t barrier,
+                                         int32_t x, int32_t y, int32_t z) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[%0], [%1, {%3, %4, %5}], [%2];" ::"r"(smem),
+      "l"(&map), "r"(barrier), "r"(x), "r"(y), "r"(z)
+      : "memory");
+}
+
+}  // namespace ggfp8::ptx
