@@ -50,7 +50,8 @@ RULES = [
         [STD],
     ),
     ("backends/cpu/*", [PUBLIC, "core/*", "select/backend.h", OWN], [STD, SYSTEM]),
-    *((f"backends/*/*_{noun}.*", ["core/*", *OWN_PURE], [STD]) for noun in ("config", "params")),
+    ("backends/*/*_config.*", ["core/*", *OWN_PURE], [STD]),
+    ("backends/*/*_params.*", ["core/*", *OWN_PURE], [STD, re.escape("cuda.h")]),
     ("backends/*/*_heuristics.*", ["core/*", *OWN_PURE], [STD]),
     *(
         (

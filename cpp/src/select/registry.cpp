@@ -6,6 +6,9 @@
 namespace ggfp8 {
 
 extern const Backend kCpuBackend;
+#ifdef GGFP8_WITH_SM90
+extern const Backend kSm90Backend;
+#endif
 #ifdef GGFP8_WITH_MMA
 extern const Backend kMmaBackend;
 #endif
@@ -14,6 +17,9 @@ namespace {
 
 // Fastest first: the first that supports a call takes it.
 constexpr std::array kBackends = {
+#ifdef GGFP8_WITH_SM90
+    &kSm90Backend,
+#endif
 #ifdef GGFP8_WITH_MMA
     &kMmaBackend,
 #endif

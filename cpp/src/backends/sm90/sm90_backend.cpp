@@ -1,0 +1,124 @@
+// Backend sm90: TMA and WGMMA on Hopper.
+#include <array>
+#include <utility>
+
+#include "backends/sm90/sm90_config.h"
+#include "backends/sm90/sm90_heuristics.h"
+#include "backends/sm90/sm90_instances.h"
+#include "backends/sm90/sm90_params.h"
+#include "core/math.h"
+#include "cuda/device_guard.h"
+#include "cuda/kernel_launch.h"
+#include "cuda/tensor_map.h"
+#include "select/backend.h"
+
+namespace ggfp8 {
+
+extern const Backend kSm90Backend;
+
+namespace sm90 {
+namespace {
+
+using KernelAddress = const void* (*)();
+
+template <size_t... kIdx>
+constexpr std::array<KernelAddress, sizeof...(kIdx)> make_table(std::index_sequence<kIdx...>) {
+  return {&kernel_address<static_cast<int>(kIdx)>...};
+}
+
+constexpr auto kKernelTable = make_table(std::make_index_sequence<kNumInstances>());
+
+KernelState kernel_states[kNumInstances];
+
+bool is_aligned(const void* pointer, int64_t bytes) {
+  return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;
+}
+
+// What tensor maps and the kernel's scale blocks ask for. None of it depends on the number of rows
+// or groups, so a row's result does not either.
+Support supports(const Problem& problem, const DeviceInfo& device) {
+  constexpr int64_t kMaxStride = int64_t{1} << 40;
+  if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
+  if (device.compute_capability() != 90) {
+    return refuse("needs compute capability 9.0, the device has %d.%d", device.compute_major,
+                  device.compute_minor);
+  }
+  if (problem.granularity_n != 128 || problem.granularity_k != 128) {
+    return refuse("needs scale_granularity_mnk (1, 128, 128) or (128, 128, 128), got (%d, %d, %d)",
+                  problem.granularity_m, problem.granularity_n, problem.granularity_k);
+  }
+  if (problem.k == 0) return refuse("needs k of at least 16, got 0");
+  if (!is_aligned(problem.a, 16)) return refuse("needs a at a multiple of 16 bytes");
+  if (!is_aligned(problem.b, 16)) return refuse("needs b at a multiple of 16 bytes");
+  if (problem.a_row_stride >= kMaxStride || problem.b_row_stride >= kMaxStride ||
+      problem.b_group_stride >= kMaxStride) {
+    return refuse("needs strides of a and b below 2^40 bytes");
+  }
+  return {};
+}
+
+Plan plan(const Problem& problem, const DeviceInfo& device) {
+  const Choice choice = choose(problem, device);
+  Plan plan;
+  plan.config_idx =
+      instance_idx(choice.shape_idx, dtype_pair_idx(problem.a_dtype, problem.b_dtype));
+  plan.config_name = kTileShapes[static_cast<size_t>(choice.shape_idx)].name;
+  plan.num_workers = choice.num_ctas;
+  return plan;
+}
+
+Status make_params(const Problem& problem, const Config& config, Params* params) {
+  const Fp8Matrices a = {problem.a, problem.k, problem.cum_m, 1, problem.a_row_stride, 0};
+  const Fp8Matrices b = {problem.b,
+                         problem.k,
+                         problem.n,
+                         problem.batch_size,
+                         problem.b_row_stride,
+                         problem.b_group_stride};
+  if (Status s = encode_tensor_map(a, config.tile_m, false, &params->a_map)) return s;
+  if (Status s = encode_tensor_map(b, kTileN, true, &params->b_map)) return s;
+  params->sfa = problem.a_scale;
+  params->sfb = problem.b_scale;
+  params->out = problem.out;
+  params->out_row_stride = problem.out_row_stride;
+  params->sfa_m_stride = problem.a_scale_m_stride;
+  params->sfa_k_stride = problem.a_scale_k_stride;
+  params->sfb_n_stride = problem.b_scale_n_stride;
+  params->sfb_k_stride = problem.b_scale_k_stride;
+  params->sfb_group_stride = problem.b_scale_group_stride;
+  const auto batch_size = static_cast<int32_t>(problem.batch_size);
+  params->schedule = {problem.m_indptr, batch_size, static_cast<int32_t>(problem.cum_m),
+                      config.tile_m, ceil_div(batch_size, kNumChunks)};
+  params->n = static_cast<int32_t>(problem.n);
+  params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
+  params->granularity_m = problem.granularity_m;
+  params->num_n_tiles = ceil_div(params->n, kTileN);
+  params->out_dtype = problem.out_dtype;
+  params->out_paired =
+      is_aligned(problem.out, 2 * size_of(problem.out_dtype)) && problem.out_row_stride % 2 == 0;
+  return kSuccess;
+}
+
+Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
+              const LaunchContext& context) {
+  const DeviceGuard guard(problem.device_id);
+  if (guard.status() != kSuccess) return guard.status();
+  const Config config = config_of(plan.config_idx);
+  Params params = {};
+  if (Status s = make_params(problem, config, &params)) return s;
+  KernelLaunch launch;
+  launch.kernel = kKernelTable[static_cast<size_t>(plan.config_idx)]();
+  launch.device_id = problem.device_id;
+  launch.num_ctas = static_cast<unsigned>(plan.num_workers);
+  launch.threads_per_cta = kNumThreads;
+  launch.smem_bytes = static_cast<size_t>(config.smem_bytes());
+  return launch_kernel(launch, &kernel_states[plan.config_idx], &params,
+                       static_cast<cudaStream_t>(context.stream));
+}
+
+}  // namespace
+}  // namespace sm90
+
+const Backend kSm90Backend = {"sm90", sm90::supports, sm90::plan, sm90::launch};
+
+}  // namespace ggfp8

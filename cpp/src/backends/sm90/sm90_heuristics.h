@@ -1,0 +1,17 @@
+// Which tile shape and how many CTAs a problem gets. Pure host code. The choice never changes a
+// result: every shape gives wgmma the same products in the same order.
+#pragma once
+
+#include "core/device_info.h"
+#include "core/problem.h"
+
+namespace ggfp8::sm90 {
+
+struct Choice {
+  int shape_idx = 0;  // into kTileShapes
+  int num_ctas = 1;
+};
+
+Choice choose(const Problem& problem, const DeviceInfo& device);
+
+}  // namespace ggfp8::sm90

@@ -1,0 +1,37 @@
+// What the host hands to the sm90 kernel. Passed by value; the tensor maps are read where they lie.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstdint>
+
+#include "core/group_schedule.h"
+#include "core/problem.h"
+
+namespace ggfp8::sm90 {
+
+struct Params {
+  CUtensorMap a_map;  // (cum_m, k), boxes of tile_m rows
+  CUtensorMap b_map;  // (batch_size, n, k), boxes of 128 rows
+  const float* sfa;
+  const float* sfb;
+  void* out;
+
+  int64_t out_row_stride;
+  int64_t sfa_m_stride;
+  int64_t sfa_k_stride;
+  int64_t sfb_n_stride;
+  int64_t sfb_k_stride;
+  int64_t sfb_group_stride;
+
+  GroupSchedule schedule;
+
+  int32_t n;
+  int32_t num_k_blocks;
+  int32_t granularity_m;
+  int32_t num_n_tiles;
+  Dtype out_dtype;
+  bool out_paired;  // two neighbouring columns of out can be stored at once
+};
+
+}  // namespace ggfp8::sm90
