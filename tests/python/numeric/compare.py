@@ -6,6 +6,7 @@ elements and shows the first. test_planted.py proves that they reject wrong resu
 
 import numpy as np
 
+from numeric import wgmma
 from numeric.formats import out_bits, out_values, round_to
 from numeric.problem import Problem
 from numeric.reference import assert_certificate, reference
@@ -15,9 +16,11 @@ from numeric.reference import assert_certificate, reference
 INNER_ERROR = {"cpu": 7.6e-6, "mma": 4.8e-6}
 
 
-def inner_error(backend: str) -> float:
-    """The fraction of T allowed to a backend; an unknown one gets the largest that is known."""
-    return INNER_ERROR.get(backend, max(INNER_ERROR.values()))
+def inner_error(problem: Problem, magnitude: np.ndarray, backend: str) -> np.ndarray:
+    """The error allowed to a backend's inner products; T times the largest known if unknown."""
+    if backend == "sm90":
+        return wgmma.inner_error(problem)
+    return INNER_ERROR.get(backend, max(INNER_ERROR.values())) * magnitude
 
 
 def assert_exact(problem: Problem, bits: np.ndarray) -> None:
@@ -50,7 +53,7 @@ def assert_within_interval(problem: Problem, bits: np.ndarray, backend: str) -> 
     rows = problem.covered()
     value, magnitude = ref.value[rows], ref.magnitude[rows]
     num_blocks = sum(1 for _ in problem.k_blocks())
-    bound = inner_error(backend) * magnitude
+    bound = inner_error(problem, ref.magnitude, backend)[rows]
     bound += (num_blocks + 2) * 2.0**-24 * 1.01 * magnitude + num_blocks * 2.0**-149
     low = round_to(value - bound, problem.out_dtype)
     high = round_to(value + bound, problem.out_dtype)

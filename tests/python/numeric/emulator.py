@@ -9,13 +9,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from numeric import wgmma
 from numeric.formats import decode, out_bits
 from numeric.problem import Problem
 
-BlockSum = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# Takes the decoded a (rows, k) and b (columns, k) of a block and their types' names.
+BlockSum = Callable[[np.ndarray, np.ndarray, tuple[str, str]], np.ndarray]
 
 
-def ascending_float32(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def ascending_float32(a: np.ndarray, b: np.ndarray, _: tuple[str, str]) -> np.ndarray:
     """sum over ascending k of a[r, k] * b[j, k], one float32 accumulator from +0."""
     total = np.zeros((a.shape[0], b.shape[0]), dtype=np.float32)
     for a_column, b_column in zip(a.T, b.T, strict=True):
@@ -23,7 +25,7 @@ def ascending_float32(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return total
 
 
-BLOCK_SUMS: dict[str, BlockSum] = {"cpu": ascending_float32}
+BLOCK_SUMS: dict[str, BlockSum] = {"cpu": ascending_float32, "sm90": wgmma.block_sum}
 
 
 def fma_float32(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -47,6 +49,7 @@ def emulate(problem: Problem, block_sum: BlockSum) -> np.ndarray:
     """Output bits of the covered rows; other rows are zero bits."""
     total = np.zeros((problem.cum_m, problem.n), dtype=np.float32)
     columns = problem.scale_columns()
+    pair = (problem.a_dtype, problem.b_dtype)
     with np.errstate(all="ignore"):
         for group, begin, end in problem.groups():
             scale_rows = problem.scale_rows(begin, end)
@@ -56,5 +59,5 @@ def emulate(problem: Problem, block_sum: BlockSum) -> np.ndarray:
                 scale = np.outer(
                     problem.a_scale[scale_rows, block], problem.b_scale[group, columns, block]
                 )
-                total[begin:end] = fma_float32(scale, block_sum(a, b), total[begin:end])
+                total[begin:end] = fma_float32(scale, block_sum(a, b, pair), total[begin:end])
     return out_bits(total.astype(np.float64), problem.out_dtype)
