@@ -108,8 +108,8 @@ void check_instances() {
     CHECK(config.num_threads() * config.num_ctas_per_sm * 64 <= kRegistersPerSm);
     CHECK_EQ(config.stages_offset() % 128, 0);
     CHECK_EQ(config.stage_bytes() % 16, 0);
-    const int pair_idx = ggfp8::mma::dtype_pair_idx(config.a_dtype, config.b_dtype);
-    CHECK_EQ(ggfp8::mma::instance_idx(idx / ggfp8::mma::kNumDtypePairs, pair_idx), idx);
+    const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
+    CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);
   }
 }
 
@@ -120,7 +120,7 @@ void check_limits(const Problem& problem, const DeviceInfo& device) {
   if (!CHECK(choice.shape_idx >= 0 && choice.shape_idx < static_cast<int>(kTileShapes.size()))) {
     return;
   }
-  const Config config = config_of(ggfp8::mma::instance_idx(choice.shape_idx, 0));
+  const Config config = config_of(ggfp8::instance_idx(choice.shape_idx, 0));
   const int64_t ctas_per_sm = (choice.num_ctas + device.num_processors - 1) / device.num_processors;
   const int64_t row_tiles =
       std::min(problem.cum_m / config.tile_m + problem.batch_size, problem.cum_m);

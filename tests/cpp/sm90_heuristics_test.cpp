@@ -60,8 +60,8 @@ void check_instances() {
     CHECK_EQ(config.scales_offset() % 16, 0);
     CHECK_EQ(config.barriers_offset() % 8, 0);
     CHECK(config.num_stages >= 3);
-    const int pair_idx = ggfp8::sm90::dtype_pair_idx(config.a_dtype, config.b_dtype);
-    CHECK_EQ(ggfp8::sm90::instance_idx(idx / ggfp8::sm90::kNumDtypePairs, pair_idx), idx);
+    const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
+    CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);
   }
 }
 

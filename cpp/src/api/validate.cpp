@@ -183,7 +183,7 @@ Status check_pointer(const char* name, const void* pointer, int64_t num_elements
     return fail(GGFP8_ERROR_INVALID_ARGUMENT,
                 "%s: got NULL, wanted an array of %" PRId64 " elements", name, num_elements);
   }
-  if (reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(alignment) != 0) {
+  if (!is_aligned(pointer, alignment)) {
     return fail(GGFP8_ERROR_INVALID_ALIGNMENT,
                 "%s: got address %p, wanted a multiple of %" PRId64 " bytes", name, pointer,
                 alignment);

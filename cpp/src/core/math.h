@@ -1,5 +1,7 @@
-// Integer helpers for host and device code. Arguments are non-negative.
+// Integer and address helpers for host and device code. Arguments are non-negative.
 #pragma once
+
+#include <cstdint>
 
 #ifdef __CUDACC__
 #define GGFP8_HOST_DEVICE __host__ __device__
@@ -33,6 +35,10 @@ GGFP8_HOST_DEVICE constexpr Int max_of(Int x, Int y) {
 template <class Int>
 GGFP8_HOST_DEVICE constexpr Int clamp_to(Int value, Int low, Int high) {
   return min_of(max_of(value, low), high);
+}
+
+inline bool is_aligned(const void* pointer, int64_t bytes) {
+  return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;
 }
 
 }  // namespace ggfp8

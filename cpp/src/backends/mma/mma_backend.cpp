@@ -54,10 +54,6 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   return {};
 }
 
-bool is_aligned(const void* pointer, int64_t bytes) {
-  return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;
-}
-
 Params make_params(const Problem& problem, const Config& config) {
   Params params = {};
   params.a = static_cast<const uint8_t*>(problem.a);

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 
+#include "core/dtype_pair.h"
 #include "core/group_schedule.h"
 #include "core/problem.h"
 
@@ -58,28 +59,13 @@ constexpr std::array<TileShape, 3> kTileShapes = {{
     {"tile 128x128", 128, 128, 2, 4, 4, 1},
 }};
 
-constexpr int kNumDtypePairs = 4;
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());
-
-constexpr int dtype_pair_idx(Dtype a_dtype, Dtype b_dtype) {
-  return (a_dtype == Dtype::kFloat8E5M2 ? 2 : 0) + (b_dtype == Dtype::kFloat8E5M2 ? 1 : 0);
-}
-
-constexpr int instance_idx(int shape_idx, int pair_idx) {
-  return shape_idx * kNumDtypePairs + pair_idx;
-}
 
 constexpr Config config_of(int idx) {
   const TileShape& shape = kTileShapes[static_cast<size_t>(idx / kNumDtypePairs)];
   const int pair = idx % kNumDtypePairs;
-  return {pair / 2 == 0 ? Dtype::kFloat8E4M3 : Dtype::kFloat8E5M2,
-          pair % 2 == 0 ? Dtype::kFloat8E4M3 : Dtype::kFloat8E5M2,
-          shape.tile_m,
-          shape.tile_n,
-          shape.num_warps_m,
-          shape.num_warps_n,
-          shape.num_stages,
-          shape.num_ctas_per_sm};
+  return {a_dtype_of_pair(pair), b_dtype_of_pair(pair), shape.tile_m,     shape.tile_n,
+          shape.num_warps_m,     shape.num_warps_n,     shape.num_stages, shape.num_ctas_per_sm};
 }
 
 }  // namespace ggfp8::mma

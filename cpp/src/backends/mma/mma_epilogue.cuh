@@ -1,46 +1,18 @@
 // Epilogue: rounds the accumulators to the output type and stores the rows of the group.
 #pragma once
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-
 #include <cstdint>
 
 #include "backends/mma/mma_mainloop.cuh"
+#include "ptx/out_convert.cuh"
 
 namespace ggfp8::mma {
-
-template <Dtype kDtype>
-struct OutTraits;
-
-template <>
-struct OutTraits<Dtype::kBFloat16> {
-  using Element = __nv_bfloat16;
-  using Pair = __nv_bfloat162;
-  __device__ static Pair pair(float x, float y) { return __floats2bfloat162_rn(x, y); }
-};
-
-template <>
-struct OutTraits<Dtype::kFloat16> {
-  using Element = __half;
-  using Pair = __half2;
-  __device__ static Pair pair(float x, float y) { return __floats2half2_rn(x, y); }
-};
-
-template <>
-struct OutTraits<Dtype::kFloat32> {
-  using Element = float;
-  using Pair = float2;
-  __device__ static Pair pair(float x, float y) { return make_float2(x, y); }
-};
 
 template <Dtype kDtype, Config kConfig>
 __device__ __forceinline__ void store_tile_as(
     const typename WarpTile<kConfig>::Accumulator& accumulator, const WarpTile<kConfig>& warp,
     const Tile& tile, const Params& params) {
-  using Traits = OutTraits<kDtype>;
-  using Element = typename Traits::Element;
-  using Pair = typename Traits::Pair;
+  using Element = typename ptx::OutTraits<kDtype>::Element;
   const int32_t first_row = tile.row_begin + warp.row + warp.lane / 4;
   const int32_t first_col = tile.col_begin + warp.col + warp.lane % 4 * 2;
 #pragma unroll
@@ -54,14 +26,8 @@ __device__ __forceinline__ void store_tile_as(
       for (int n = 0; n < WarpTile<kConfig>::kFragmentsN; ++n) {
         const int32_t col = first_col + n * 8;
         if (col >= params.n) continue;
-        const Pair pair =
-            Traits::pair(accumulator[m][n][half * 2], accumulator[m][n][half * 2 + 1]);
-        if (params.out_paired) {
-          *reinterpret_cast<Pair*>(out_row + col) = pair;
-        } else {
-          out_row[col] = pair.x;
-          out_row[col + 1] = pair.y;
-        }
+        ptx::store_pair<kDtype>(out_row + col, accumulator[m][n][half * 2],
+                                accumulator[m][n][half * 2 + 1], params.out_paired);
       }
     }
   }

@@ -30,10 +30,6 @@ constexpr auto kKernelTable = make_table(std::make_index_sequence<kNumInstances>
 
 KernelState kernel_states[kNumInstances];
 
-bool is_aligned(const void* pointer, int64_t bytes) {
-  return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;
-}
-
 // What tensor maps and the kernel's scale blocks ask for. None of it depends on the number of rows
 // or groups, so a row's result does not either.
 Support supports(const Problem& problem, const DeviceInfo& device) {

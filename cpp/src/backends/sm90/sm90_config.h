@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 
+#include "core/dtype_pair.h"
 #include "core/group_schedule.h"
 #include "core/problem.h"
 
@@ -68,22 +69,12 @@ constexpr std::array<TileShape, 5> kTileShapes = {{
     {"tile 256x128", 256, false, 4},
 }};
 
-constexpr int kNumDtypePairs = 4;
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());
-
-constexpr int dtype_pair_idx(Dtype a_dtype, Dtype b_dtype) {
-  return (a_dtype == Dtype::kFloat8E5M2 ? 2 : 0) + (b_dtype == Dtype::kFloat8E5M2 ? 1 : 0);
-}
-
-constexpr int instance_idx(int shape_idx, int pair_idx) {
-  return shape_idx * kNumDtypePairs + pair_idx;
-}
 
 constexpr Config config_of(int idx) {
   const TileShape& shape = kTileShapes[static_cast<size_t>(idx / kNumDtypePairs)];
   const int pair = idx % kNumDtypePairs;
-  return {pair / 2 == 0 ? Dtype::kFloat8E4M3 : Dtype::kFloat8E5M2,
-          pair % 2 == 0 ? Dtype::kFloat8E4M3 : Dtype::kFloat8E5M2, shape.tile_m, shape.swapped,
+  return {a_dtype_of_pair(pair), b_dtype_of_pair(pair), shape.tile_m, shape.swapped,
           shape.num_stages};
 }
 

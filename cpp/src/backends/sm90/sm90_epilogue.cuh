@@ -1,49 +1,21 @@
 // Epilogue: rounds the accumulators to the output type and stores the rows of the group.
 #pragma once
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-
 #include <cstdint>
 
 #include "backends/sm90/sm90_mainloop.cuh"
 #include "backends/sm90/sm90_params.h"
 #include "core/tile_scheduler.cuh"
+#include "ptx/out_convert.cuh"
 
 namespace ggfp8::sm90 {
-
-template <Dtype kDtype>
-struct OutTraits;
-
-template <>
-struct OutTraits<Dtype::kBFloat16> {
-  using Element = __nv_bfloat16;
-  using Pair = __nv_bfloat162;
-  __device__ static Pair pair(float x, float y) { return __floats2bfloat162_rn(x, y); }
-};
-
-template <>
-struct OutTraits<Dtype::kFloat16> {
-  using Element = __half;
-  using Pair = __half2;
-  __device__ static Pair pair(float x, float y) { return __floats2half2_rn(x, y); }
-};
-
-template <>
-struct OutTraits<Dtype::kFloat32> {
-  using Element = float;
-  using Pair = float2;
-  __device__ static Pair pair(float x, float y) { return make_float2(x, y); }
-};
 
 // Rows on the M side: a thread holds pairs of neighbouring columns.
 template <Dtype kDtype, Config kConfig>
 __device__ __forceinline__ void store_rows(const BlockAccumulator<kConfig>& accumulator,
                                            const ThreadPosition& position, int block_idx,
                                            const Tile& tile, const Params& params) {
-  using Traits = OutTraits<kDtype>;
-  using Element = typename Traits::Element;
-  using Pair = typename Traits::Pair;
+  using Element = typename ptx::OutTraits<kDtype>::Element;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int32_t row = tile.row_begin + block_idx * 128 + position.m + half * 8;
@@ -53,14 +25,8 @@ __device__ __forceinline__ void store_rows(const BlockAccumulator<kConfig>& accu
     for (int j = 0; j < kConfig.num_accumulators() / 4; ++j) {
       const int32_t col = tile.col_begin + j * 8 + position.n;
       if (col >= params.n) continue;
-      const Pair pair =
-          Traits::pair(accumulator[j * 4 + half * 2], accumulator[j * 4 + half * 2 + 1]);
-      if (params.out_paired) {
-        *reinterpret_cast<Pair*>(out_row + col) = pair;
-      } else {
-        out_row[col] = pair.x;
-        out_row[col + 1] = pair.y;
-      }
+      ptx::store_pair<kDtype>(out_row + col, accumulator[j * 4 + half * 2],
+                              accumulator[j * 4 + half * 2 + 1], params.out_paired);
     }
   }
 }
@@ -70,7 +36,7 @@ template <Dtype kDtype, Config kConfig>
 __device__ __forceinline__ void store_columns(const BlockAccumulator<kConfig>& accumulator,
                                               const ThreadPosition& position, const Tile& tile,
                                               const Params& params) {
-  using Traits = OutTraits<kDtype>;
+  using Traits = ptx::OutTraits<kDtype>;
   using Element = typename Traits::Element;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
