@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "core/math.h"
+#include "core/problem.h"
 
 namespace ggfp8 {
 
@@ -26,6 +27,13 @@ struct GroupSchedule {
 
 // Chunks that a kernel prepares, one per thread. More would cost shared memory, fewer longer walks.
 constexpr int kNumChunks = 64;
+
+// The schedule of a validated problem, whose sizes fit.
+inline GroupSchedule make_group_schedule(const Problem& problem, int32_t tile_m) {
+  const auto batch_size = static_cast<int32_t>(problem.batch_size);
+  return {problem.m_indptr, batch_size, static_cast<int32_t>(problem.cum_m), tile_m,
+          ceil_div(batch_size, kNumChunks)};
+}
 
 struct ChunkStart {
   int32_t row;          // running maximum of the bounds up to the chunk's first group

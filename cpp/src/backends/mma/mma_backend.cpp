@@ -70,9 +70,7 @@ Params make_params(const Problem& problem, const Config& config) {
   params.sfb_n_stride = problem.b_scale_n_stride;
   params.sfb_k_stride = problem.b_scale_k_stride;
   params.sfb_group_stride = problem.b_scale_group_stride;
-  const auto batch_size = static_cast<int32_t>(problem.batch_size);
-  params.schedule = {problem.m_indptr, batch_size, static_cast<int32_t>(problem.cum_m),
-                     config.tile_m, ceil_div(batch_size, kNumChunks)};
+  params.schedule = make_group_schedule(problem, config.tile_m);
   params.n = static_cast<int32_t>(problem.n);
   params.k = static_cast<int32_t>(problem.k);
   params.num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);

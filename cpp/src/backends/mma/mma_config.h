@@ -9,6 +9,7 @@
 
 #include "core/dtype_pair.h"
 #include "core/group_schedule.h"
+#include "core/math.h"
 #include "core/problem.h"
 
 namespace ggfp8::mma {
@@ -40,9 +41,7 @@ struct Config {
   // stage begins at a multiple of 128, the width of a row.
   constexpr int schedule_bytes() const { return (kNumChunks + 2) * 8; }
   constexpr int barrier_bytes() const { return num_stages * 2 * 8; }
-  constexpr int stages_offset() const {
-    return (schedule_bytes() + barrier_bytes() + 127) / 128 * 128;
-  }
+  constexpr int stages_offset() const { return round_up(schedule_bytes() + barrier_bytes(), 128); }
   constexpr int smem_bytes() const { return stages_offset() + num_stages * stage_bytes(); }
 };
 

@@ -24,7 +24,6 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), config_of(kIdx)
   static_assert(sizeof(ScheduleStorage) <= kConfig.schedule_bytes());
   extern __shared__ __align__(128) uint8_t smem[];
   ScheduleStorage& storage = *reinterpret_cast<ScheduleStorage*>(smem);
-  static_assert(sizeof(PipelineStorage<kConfig>) == kConfig.barrier_bytes());
   const uint32_t barriers = ptx::smem_address(smem + kConfig.schedule_bytes());
   const uint32_t stages = ptx::smem_address(smem + kConfig.stages_offset());
   if (threadIdx.x == 0) Pipeline<kConfig>::init(barriers);

@@ -13,12 +13,6 @@
 
 namespace ggfp8::mma {
 
-template <Config kConfig>
-struct PipelineStorage {
-  uint64_t full_barrier[kConfig.num_stages];
-  uint64_t empty_barrier[kConfig.num_stages];
-};
-
 // A position in the ring. Every thread has two: the stage to fill next and the stage to read next.
 template <Config kConfig>
 class Pipeline {
@@ -27,7 +21,7 @@ class Pipeline {
   __device__ __forceinline__ Pipeline(uint32_t storage, uint32_t stages, uint32_t initial_parity)
       : storage_(storage), stages_(stages), parity_(initial_parity) {}
 
-  // One thread of the CTA, before anybody waits.
+  // One thread of the CTA, before anybody waits: all full barriers, then all empty ones.
   __device__ __forceinline__ static void init(uint32_t storage) {
     for (int i = 0; i < kConfig.num_stages; ++i) {
       ptx::mbarrier_init(storage + i * 8, kConfig.num_threads());
