@@ -29,8 +29,21 @@ function(ggfp8_add_backend name)
     target_compile_options(${target} PRIVATE
       $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
     target_link_libraries(${target} PRIVATE CUDA::cudart_static)
+    if(GGFP8_COMPILER_NOTES_AS_ERRORS)
+      ggfp8_refuse_compiler_notes(${target})
+    endif()
   endif()
   set_property(GLOBAL APPEND PROPERTY GGFP8_BACKENDS ${name})
+endfunction()
+
+# Fails the build of a CUDA target on spills, local memory, serialised wgmma and ignored setmaxnreg.
+function(ggfp8_refuse_compiler_notes target)
+  set(launcher sh ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/refuse_compiler_notes.sh)
+  list(APPEND launcher ${CMAKE_CUDA_COMPILER_LAUNCHER})
+  set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}")
+  set(ptxas_options --warn-on-spills,--warn-on-local-memory-usage,--warning-as-error)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=${ptxas_options}>)
 endfunction()
 
 # Keeps in the list variable `items` what is also in `wanted`.

@@ -15,6 +15,8 @@ option(GGFP8_BUILD_TESTS "Build the C and C++ tests" ${PROJECT_IS_TOP_LEVEL})
 option(GGFP8_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(GGFP8_INSTALL "Add install rules" ${PROJECT_IS_TOP_LEVEL})
 option(GGFP8_WARNINGS_AS_ERRORS "Turn compiler warnings into errors" OFF)
+option(GGFP8_COMPILER_NOTES_AS_ERRORS
+  "Fail on kernels that spill, use local memory or have wgmma serialised" ON)
 
 if(DEFINED SKBUILD)
   set(GGFP8_BUILD_TESTS OFF)

@@ -3,6 +3,7 @@
 Run by ctest and CI with a Python without packages: python tests/lint/planted_test.py
 """
 
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -24,6 +25,9 @@ Resource usage:
  Function spilling_kernel:
   REG:32 STACK:256 SHARED:0 LOCAL:0 CONSTANT[0]:360 TEXTURE:0 SURFACE:0 SAMPLER:0
 """
+
+
+LAUNCHER = Path(__file__).parents[2] / "cmake" / "refuse_compiler_notes.sh"
 
 
 class PlantedTest(unittest.TestCase):
@@ -71,6 +75,23 @@ class PlantedTest(unittest.TestCase):
         stacks = {k[1]: k[3] for k in check_resources.kernels(RESOURCE_REPORT)}
         self.assertEqual(stacks, {"clean_kernel": 0, "spilling_kernel": 256})
         self.assertEqual(check_resources.allowed_stack("sm_90", "spilling_kernel"), 0)
+
+    def test_compiler_notes_are_refused(self):
+        serialised = "ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async ..."
+        for note, status, wanted in [
+            (serialised, 0, 1),
+            ("ptxas info    : (C7519) warpgroup.arrive is injected in around line 42", 0, 1),
+            ("ptxas info    : Used 168 registers, used 1 barriers", 0, 0),
+            ("error: (C7510) is not a note of ptxas", 0, 0),
+            (serialised, 3, 3),
+        ]:
+            with self.subTest(note=note, status=status):
+                output = self.write("kernel.o", "compiled")
+                compiler = ["sh", "-c", f'echo "{note}" >&2; exit {status}', "-o", str(output)]
+                run = subprocess.run(["sh", LAUNCHER, *compiler], capture_output=True, text=True)
+                self.assertEqual(run.returncode, wanted)
+                self.assertIn(note, run.stderr)
+                self.assertEqual(output.exists(), wanted == status)
 
     def test_declared_functions(self):
         header = self.write(
