@@ -16,6 +16,15 @@ settings.load_profile("numeric")
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "large: needs several GiB of memory")
+    config.addinivalue_line("markers", "soak: takes long; runs only where -m asks for it")
+
+
+def pytest_collection_modifyitems(config, items):
+    if "soak" in config.option.markexpr:
+        return
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip(reason="takes long; -m soak runs it"))
 
 
 def pytest_generate_tests(metafunc):
