@@ -1,7 +1,9 @@
-// Small problems for the tools of compute-sanitizer: every instance of the mma backend, whole and
+// Small problems for the tools of compute-sanitizer: every tile shape of a GPU backend, whole and
 // partly filled tiles, empty groups, unaligned operands, all granularities, malformed m_indptr.
 //
-//   driver LIBRARY mma|cpu
+//   driver LIBRARY mma|sm90|cpu
+//
+// What sm90 refuses is left out there. cpu runs the expected results alone and needs no GPU.
 //
 // Device arrays have exactly the bytes that the problem has, so that a tool sees any access behind
 // them. Values are small integers and powers of two, which makes every backend exact: `out`, its
@@ -17,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
@@ -80,6 +83,8 @@ const Case kCases[] = {
     {&kLarge, kE5m2, kE4m3, kF32, 1, 1, 64, kMn, 136, 160, 1, 0, 0},
     {&kLarge, kE5m2, kE5m2, kBf16, 1, 64, 128, kK, 128, 256, 0, 3, 0},
     {&kManyHostile, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 136, 160, 0, 0, 0},
+    {&kFew, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 2816, 192, 0, 0, 0},
+    {&kMany, kE5m2, kE4m3, kF32, 1, 128, 128, kK, 1408, 192, 0, 0, 2},
 };
 
 [[noreturn]] void stop(const std::string& reason) {
@@ -94,6 +99,7 @@ void check_cuda(cudaError_t status, const char* call) {
 struct Library {
   decltype(&ggfp8_group_gemm_nt_groupwise) group_gemm;
   decltype(&ggfp8_group_gemm_plan) plan;
+  decltype(&ggfp8_backend_supports) supports;
   decltype(&ggfp8_last_error) last_error;
 
   explicit Library(const char* path) {
@@ -101,6 +107,7 @@ struct Library {
     if (handle == nullptr) stop(dlerror());
     group_gemm = find<decltype(group_gemm)>(handle, "ggfp8_group_gemm_nt_groupwise");
     plan = find<decltype(plan)>(handle, "ggfp8_group_gemm_plan");
+    supports = find<decltype(supports)>(handle, "ggfp8_backend_supports");
     last_error = find<decltype(last_error)>(handle, "ggfp8_last_error");
   }
 
@@ -219,47 +226,129 @@ Bytes run_on_cpu(const Library& library, const Case& c, const Problem& problem) 
   return out;
 }
 
-Bytes run_on_gpu(const Library& library, const Case& c, const Problem& problem,
-                 std::set<std::string>* configs) {
+std::string config_of(const Library& library, const ggfp8_group_gemm_args& args) {
+  ggfp8_plan_info plan = {};
+  plan.struct_size = sizeof plan;
+  if (library.plan(&args, &plan) != GGFP8_SUCCESS) stop(library.last_error());
+  return plan.config;
+}
+
+// What became of the cases on a GPU.
+struct Tally {
+  int num_passed = 0;
+  int num_refused = 0;
+  std::set<std::string> configs;
+};
+
+// The output of a case, or nothing if the backend refuses it.
+Bytes run_on_gpu(const Library& library, const char* backend, const Case& c, const Problem& problem,
+                 Tally* tally) {
   const DeviceCopy a(problem.a), b(problem.b), a_scale(problem.a_scale), b_scale(problem.b_scale);
   const DeviceCopy m_indptr(problem.m_indptr), out(problem.out);
   ggfp8_group_gemm_args args = problem.args;
   args.device_type = GGFP8_DEVICE_CUDA;
-  args.backend = "mma";
+  args.backend = backend;
   args.a = a.at<const void>(c.a_offset);
   args.b = b.at<const void>(c.b_offset);
   args.a_scale = a_scale.at<const float>(0);
   args.b_scale = b_scale.at<const float>(0);
   args.m_indptr = m_indptr.at<const int32_t>(0);
   args.out = out.at<void>(0);
-  ggfp8_plan_info plan = {};
-  plan.struct_size = sizeof plan;
-  if (library.plan(&args, &plan) != GGFP8_SUCCESS) stop(library.last_error());
-  configs->insert(plan.config);
+  const int32_t status = library.supports(backend, &args);
+  if (status == GGFP8_ERROR_UNSUPPORTED && std::string(backend) != "mma") return {};
+  if (status != GGFP8_SUCCESS) stop(library.last_error());
+  tally->configs.insert(config_of(library, args));
   call(library, args);
   check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
   return out.read();
 }
 
+// Runs a case on the cpu backend, and on a GPU backend if one is named, and compares.
+void run_case(const Library& library, const char* backend, const Case& c, const std::string& name,
+              std::mt19937& random, Tally* tally) {
+  const Problem problem = make_problem(c, random);
+  const Bytes expected = run_on_cpu(library, c, problem);
+  if (backend == nullptr) return;
+  const Bytes out = run_on_gpu(library, backend, c, problem, tally);
+  if (out.empty()) {
+    ++tally->num_refused;
+    return;
+  }
+  ++tally->num_passed;
+  if (!c.rows->hostile && out != expected) stop(name + ": out differs from the cpu backend's");
+}
+
+// A problem size, and how much work it is.
+struct Size {
+  int64_t cum_m, batch_size, n;
+  int64_t work() const { return cum_m * n; }
+};
+
+// The smallest size that takes each configuration of a backend: asks for the plan of many sizes.
+std::map<std::string, Size> smallest_sizes(const Library& library, const char* backend) {
+  std::map<std::string, Size> found;
+  for (const int64_t n : {136, 1408}) {
+    for (const int64_t batch_size : {1, 3, 40}) {
+      for (int64_t rows = 4; rows <= 4096; rows += rows < 256 ? 4 : 256) {
+        const Size size = {rows * batch_size, batch_size, n};
+        ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
+        args.cum_m = size.cum_m, args.batch_size = batch_size, args.n = n, args.k = 192;
+        args.device_type = GGFP8_DEVICE_CUDA;
+        args.backend = backend;
+        // A plan looks at addresses, never at what is there.
+        args.a = args.b = args.a_scale = args.b_scale = reinterpret_cast<const float*>(4096);
+        args.m_indptr = reinterpret_cast<const int32_t*>(4096);
+        args.out = reinterpret_cast<void*>(4096);
+        const std::string config = config_of(library, args);
+        const auto [place, is_new] = found.try_emplace(config, size);
+        if (!is_new && size.work() < place->second.work()) place->second = size;
+      }
+    }
+  }
+  return found;
+}
+
+// Groups that grow, the first and last row in none of them; or bounds in any order.
+Rows rows_of(const Size& size, bool hostile) {
+  Rows rows = {size.cum_m, hostile, {}};
+  for (int64_t i = 0; i <= size.batch_size; ++i) {
+    const int64_t share = (size.cum_m - 2) * i * i / (size.batch_size * size.batch_size);
+    rows.m_indptr.push_back(static_cast<int32_t>(1 + share));
+  }
+  if (!hostile) return rows;
+  for (size_t i = 0; i < rows.m_indptr.size(); i += 2) rows.m_indptr[i] = i % 4 ? INT_MIN : INT_MAX;
+  return rows;
+}
+
+void run_every_config(const Library& library, const char* backend, std::mt19937& random,
+                      Tally* tally) {
+  for (const auto& [config, size] : smallest_sizes(library, backend)) {
+    for (const bool hostile : {false, true}) {
+      const Rows rows = rows_of(size, hostile);
+      const Case c = {&rows, kE4m3, kE5m2, kBf16, 1, 128, 128, kMn, size.n, 192, 0, 0, 0};
+      run_case(library, backend, c, config, random, tally);
+    }
+    if (!tally->configs.contains(config)) stop(config + " was planned and did not run");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) stop("usage: driver LIBRARY mma|cpu");
+  if (argc != 3) stop("usage: driver LIBRARY mma|sm90|cpu");
   const Library library(argv[1]);
-  const bool on_gpu = std::string(argv[2]) == "mma";
+  const char* backend = std::strcmp(argv[2], "cpu") == 0 ? nullptr : argv[2];
   std::mt19937 random(20);
-  std::set<std::string> configs;
+  Tally tally;
   for (const Case& c : kCases) {
-    const Problem problem = make_problem(c, random);
-    const Bytes expected = run_on_cpu(library, c, problem);
-    if (!on_gpu) continue;
-    const Bytes out = run_on_gpu(library, c, problem, &configs);
-    if (!c.rows->hostile && out != expected) {
-      stop("case " + std::to_string(&c - kCases) + ": out differs from the cpu backend's");
-    }
+    run_case(library, backend, c, "case " + std::to_string(&c - kCases), random, &tally);
   }
-  if (on_gpu && configs.size() < 2) stop("all cases took the same tile shape");
-  std::printf("driver: %zu cases passed\n", std::size(kCases));
-  for (const std::string& config : configs) std::printf("driver: used %s\n", config.c_str());
+  if (backend == nullptr) {
+    std::printf("driver: %zu cases passed\n", std::size(kCases));
+    return 0;
+  }
+  run_every_config(library, backend, random, &tally);
+  std::printf("driver: %d cases passed, %d refused\n", tally.num_passed, tally.num_refused);
+  for (const std::string& config : tally.configs) std::printf("driver: used %s\n", config.c_str());
   return 0;
 }

@@ -1,25 +1,33 @@
 #!/usr/bin/env bash
-# Runs the mma backend under compute-sanitizer: memcheck, racecheck and initcheck.
+# Runs the GPU backends under compute-sanitizer: memcheck, racecheck, initcheck and synccheck.
 #
 #   tests/gpu_sanitizer/run.sh LIBRARY         each tool on its planted bug, then on the library
 #   tests/gpu_sanitizer/run.sh --cpu LIBRARY   the driver alone on the cpu backend; needs no GPU
+#   --racecheck-library OTHER                  racecheck runs sm90 of this library instead, one
+#                                              built so that every consumer thread arrives
 #
-# LIBRARY is libgroupgemm_fp8.so. Needs nvcc, compute-sanitizer and an NVIDIA GPU. One line per
-# check; the exit status is 0 if all passed, 1 if one failed, 77 if this machine cannot run them.
+# LIBRARY is libgroupgemm_fp8.so. mma runs anywhere, sm90 on compute capability 9.0. racecheck and
+# synccheck first run control_hand_over.cu, a correct program that hands over stages as the backend
+# does; a tool that reports that one cannot judge the backend, which is said and not counted. Needs
+# nvcc, compute-sanitizer and an NVIDIA GPU. One line per check; the exit status is 0 if all passed,
+# 1 if one failed, 77 if this machine cannot run them.
 set -euo pipefail
 
-tools=(memcheck racecheck initcheck)
+tools=(memcheck racecheck initcheck synccheck)
 declare -A planted_report=(
   [memcheck]='Invalid __global__ write'
   [racecheck]='Race reported between'
   [initcheck]='Uninitialized __global__ memory read'
+  [synccheck]='Barrier error detected'
 )
+declare -A hand_over=([mma]=every [sm90]=one)
 
 here=$(cd "$(dirname "$0")" && pwd)
-include=$here/../../cpp/include
+includes=(-I "$here/../../cpp/include" -I "$here/../../cpp/src")
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 num_failures=0
+num_not_judged=0
 
 skip() {
   echo "gpu_sanitizer: skipped: $1"
@@ -59,37 +67,87 @@ fired() {
     grep -qE 'SUMMARY: [1-9]' "$2"
 }
 
-# The driver passed and the tool found nothing.
+# The program passed and the tool found nothing.
 clean() {
-  [[ $code -eq 0 ]] && grep -qE 'SUMMARY: 0 (errors|hazards)' "$1" && grep -qF 'cases passed' "$1"
+  [[ $code -eq 0 ]] && grep -qE 'SUMMARY: 0 (errors|hazards)' "$1" && grep -qF 'passed' "$1"
 }
 
-backend=mma
-if [[ ${1:-} == --cpu ]]; then
-  backend=cpu
+# Whether a tool leaves a correct program alone that hands over stages in this way.
+can_judge() {
+  local tool=$1 way=$2
+  local log=$build/control_${tool}_$way.log
+  [[ $tool == racecheck || $tool == synccheck ]] || return 0
+  [[ -e $log ]] || sanitize "$tool" "$log" "$build/control_hand_over" "$way"
+  code=0 clean "$log"
+}
+
+# check TOOL BACKEND: the verdict of a tool on a backend.
+check() {
+  local tool=$1 backend=$2 judged=$library way=${hand_over[$2]}
+  local log=$build/$tool.$backend.log
+  if [[ $tool == racecheck && $backend == sm90 && -n $racecheck_library ]]; then
+    judged=$racecheck_library way=every
+  fi
+  if ! can_judge "$tool" "$way"; then
+    echo "gpu_sanitizer: $tool on $backend: NOT JUDGED: it reports control_hand_over $way"
+    num_not_judged=$((num_not_judged + 1))
+    return
+  fi
+  sanitize "$tool" "$log" "$build/driver" "$judged" "$backend"
+  verdict "$tool finds nothing in $backend" "$log" clean "$log"
+}
+
+only_cpu=
+racecheck_library=
+while [[ ${1:-} == --* ]]; do
+  case $1 in
+    --cpu) only_cpu=1 ;;
+    --racecheck-library) racecheck_library=$(realpath "${2:?}") && shift ;;
+    *) break ;;
+  esac
   shift
-fi
+done
 if [[ $# -ne 1 || ! -f $1 ]]; then
-  echo "usage: $0 [--cpu] LIBRARY" >&2
+  echo "usage: $0 [--cpu] [--racecheck-library OTHER] LIBRARY" >&2
   exit 2
 fi
 library=$(realpath "$1")
 
 command -v nvcc >/dev/null || skip "nvcc is not on PATH"
-nvcc -O2 -std=c++20 -I "$include" -o "$build/driver" "$here/driver.cpp" -ldl
-if [[ $backend == cpu ]]; then
+nvcc -O2 -std=c++20 "${includes[@]}" -o "$build/driver" "$here/driver.cpp" -ldl
+if [[ -n $only_cpu ]]; then
   "$build/driver" "$library" cpu
   exit
 fi
 
 command -v compute-sanitizer >/dev/null || skip "compute-sanitizer is not on PATH"
 nvidia-smi -L 2>/dev/null | grep -q GPU || skip "there is no NVIDIA GPU"
-for tool in "${tools[@]}"; do
-  nvcc -O2 -std=c++20 -lineinfo -arch=native -o "$build/planted_$tool" "$here/planted_$tool.cu"
+for program in control_hand_over "${tools[@]/#/planted_}"; do
+  nvcc -O2 -std=c++20 -lineinfo -arch=native "${includes[@]}" -o "$build/$program" \
+    "$here/$program.cu" &
+done
+wait
+for program in control_hand_over "${tools[@]/#/planted_}"; do
+  [[ -x $build/$program ]] || { echo "gpu_sanitizer: $program was not compiled" >&2 && exit 1; }
+done
+backends=(mma)
+if [[ $(nvidia-smi --query-gpu=compute_cap --format=csv,noheader -i 0) == 9.0 ]]; then
+  backends+=(sm90)
+fi
+compute-sanitizer --version | grep -i version || true
+
+for backend in "${backends[@]}"; do
+  log=$build/driver.$backend.log
+  run "$log" "$build/driver" "$library" "$backend"
+  verdict "$backend without a tool" "$log" test "$code" -eq 0
+  grep -F 'driver: ' "$log" || true
 done
 
-run "$build/driver.log" "$build/driver" "$library" mma
-verdict "driver without a tool" "$build/driver.log" test "$code" -eq 0
+for way in every one; do
+  log=$build/control_$way.log
+  run "$log" "$build/control_hand_over" "$way"
+  verdict "control_hand_over $way without a tool" "$log" test "$code" -eq 0
+done
 
 for tool in "${tools[@]}"; do
   log=$build/planted_$tool.log
@@ -98,14 +156,14 @@ for tool in "${tools[@]}"; do
   verdict "$tool reports its planted bug" "$log" fired "$tool" "$log"
 done
 
-for tool in "${tools[@]}"; do
-  log=$build/$tool.log
-  sanitize "$tool" "$log" "$build/driver" "$library" mma
-  verdict "$tool finds nothing in the library" "$log" clean "$log"
+for backend in "${backends[@]}"; do
+  for tool in "${tools[@]}"; do
+    check "$tool" "$backend"
+  done
 done
 
 if [[ $num_failures -ne 0 ]]; then
   echo "gpu_sanitizer: $num_failures checks failed"
   exit 1
 fi
-echo "gpu_sanitizer: all passed in $SECONDS s"
+echo "gpu_sanitizer: all passed in $SECONDS s, $num_not_judged not judged"
