@@ -1,58 +1,117 @@
 """Every kernel configuration of a backend: each is exact, and all give a row the same bits.
 
-A backend picks its configuration from the sizes, so groups of these sizes reach all of them: the
-decode tile, the middle one and the large one. The plan proves which one a call takes.
+A backend picks its configuration from the sizes, and may pick a tile for each group on the device.
+The configurations are those that the plans of many sizes name; the groups have sizes to either side
+of what a tile may be, alone and mixed in one call.
 """
 
 import numpy as np
 import pytest
 
-from numeric.cases import Case, exact_problem, random_problem
+from numeric.arena import Layout
+from numeric.cases import Case, exact_problem, random_problem, rows_for
 from numeric.compare import assert_exact, assert_same_bits
+from numeric.configurations import smallest_sizes
 from numeric.formats import DTYPE_PAIRS, OUT_DTYPES
-from numeric.runner import Call
+from numeric.problem import Problem
 
-GROUP_SIZES = {"decode": (13, 0, 3), "middle": (70, 129, 20), "large": (1500, 1027)}
+GROUP_SIZES = {
+    "decode": (13, 0, 3),
+    "middle": (70, 129, 20),
+    "large": (1500, 1027),
+    "mixed": (1, 700, 0, 17, 64, 130, 2, 33, 257, 0, 8),
+}
 GRANULARITIES = ((1, 128, 128), (128, 128, 128), (1, 1, 128), (1, 64, 96))
+E4M3 = DTYPE_PAIRS[0]
 
-# Least number of configurations that GROUP_SIZES must reach.
+# Dense; rows that lie apart by whole 16 bytes; rows of out that allow no wide store.
+LAYOUTS = (
+    Layout(),
+    Layout(a_row_pad=16, b_row_pad=32, b_group_pad=48, out_row_pad=8, out_shift=8),
+    Layout(out_row_pad=3, out_shift=1, a_scale_pad=1, b_scale_pad=1, scale_shift=1),
+)
+
+# (n, k) at which configurations are compared: short tails in both, many tiles, one tile.
+WIDTHS = ((136, 336), (1408, 192), (8, 2048))
+
+# Least number of configurations that must be found.
 NUM_CONFIGS = {"mma": 3}
-
-
-def case_of(rows, granularity=(1, 128, 128), **formats) -> Case:
-    if granularity[0] == 128:
-        rows = tuple(-(-count // 128) * 128 for count in rows)
-    return Case(rows, 136, 336, granularity, **formats)
 
 
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
 @pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
 @pytest.mark.parametrize("size", GROUP_SIZES)
-def test_exact(backend, size, pair, out_dtype):
+def test_group_sizes_are_exact(backend, size, pair, out_dtype):
     turn = DTYPE_PAIRS.index(pair) + OUT_DTYPES.index(out_dtype)
-    case = case_of(
-        GROUP_SIZES[size], GRANULARITIES[turn % 4], a_dtype=pair[0], b_dtype=pair[1],
-        out_dtype=out_dtype, scale_major=("MN", "K")[turn % 2],
+    granularity = GRANULARITIES[turn % 4]
+    case = Case(
+        rows_for(granularity[0], GROUP_SIZES[size]), 136, 336, granularity, *pair, out_dtype,
+        ("MN", "K")[turn % 2], lead=granularity[0],
     )  # fmt: skip
-    problem = exact_problem(case, turn)
-    assert_exact(problem, backend.run(problem))
+    problem = exact_problem(backend.fit(case), turn)
+    assert_exact(problem, backend.run(problem, LAYOUTS[turn % 3]))
 
 
-def test_all_are_reached(backend):
-    calls = [Call(backend, exact_problem(case_of(rows))) for rows in GROUP_SIZES.values()]
-    configs = {call.plan().config for call in calls}
-    assert len(configs) >= NUM_CONFIGS.get(backend.name, 1), configs
+@pytest.mark.parametrize("out_dtype", OUT_DTYPES)
+@pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
+def test_every_configuration_is_exact(backend, pair, out_dtype):
+    sizes = smallest_sizes(backend, 136, 336, pair, out_dtype)
+    assert len(sizes) >= NUM_CONFIGS.get(backend.name, 1), sizes
+    for turn, (config, size) in enumerate(sizes.items()):
+        # Groups of half and of one and a half times the size, of the same mean.
+        rows = np.full(size.num_groups, size.rows)
+        moved = rows[: len(rows) // 2] // 2
+        rows[: len(moved)] -= moved
+        rows[len(rows) - len(moved) :] += moved
+        major = ("MN", "K")[turn % 2]
+        case = Case(tuple(rows), 136, 336, (1, 128, 128), *pair, out_dtype, major)
+        problem = exact_problem(case, turn)
+        call = backend.call(problem)
+        assert call.plan().config == config
+        call.launch()
+        assert_exact(problem, call.result())
 
 
-def test_same_bits(backend):
-    """The rows of one large group, as one group and as the head of smaller calls."""
-    large = random_problem(case_of((2300,)), seed=5)
-    expected = backend.run(large)
-    for num_rows in (1, 16, 17, 64, 65, 700, 1300):
-        head = large.with_(
-            a=large.a[:num_rows],
-            a_scale=large.a_scale[:num_rows],
-            m_indptr=np.array([0, num_rows], dtype=np.int32),
-        )
-        bits = backend.run(head)
-        assert_same_bits(head, bits, expected[:num_rows], f"rows of a call of {num_rows} rows")
+def heads(base: Problem, rows: tuple[int, ...]) -> Problem:
+    """Groups that all have base's weights; group i has the first rows[i] of base's rows."""
+    index = np.concatenate([np.arange(count) for count in rows])
+    return base.with_(
+        a=base.a[index],
+        a_scale=base.a_scale[index],
+        b=np.repeat(base.b, len(rows), axis=0),
+        b_scale=np.repeat(base.b_scale, len(rows), axis=0),
+        m_indptr=np.cumsum([0, *rows]).astype(np.int32),
+    )
+
+
+def assert_heads_are_the_same(backend, base, expected, rows, config=None):
+    problem = heads(base, rows)
+    call = backend.call(problem)
+    assert config is None or call.plan().config == config
+    call.launch()
+    wanted = np.concatenate([expected[:count] for count in rows])
+    assert_same_bits(problem, call.result(), wanted, f"rows of one group, in groups of {rows[:12]}")
+
+
+@pytest.mark.parametrize("n, k", WIDTHS)
+@pytest.mark.parametrize("pair", [E4M3, DTYPE_PAIRS[2]], ids="-".join)
+def test_same_bits_in_every_configuration(backend, pair, n, k):
+    """Batch invariance: a row alone, in groups of any size, and beside others is the same row."""
+    sizes = smallest_sizes(backend, n, k, pair, "float32")
+    most_rows = max(2300, *(size.rows for size in sizes.values()))
+    base = random_problem(Case((most_rows,), n, k, (1, 128, 128), *pair, "float32"), seed=5)
+    expected = backend.run(base)
+    for config, size in sizes.items():
+        assert_heads_are_the_same(backend, base, expected, (size.rows,) * size.num_groups, config)
+    for num_rows in (1, 7, 16, 17, 33, 64, 65, 129, 193, 257, 700, 1300):
+        assert_heads_are_the_same(backend, base, expected, (num_rows,))
+    assert_heads_are_the_same(backend, base, expected, GROUP_SIZES["mixed"])
+    assert_heads_are_the_same(backend, base, expected, (2300, *range(0, 200, 7)))
+
+
+def test_same_bits_at_any_place_in_a_group(backend):
+    """Rows in reverse order: each meets another place of its tile, or another tile."""
+    base = random_problem(Case((300,), 136, 336), seed=6)
+    order = np.arange(base.cum_m)[::-1]
+    turned = base.with_(a=base.a[order], a_scale=base.a_scale[order])
+    assert_same_bits(base, backend.run(turned), backend.run(base)[order], "rows in order")

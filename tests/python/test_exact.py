@@ -28,6 +28,11 @@ def check(backend, case, layout=None, seed=0, **options):
     assert_exact(problem, bits)
 
 
+def check_fitted(backend, case, layout=None, seed=0, **options):
+    """For tests whose subject is neither the granularity nor the alignment of a and b."""
+    check(backend, backend.fit(case), backend.fit_layout(layout or Layout()), seed, **options)
+
+
 @pytest.mark.parametrize("scale_major", MAJORS)
 @pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
@@ -51,7 +56,7 @@ def test_tails(backend, n, k, scale_major):
     """Short last blocks of n and k together, where ceil and floor of the block count differ."""
     for granularity in ((1, 128, 128), (1, 64, 96), (128, 128, 128)):
         rows = rows_for(granularity[0], (3, 0, 18))
-        check(backend, Case(rows, n, k, granularity, scale_major=scale_major))
+        check_fitted(backend, Case(rows, n, k, granularity, scale_major=scale_major))
 
 
 @pytest.mark.parametrize("granularity", [(1, 128, 128), (128, 128, 128)], ids=str)
@@ -71,14 +76,42 @@ def test_deep(backend, pair, granularity):
 )  # fmt: skip
 def test_ragged_groups(backend, rows):
     for lead, trail in ((0, 0), (5, 7)):
-        check(backend, Case(rows, 72, 160, (1, 64, 128), lead=lead, trail=trail))
+        check_fitted(backend, Case(rows, 72, 160, (1, 64, 128), lead=lead, trail=trail))
+
+
+def skewed_rows(num_groups: int, total: int) -> tuple[int, ...]:
+    """Zipf's law: some groups get most of the rows and many get none, in any order."""
+    share = 1 / np.arange(1, num_groups + 1)
+    rows = (total * share / share.sum()).astype(int)
+    rows[0] += total - rows.sum()
+    return tuple(np.random.default_rng(num_groups).permutation(rows).tolist())
+
+
+@pytest.mark.parametrize("granularity", [(1, 128, 128), (128, 128, 128)], ids=str)
+@pytest.mark.parametrize(
+    "n, k", [(8, 192), (1408, 192), (2816, 192), (2824, 128), (104, 1408), (264, 2816), (72, 720)]
+)
+def test_tails_of_models(backend, n, k, granularity):
+    """Sizes of models that leave short last blocks or tiles, and the narrowest."""
+    rows = rows_for(granularity[0], (1, 130, 0, 19, 70))
+    check(backend, Case(rows, n, k, granularity, lead=granularity[0], trail=1))
+
+
+@pytest.mark.parametrize(
+    "num_groups", [1, 2, 3, 5, 31, 32, 33, 63, 64, 65, 100, 160, 256, 511, 512]
+)
+@pytest.mark.parametrize("rows_per_group", [2, 40])
+def test_numbers_of_groups(backend, num_groups, rows_per_group):
+    """Skewed groups, on both sides of what one thread or warp of a schedule takes."""
+    rows = skewed_rows(num_groups, num_groups * rows_per_group)
+    check(backend, Case(rows, 136, 192, scale_major="K", lead=1, trail=2), seed=num_groups)
 
 
 def test_many_groups(backend):
     """More groups than any grid or chunk of groups, almost all of them empty."""
     rows = np.zeros(2500, dtype=int)
     rows[[0, 1, 31, 32, 1023, 1024, 1025, 2047, 2498]] = (1, 2, 3, 17, 5, 1, 130, 2, 4)
-    check(backend, Case(tuple(rows), 8, 32, (1, 128, 32)))
+    check_fitted(backend, Case(tuple(rows), 8, 32, (1, 128, 32)))
 
 
 @pytest.mark.parametrize("k_granularity", [32, 96, 128])
@@ -127,7 +160,7 @@ def test_strides(backend, layout):
     for out_dtype, scale_major in itertools.product(OUT_DTYPES, MAJORS):
         case = Case((3, 0, 70), 136, 208, (1, 64, 64), "float8_e5m2", "float8_e4m3fn", out_dtype)
         case = Case(**(vars(case) | {"scale_major": scale_major, "lead": 2, "trail": 1}))
-        check(backend, case, layout)
+        check_fitted(backend, case, layout)
 
 
 @pytest.mark.parametrize("options", [{"mma_sm": 2}, {"validate": True}], ids=str)
@@ -137,4 +170,4 @@ def test_options_do_not_change_the_result(backend, options):
 
 @given(case=cases(), layout=layouts(), seed=seeds)
 def test_anything(backend, case, layout, seed):
-    check(backend, case, layout, seed)
+    check_fitted(backend, case, layout, seed)

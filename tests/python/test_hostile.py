@@ -54,14 +54,14 @@ def check_survives(backend, problem):
     bits = call.result(writable=np.ones(problem.cum_m, dtype=bool))
     wanted = emulate(well_formed(problem), ascending_float32)  # exact for such data
     assert_same_bits(problem, bits, wanted, "sound groups", rows=sound_rows(problem))
-    after = exact_problem(CASE)
+    after = exact_problem(backend.fit(CASE))
     assert_exact(after, backend.run(after))
 
 
 @pytest.mark.parametrize("bounds", MALFORMED.values(), ids=MALFORMED)
 def test_malformed_is_survived(backend, bounds):
     for scale_major in ("MN", "K"):
-        problem = exact_problem(CASE).with_(scale_major=scale_major)
+        problem = exact_problem(backend.fit(CASE)).with_(scale_major=scale_major)
         assert problem.cum_m == CUM_M
         check_survives(backend, problem.with_(m_indptr=np.array(bounds, np.int32)))
 
@@ -82,14 +82,15 @@ random_word = st.one_of(
 
 @given(words=st.lists(random_word, min_size=5, max_size=5), seed=seeds)
 def test_random_words_are_survived(backend, words, seed):
-    problem = exact_problem(CASE, seed).with_(m_indptr=np.array(words, np.int32))
+    problem = exact_problem(backend.fit(CASE), seed).with_(m_indptr=np.array(words, np.int32))
     check_survives(backend, problem)
 
 
 def test_many_hostile_groups_are_bounded(backend):
     """Thousands of groups that each claim all rows cost no more than one that does."""
     num_groups = 3000
-    problem = exact_problem(Case((0,) * num_groups, 8, 32, (1, 128, 32), trail=500))
+    case = Case((0,) * num_groups, 8, 32, (1, 128, 32), trail=500)
+    problem = exact_problem(backend.fit(case))
     bounds = np.tile(np.array([0, 500], np.int32), num_groups)[: num_groups + 1]
     call = backend.call(problem.with_(m_indptr=bounds))
     call.launch()
@@ -104,7 +105,7 @@ def test_many_hostile_groups_are_bounded(backend):
     ],
 )  # fmt: skip
 def test_validation_names_the_first_bad_index(backend, bounds, first_bad):
-    call = backend.call(exact_problem(CASE).with_(m_indptr=np.array(bounds, np.int32)))
+    call = backend.call(exact_problem(backend.fit(CASE)).with_(m_indptr=np.array(bounds, np.int32)))
     with pytest.raises(ValueError, match=rf"m_indptr\[{first_bad}\]"):
         call.launch(validate=True)
     call.result(writable=np.zeros(CUM_M, dtype=bool))

@@ -26,7 +26,7 @@ def gather_rows(problem: Problem, rows: np.ndarray, m_indptr, groups=None) -> Pr
 
 @given(case=cases(), seed=seeds)
 def test_order_of_rows_inside_a_group(backend, case, seed):
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     rng = np.random.default_rng(seed)
     order = np.arange(problem.cum_m)
     for _, begin, end in problem.groups():
@@ -37,7 +37,7 @@ def test_order_of_rows_inside_a_group(backend, case, seed):
 
 @given(case=cases(), seed=seeds)
 def test_one_group_or_two_with_the_same_weights(backend, case, seed):
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     group = int(np.argmax(np.diff(problem.m_indptr)))
     begin, end = problem.m_indptr[group : group + 2]
     middle = begin + (end - begin) // 3
@@ -49,7 +49,7 @@ def test_one_group_or_two_with_the_same_weights(backend, case, seed):
 
 @given(case=cases(), seed=seeds)
 def test_order_of_groups(backend, case, seed):
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     order = np.random.default_rng(seed).permutation(problem.batch_size)
     spans = [np.arange(*problem.m_indptr[group : group + 2]) for group in order]
     rows = np.concatenate(spans)
@@ -61,7 +61,7 @@ def test_order_of_groups(backend, case, seed):
 @given(case=cases(), seed=seeds)
 def test_empty_groups_between(backend, case, seed):
     """Empty groups change nothing, even with weights and scales full of NaN."""
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     places = np.random.default_rng(seed).integers(0, problem.batch_size + 1, 5)
     sparse = problem.with_(
         b=np.insert(problem.b, places, FP8_NAN, axis=0),
@@ -73,7 +73,7 @@ def test_empty_groups_between(backend, case, seed):
 
 @given(case=cases(), seed=seeds)
 def test_one_call_or_one_per_group(backend, case, seed):
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     together = backend.run(problem)
     for group, begin, end in problem.groups():
         rows = np.arange(begin, end)
@@ -84,7 +84,7 @@ def test_one_call_or_one_per_group(backend, case, seed):
 @given(case=cases(), seed=seeds)
 def test_one_call_or_one_per_row(backend, case, seed):
     """Batch invariance: the tile chosen for many rows gives what one row alone gives."""
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     together = backend.run(problem)
     rng = np.random.default_rng(seed)
     for group, begin, end in problem.groups():
@@ -95,7 +95,7 @@ def test_one_call_or_one_per_row(backend, case, seed):
 
 @given(case=cases(), seed=seeds, exponent=st.integers(-20, 20), side=st.sampled_from("ab"))
 def test_scale_times_a_power_of_two(backend, case, seed, exponent, side):
-    problem = random_problem(case, seed).with_(out_dtype="float32")
+    problem = random_problem(backend.fit(case), seed).with_(out_dtype="float32")
     name = f"{side}_scale"
     scaled = problem.with_(**{name: getattr(problem, name) * np.float32(2.0**exponent)})
     with np.errstate(all="ignore"):  # rows outside the groups hold arbitrary bits
@@ -106,7 +106,7 @@ def test_scale_times_a_power_of_two(backend, case, seed, exponent, side):
 @given(case=cases(), seed=seeds)
 def test_slice_of_columns(backend, case, seed):
     """Columns [begin, end) of b give those columns of the output."""
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     gn = problem.granularity[1]
     step = max(gn, 8)
     begin = step * int(np.random.default_rng(seed).integers(0, -(-problem.n // step)))
@@ -121,7 +121,7 @@ def test_slice_of_columns(backend, case, seed):
 @given(case=cases(), seed=seeds, extra=st.integers(1, 9))
 def test_zeros_behind_k(backend, case, seed, extra):
     """Zeros that fill the short last block, and whole zero blocks, add nothing."""
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     k_blocks = problem.a_scale.shape[1]
     longer = problem.k + 16 * extra
     new_blocks = -(-longer // problem.granularity[2]) - k_blocks
@@ -137,7 +137,7 @@ def test_zeros_behind_k(backend, case, seed, extra):
 
 @given(case=cases(), seed=seeds)
 def test_negated_a(backend, case, seed):
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     negated = backend.run(problem.with_(a=problem.a ^ 0x80))
     bits = backend.run(problem)
     sign = 1 << (8 * bits.itemsize - 1)
@@ -147,14 +147,14 @@ def test_negated_a(backend, case, seed):
 
 @given(case=cases(), seed=seeds)
 def test_scale_majors(backend, case, seed):
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     mn, k = (backend.run(problem.with_(scale_major=major)) for major in ("MN", "K"))
     assert_same_bits(problem, k, mn, "MN-major scales")
 
 
 @given(case=cases(column_granularities=(64, 128)), seed=seeds)
 def test_scale_of_a_block_or_repeated_per_column(backend, case, seed):
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     gm, _, gk = problem.granularity
     repeated = problem.with_(
         b_scale=problem.b_scale[:, problem.scale_columns()], granularity=(gm, 1, gk)
@@ -164,7 +164,7 @@ def test_scale_of_a_block_or_repeated_per_column(backend, case, seed):
 
 @given(case=cases(row_granularity=128, max_groups=3), seed=seeds)
 def test_scale_of_128_rows_or_repeated_per_row(backend, case, seed):
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     _, gn, gk = problem.granularity
     a_scale = np.repeat(problem.a_scale, 128, axis=0)[: problem.cum_m]
     repeated = problem.with_(a_scale=a_scale, granularity=(1, gn, gk))
@@ -174,7 +174,7 @@ def test_scale_of_128_rows_or_repeated_per_row(backend, case, seed):
 @given(case=cases(), seed=seeds)
 def test_bytes_outside_the_group(backend, case, seed):
     """Other groups' rows, scales and weights, replaced by NaN and noise, change nothing."""
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     present = list(problem.groups())
     assume(len(present) > 1)
     rng = np.random.default_rng(seed)
@@ -196,14 +196,14 @@ def test_bytes_outside_the_group(backend, case, seed):
 @given(case=cases(), layout=layouts(), seed=seeds)
 def test_memory_layout(backend, case, layout, seed):
     """Addresses, strides and the previous content of out."""
-    problem = random_problem(case, seed)
-    placed = backend.run(problem, layout, seed=seed)
+    problem = random_problem(backend.fit(case), seed)
+    placed = backend.run(problem, backend.fit_layout(layout), seed=seed)
     assert_same_bits(problem, placed, backend.run(problem, seed=1), "dense layout")
 
 
 @given(case=cases(), seed=seeds)
 def test_mma_sm_has_no_effect(backend, case, seed):
-    problem = random_problem(case, seed)
+    problem = random_problem(backend.fit(case), seed)
     one, two = (backend.run(problem, mma_sm=mma_sm) for mma_sm in (1, 2))
     assert_same_bits(problem, two, one, "mma_sm=1")
 

@@ -45,6 +45,11 @@ class HostMemory:
     def view(self, buffer, offset, shape, dtype, strides=None) -> np.ndarray:
         return np.ndarray(shape, dtype, buffer=buffer, offset=offset, strides=strides)
 
+    def phantom(self, shape, dtype) -> np.ndarray:
+        """An array that must be neither read nor written, for questions about a call."""
+        num_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return self.view(self.empty(num_bytes), 0, shape, dtype)
+
 
 class DeviceView:
     """A strided array inside a device allocation, which it keeps alive."""
@@ -79,6 +84,7 @@ class DeviceMemory:
 
         self._array = DeviceArray
         self.device_id = device_id
+        self._phantom = self.empty(ALIGNMENT)
 
     def upload(self, image: np.ndarray):
         return self._array.from_numpy(image, self.device_id)
@@ -100,3 +106,7 @@ class DeviceMemory:
 
     def view(self, buffer, offset, shape, dtype, strides=None) -> DeviceView:
         return DeviceView(buffer, offset, shape, dtype, strides)
+
+    def phantom(self, shape, dtype) -> DeviceView:
+        """As HostMemory's."""
+        return DeviceView(self._phantom, 0, shape, dtype, None)
