@@ -1,0 +1,56 @@
+"""The scripts and case files of python/benchmarks: they run, and what they measure is in bounds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from groupgemm_fp8._cli.cases import packaged_cases, read_cases
+from groupgemm_fp8._device import device_unavailable_reason
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "python" / "benchmarks"
+FIRST_CALL_LIMIT_MS = 300
+
+
+def first_call(*arguments) -> dict:
+    command = [sys.executable, BENCHMARKS / "first_call.py", *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert process.returncode == 0, f"{process.stdout}\n{process.stderr}"
+    return json.loads(process.stdout)
+
+
+def test_first_call_on_the_cpu():
+    result = first_call("--device", "cpu", "--processes", "2")
+    assert result["processes"] == 2
+    steps = result["load_ms"] + result["first_call_ms"]
+    assert 0 < result["beyond_context_ms"] <= 2 * steps
+
+
+def test_first_call_over_its_limit():
+    command = [sys.executable, BENCHMARKS / "first_call.py", "--device", "cpu"]
+    limits = ["--processes", "1", "--limit-ms", "1e-6"]
+    assert subprocess.run([*command, *limits], capture_output=True, timeout=120).returncode == 1
+
+
+def test_first_call_on_a_gpu():
+    """Library load and first launch, beyond CUDA's own context: nothing is compiled there."""
+    reason = device_unavailable_reason()
+    if reason is not None:
+        pytest.skip(reason)
+    result = first_call("--processes", "3")
+    assert result["beyond_context_ms"] < FIRST_CALL_LIMIT_MS, result
+
+
+def test_cases_of_models():
+    """They are legal, differ from the packaged ones and reach from 1 to 512 groups."""
+    cases = read_cases(BENCHMARKS / "cases_models.json")
+    packaged = {(case.rows, case.n, case.k) for case in packaged_cases("cases.json")}
+    assert all(case.n % 8 == 0 and case.k % 16 == 0 for case in cases)
+    assert not packaged & {(case.rows, case.n, case.k) for case in cases}
+    assert len({case.name for case in cases}) == len(cases)
+    assert {1, 512} <= {case.groups for case in cases}
+    assert {192, 1408} <= {case.k for case in cases}
+    assert any(case.n % 128 for case in cases)
+    assert any(case.k % 128 for case in cases)
