@@ -143,7 +143,7 @@ def test_base_alignment(backend, shift_a, shift_b):
     """Any address is legal for a and b; the last column of bytes ends at a guard band."""
     layout = Layout(a_shift=shift_a, b_shift=shift_b, out_shift=shift_a % 3, scale_shift=shift_b)
     for k in (48, 144):
-        check(backend, Case((3, 18, 40), 40, k, (1, 64, 128)), layout)
+        check(backend, backend.fit(Case((3, 18, 40), 40, k, (1, 64, 128))), layout)
 
 
 @pytest.mark.parametrize(

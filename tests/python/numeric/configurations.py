@@ -37,9 +37,17 @@ def smallest_sizes(
 
 
 def plan_of(
-    runner: Runner, size: Size, n: int, k: int, pair: tuple[str, str], out_dtype: str
+    runner: Runner,
+    size: Size,
+    n: int,
+    k: int,
+    pair: tuple[str, str],
+    out_dtype: str,
+    automatic: bool = False,
 ) -> gg.Plan:
-    """The plan of a call of that size, whose arrays do not exist."""
+    """The plan of a call of that size, whose arrays do not exist, on the runner's backend or, if
+    automatic, on the one that the library chooses.
+    """
     phantom, k_blocks = runner.memory.phantom, -(-k // 128)
     return gg.plan(
         phantom((size.cum_m, k), numpy_dtype(pair[0])),
@@ -48,5 +56,5 @@ def plan_of(
         phantom((size.num_groups, k_blocks, -(-n // 128)), np.float32),
         phantom((size.num_groups + 1,), np.int32),
         out=phantom((size.cum_m, n), numpy_dtype(out_dtype)),
-        backend=runner.name,
+        backend=None if automatic else runner.name,
     )

@@ -4,7 +4,8 @@ One instruction adds 32 products to an accumulator. The products and the accumul
 zero to multiples of q = 2^(e - 13), where e is the largest exponent among them (of a product: the
 sum of its operands' exponents, a subnormal operand counting with the smallest normal one). Their
 exact sum is cut toward zero to 13 fraction bits of its own. Compared with the instruction on an
-H200: all bits of 24 problems of 1024 sums, of one, two and four instructions, in all type pairs.
+H200: all bits of 24 problems of 1024 sums, of one, two and four instructions, in all type pairs;
+test_wgmma_hardware.py repeats and extends the comparison where a Hopper GPU is there.
 """
 
 import numpy as np

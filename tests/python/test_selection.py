@@ -1,0 +1,65 @@
+"""Which backend a call takes by itself, on the backends that this machine can run.
+
+What one refuses goes to the next, with the reason at hand; and the choice never depends on rows,
+groups or m_indptr, or a row's bits would.
+"""
+
+import pytest
+
+import groupgemm_fp8 as gg
+from numeric.arena import Layout
+from numeric.cases import Case, exact_problem
+from numeric.compare import assert_exact
+from numeric.configurations import GROUP_ROWS, NUM_GROUPS, Size, plan_of
+from numeric.formats import DTYPE_PAIRS
+from numeric.runner import Call, unavailable_reason
+
+# Calls that backend sm90 refuses, and a word of its reason.
+REFUSED_BY_SM90 = {
+    "address of a": (Case((3, 70), 136, 208), Layout(a_shift=1), "needs a at a multiple of 16"),
+    "address of b": (Case((3, 70), 136, 208), Layout(b_shift=8), "needs b at a multiple of 16"),
+    "granularity": (Case((3, 70), 136, 208, (1, 64, 128)), Layout(), "scale_granularity_mnk"),
+    "no k": (Case((3, 70), 136, 0), Layout(), "needs k"),
+}
+
+
+def automatic(call: Call) -> dict:
+    """The keywords of a call that leaves the choice to the library."""
+    return call.format_keywords() | {"backend": None}
+
+
+@pytest.mark.parametrize("case, layout, word", REFUSED_BY_SM90.values(), ids=REFUSED_BY_SM90)
+def test_what_sm90_refuses_goes_to_the_next(gpu_backend, monkeypatch, case, layout, word):
+    if gpu_backend.name != "sm90":
+        pytest.skip("about backend sm90")
+    monkeypatch.delenv("GGFP8_BACKEND", raising=False)
+    call = Call(gpu_backend, exact_problem(case), layout)
+    ok, reason = gg.supports("sm90", *call.arguments, **call.format_keywords())
+    assert not ok
+    assert word in reason
+    with pytest.raises(ValueError, match="sm90 refuses: "):
+        call.launch()
+    assert gg.plan(*call.arguments, **automatic(call)).backend == "mma"
+    call.launch(backend=None)
+    assert_exact(call.problem, call.result())
+
+
+def test_the_first_that_can_is_taken(backend, monkeypatch):
+    """The order of backends() is the order of choice."""
+    monkeypatch.delenv("GGFP8_BACKEND", raising=False)
+    call = Call(backend, exact_problem(Case((3, 70), 136, 208)))
+    wanted = next(
+        name
+        for name in gg.backends()
+        if (name != "cpu") == backend.is_gpu and unavailable_reason(name) is None
+    )
+    assert gg.plan(*call.arguments, **automatic(call)).backend == wanted
+
+
+@pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
+@pytest.mark.parametrize("n, k", [(8, 16), (136, 336), (2816, 192)])
+def test_the_choice_does_not_depend_on_the_batch(backend, monkeypatch, pair, n, k):
+    monkeypatch.delenv("GGFP8_BACKEND", raising=False)
+    sizes = [Size(groups, rows) for groups in NUM_GROUPS for rows in GROUP_ROWS]
+    plans = [plan_of(backend, size, n, k, pair, "bfloat16", automatic=True) for size in sizes]
+    assert len({plan.backend for plan in plans}) == 1
