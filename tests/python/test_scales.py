@@ -7,6 +7,7 @@ bits. A kernel that takes a neighbour's scale (row, column block, k block, group
 import numpy as np
 import pytest
 
+from numeric import planted
 from numeric.cases import Case, exact_problem, rows_for
 from numeric.compare import assert_exact, assert_one_nan_pattern, assert_same_bits
 from numeric.emulator import ascending_float32, emulate
@@ -98,6 +99,32 @@ def test_every_scale_of_a_small_problem(backend, scale_major):
     for index in np.ndindex(problem.b_scale.shape):
         owned = owned_by_b_scale(problem, *index[:2])
         assert_change_is_its_own(backend, problem, before, "b_scale", index, owned)
+
+
+class PlantedBackend:
+    """Computes as a function of numeric.planted does, in place of a Runner."""
+
+    def __init__(self, run):
+        self.run = run
+
+    @staticmethod
+    def fit(case):
+        return case
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        planted.neighbour_row_scale, planted.neighbour_k_scale, planted.neighbour_column_scale,
+        planted.neighbour_group_scales, planted.scale_of_previous_block,
+        planted.floor_of_column_blocks, planted.missing_promotion_factor,
+    ],
+    ids=lambda bug: bug.__name__,
+)  # fmt: skip
+def test_a_wrong_scale_is_seen(bug):
+    test_every_scale_of_a_small_problem(PlantedBackend(planted.correct), "MN")
+    with pytest.raises(AssertionError, match="not its own|differ from the exact result"):
+        test_every_scale_of_a_small_problem(PlantedBackend(bug), "MN")
 
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float16", "float32"])
