@@ -11,15 +11,9 @@
 #include "core/plan.h"
 #include "core/problem.h"
 #include "core/status.h"
+#include "core/support.h"
 
 namespace ggfp8 {
-
-// Whether a backend takes a problem. A refusal has a reason: a clause that completes
-// "backend NAME refuses: ...".
-struct Support {
-  bool ok = true;
-  Message reason;
-};
 
 // What a launch may use besides the problem. The workspace is aligned, large enough for the plan,
 // and holds garbage.
@@ -36,14 +30,5 @@ struct Backend {
   Status (*launch)(const Problem& problem, const DeviceInfo& device, const Plan& plan,
                    const LaunchContext& context);
 };
-
-// A refusal with a printf-style reason.
-template <class... Values>
-Support refuse(const char* format, Values... values) {
-  Support support;
-  support.ok = false;
-  support.reason.append(format, values...);
-  return support;
-}
 
 }  // namespace ggfp8

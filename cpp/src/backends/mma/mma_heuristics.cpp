@@ -1,5 +1,7 @@
 #include "backends/mma/mma_heuristics.h"
 
+#include <cinttypes>
+
 #include "backends/mma/mma_config.h"
 #include "core/math.h"
 
@@ -41,6 +43,30 @@ Choice choose(const Problem& problem, const DeviceInfo& device) {
   choice.num_ctas =
       static_cast<int>(min_of(device.num_processors * ctas_per_sm, max_num_tiles(problem, shape)));
   return choice;
+}
+
+Plan plan(const Problem& problem, const DeviceInfo& device) {
+  const Choice choice = choose(problem, device);
+  Plan plan;
+  plan.config_idx =
+      instance_idx(choice.shape_idx, dtype_pair_idx(problem.a_dtype, problem.b_dtype));
+  plan.config_name = kTileShapes[static_cast<size_t>(choice.shape_idx)].name;
+  plan.num_workers = choice.num_ctas;
+  return plan;
+}
+
+Support supports(const Problem& problem, const DeviceInfo& device) {
+  if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
+  if (device.compute_capability() < 80) {
+    return refuse("needs compute capability 8.0 or later, the device has %d.%d",
+                  device.compute_major, device.compute_minor);
+  }
+  const Config config = config_of(plan(problem, device).config_idx);
+  if (device.max_smem_bytes_per_cta < config.smem_bytes()) {
+    return refuse("needs %d bytes of shared memory per CTA, the device has %" PRId64,
+                  config.smem_bytes(), device.max_smem_bytes_per_cta);
+  }
+  return {};
 }
 
 }  // namespace ggfp8::mma

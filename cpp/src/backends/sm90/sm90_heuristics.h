@@ -1,9 +1,11 @@
-// Which tile shape and how many CTAs a problem gets. Pure host code. The choice never changes a
-// result: every shape gives wgmma the same products in the same order.
+// Whether sm90 takes a problem, and which tile shape and how many CTAs it gets. Pure host code. The
+// choice never changes a result: every shape gives wgmma the same products in the same order.
 #pragma once
 
 #include "core/device_info.h"
+#include "core/plan.h"
 #include "core/problem.h"
+#include "core/support.h"
 
 namespace ggfp8::sm90 {
 
@@ -13,5 +15,9 @@ struct Choice {
 };
 
 Choice choose(const Problem& problem, const DeviceInfo& device);
+
+Support supports(const Problem& problem, const DeviceInfo& device);
+
+Plan plan(const Problem& problem, const DeviceInfo& device);
 
 }  // namespace ggfp8::sm90
