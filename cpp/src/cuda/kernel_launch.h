@@ -20,9 +20,14 @@ struct KernelLaunch {
   const void* kernel = nullptr;  // address of the __global__ function
   int32_t device_id = 0;
   unsigned num_ctas = 1;
+  unsigned ctas_per_cluster = 1;  // divides num_ctas
   unsigned threads_per_cta = 1;
   size_t smem_bytes = 0;  // dynamic; the same in every launch of a kernel
 };
+
+// What the first launch on a device does in front: loads the kernel, raises its limit. Legal during
+// stream capture. The device must be current.
+Status prepare_kernel(const KernelLaunch& launch, KernelState* state) noexcept;
 
 // Enqueues the kernel with its one argument struct. Legal during stream capture, the first call
 // of the process included. The device must be current.
