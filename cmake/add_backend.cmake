@@ -1,11 +1,12 @@
-# ggfp8_add_backend(<name> SOURCES <file>... [ARCHITECTURES <arch>...])
+# ggfp8_add_backend(<name> SOURCES <file>... [ARCHITECTURES <arch>... [COMPILER_NOTES]])
 #
 # Adds cpp/src/backends/<name> to the library: an OBJECT library groupgemm_fp8_<name> with its own
 # CUDA architectures, and the macro GGFP8_WITH_<NAME> by which select/registry.cpp lists it. With
 # ARCHITECTURES it is a CUDA backend and is left out of a build without CUDA, or when
-# GGFP8_CUDA_ARCHITECTURES keeps none of them.
+# GGFP8_CUDA_ARCHITECTURES keeps none of them. COMPILER_NOTES: the build of its kernels may report
+# spills or local memory.
 function(ggfp8_add_backend name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;ARCHITECTURES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "COMPILER_NOTES" "" "SOURCES;ARCHITECTURES")
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES)
     message(FATAL_ERROR "ggfp8_add_backend(${name}): wanted SOURCES and maybe ARCHITECTURES")
   endif()
@@ -29,7 +30,7 @@ function(ggfp8_add_backend name)
     target_compile_options(${target} PRIVATE
       $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
     target_link_libraries(${target} PRIVATE CUDA::cudart_static)
-    if(GGFP8_COMPILER_NOTES_AS_ERRORS)
+    if(GGFP8_COMPILER_NOTES_AS_ERRORS AND NOT arg_COMPILER_NOTES)
       ggfp8_refuse_compiler_notes(${target})
     endif()
   endif()
@@ -44,6 +45,15 @@ function(ggfp8_refuse_compiler_notes target)
   set(ptxas_options --warn-on-spills,--warn-on-local-memory-usage,--warning-as-error)
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=${ptxas_options}>)
+endfunction()
+
+# ggfp8_leave_out_backend(<name> <reason>) says that a CUDA build has no backend <name>. The library
+# still lists it, with the macro GGFP8_WITHOUT_<NAME>, and it refuses every call with the reason.
+function(ggfp8_leave_out_backend name reason)
+  message(STATUS "groupgemm_fp8: backend ${name} is left out: ${reason}")
+  string(TOUPPER ${name} upper)
+  set_property(GLOBAL APPEND PROPERTY GGFP8_LEFT_OUT_BACKENDS
+    "GGFP8_WITHOUT_${upper}=\"${reason}\"")
 endfunction()
 
 # Keeps in the list variable `items` what is also in `wanted`.

@@ -1,10 +1,11 @@
-"""The PEP 517 build backend: scikit-build-core, plus the CUDA toolkit where the system has none.
+"""The PEP 517 build backend: scikit-build-core, plus what the CUDA backends take.
 
 pip calls it, as pyproject.toml names it. The CUDA backends need nvcc; on a machine without a recent
 one, the toolkit's wheels become build requirements, so that `pip install .` needs only Python and
 a C++ compiler. The environment variable GGFP8_CUDA_TOOLCHAIN (system or wheels) decides instead
 of the search, and `-C cmake.define.GGFP8_ENABLE_CUDA=OFF` builds without CUDA. cuda_toolchain.cmake
-makes the same choice when it looks for nvcc.
+makes the same choice when it looks for nvcc. cutlass.cmake fetches CUTLASS with pip, which an
+isolated build has only where it is a requirement.
 """
 
 import os
@@ -35,9 +36,18 @@ def get_requires_for_build_editable(config_settings=None):
 
 
 def _toolchain_requirements(config_settings):
-    wanted = str(config_settings.get("cmake.define.GGFP8_ENABLE_CUDA", "AUTO")).upper()
-    if wanted in ("OFF", "0", "FALSE", "NO"):
+    if _is_off(config_settings, "GGFP8_ENABLE_CUDA"):
         return []
+    fetcher = [] if _is_off(config_settings, "GGFP8_ENABLE_SM100") else ["pip"]
+    return fetcher + _nvcc_requirements()
+
+
+def _is_off(config_settings, option):
+    wanted = str(config_settings.get(f"cmake.define.{option}", "AUTO")).upper()
+    return wanted in ("OFF", "0", "FALSE", "NO")
+
+
+def _nvcc_requirements():
     source = os.environ.get("GGFP8_CUDA_TOOLCHAIN", "auto").lower()
     has_wheels = platform.system() == "Linux" and platform.machine() in ("x86_64", "aarch64")
     if source == "system" or not has_wheels:

@@ -9,6 +9,10 @@ set(GGFP8_CUDA_TOOLCHAIN AUTO CACHE STRING
 set_property(CACHE GGFP8_CUDA_TOOLCHAIN PROPERTY STRINGS AUTO SYSTEM WHEELS)
 set(GGFP8_CUDA_ARCHITECTURES "" CACHE STRING
   "Architectures to keep, for example 90-real; empty keeps every one a backend lists")
+set(GGFP8_ENABLE_SM100 AUTO CACHE STRING
+  "Build the sm100 backend: AUTO (if CUDA is on and CUTLASS's headers can be had), ON, OFF")
+set_property(CACHE GGFP8_ENABLE_SM100 PROPERTY STRINGS AUTO ON OFF)
+set(GGFP8_CUTLASS_INCLUDE_DIR "" CACHE PATH "Folder of CUTLASS's headers; empty: fetched by pip")
 set(GGFP8_SANITIZE "" CACHE STRING "Sanitizers for host code, for example address;undefined")
 
 option(GGFP8_BUILD_TESTS "Build the C and C++ tests" ${PROJECT_IS_TOP_LEVEL})

@@ -256,7 +256,10 @@ typedef struct ggfp8_plan_info {
  */
 GGFP8_API int32_t ggfp8_group_gemm_plan(const ggfp8_group_gemm_args* args, ggfp8_plan_info* plan);
 
-/* Backends compiled into this library, in the order in which selection asks them. */
+/*
+ * Backends of this library, in the order in which selection asks them. One that the build left out
+ * because it lacked what it takes is listed too, and refuses every call with that reason.
+ */
 GGFP8_API int32_t ggfp8_num_backends(void);
 
 /* Name of backend idx, or NULL if idx is out of range. */

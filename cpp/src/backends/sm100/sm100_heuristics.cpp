@@ -1,0 +1,134 @@
+#include "backends/sm100/sm100_heuristics.h"
+
+#include <cinttypes>
+
+#include "backends/sm100/sm100_config.h"
+#include "core/math.h"
+
+namespace ggfp8::sm100 {
+namespace {
+
+// Tensor maps ask for starts and strides of 16 bytes, and for strides below this.
+constexpr int64_t kMaxStrideBytes = int64_t{1} << 40;
+
+bool is_known_capability(const DeviceInfo& device) {
+  return device.compute_major == 10 || device.compute_capability() == 110;
+}
+
+// Places arrays one behind the other, or counts their bytes where the workspace is null.
+class Carver {
+ public:
+  explicit Carver(void* workspace) : base_(static_cast<char*>(workspace)) {}
+
+  template <class Entry>
+  void place(int64_t count, Entry** array) {
+    *array = base_ == nullptr ? nullptr : reinterpret_cast<Entry*>(base_ + bytes_);
+    bytes_ += round_up<size_t>(static_cast<size_t>(count) * sizeof(Entry), 128);
+  }
+
+  size_t bytes() const { return bytes_; }
+
+ private:
+  char* base_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace
+
+// None of it depends on the number of rows or groups, so a row's result does not either.
+Support supports(const Problem& problem, const DeviceInfo& device) {
+  if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
+  if (!is_known_capability(device)) {
+    return refuse("needs compute capability 10.x or 11.0, the device has %d.%d",
+                  device.compute_major, device.compute_minor);
+  }
+  if (device.max_smem_bytes_per_cta < kSmemBytes) {
+    return refuse("needs %d bytes of shared memory per CTA, the device has %" PRId64, kSmemBytes,
+                  device.max_smem_bytes_per_cta);
+  }
+  if (device.num_processors < problem.mma_sm) {
+    return refuse("needs %d SMs for mma_sm %d, the device has %d", problem.mma_sm, problem.mma_sm,
+                  device.num_processors);
+  }
+  if (problem.granularity_n != 128 || problem.granularity_k != 128) {
+    return refuse("needs scale_granularity_mnk (1, 128, 128) or (128, 128, 128), got (%d, %d, %d)",
+                  problem.granularity_m, problem.granularity_n, problem.granularity_k);
+  }
+  if (problem.out_dtype == Dtype::kFloat32) {
+    return refuse("needs out_dtype bfloat16 or float16, got float32");
+  }
+  if (problem.k == 0) return refuse("needs k of at least 16, got 0");
+  if (!is_aligned(problem.a, 16)) return refuse("needs a at a multiple of 16 bytes");
+  if (!is_aligned(problem.b, 16)) return refuse("needs b at a multiple of 16 bytes");
+  if (!is_aligned(problem.out, 16)) return refuse("needs out at a multiple of 16 bytes");
+  const int64_t out_stride_bytes = problem.out_row_stride * size_of(problem.out_dtype);
+  if (out_stride_bytes % 16 != 0) {
+    return refuse("needs rows of out a multiple of 16 bytes apart, got %" PRId64, out_stride_bytes);
+  }
+  if (problem.a_row_stride >= kMaxStrideBytes || problem.b_row_stride >= kMaxStrideBytes ||
+      out_stride_bytes >= kMaxStrideBytes) {
+    return refuse("needs rows of a, b and out less than 2^40 bytes apart");
+  }
+  return {};
+}
+
+Plan plan(const Problem& problem, const DeviceInfo& device) {
+  Plan plan;
+  plan.config_idx = find_config(problem.mma_sm, problem.granularity_m, problem.out_dtype);
+  plan.config_name = config_of(plan.config_idx).name;
+  // Every SM holds one CTA; those of a cluster come together.
+  plan.num_workers = device.num_processors / problem.mma_sm * problem.mma_sm;
+  plan.workspace_bytes =
+      lay_out_tables(problem.batch_size, nullptr).bytes + tensor_map_bytes(device.num_processors);
+  return plan;
+}
+
+TableLayout lay_out_tables(int64_t batch_size, void* workspace) {
+  Carver carver(workspace);
+  TableLayout layout;
+  GroupTables& tables = layout.tables;
+  carver.place(batch_size, &tables.shapes);
+  carver.place(batch_size, &tables.a);
+  carver.place(batch_size, &tables.b);
+  carver.place(batch_size, &tables.sfa);
+  carver.place(batch_size, &tables.sfb);
+  carver.place(batch_size, &tables.out);
+  carver.place(batch_size, &tables.a_row_strides);
+  carver.place(batch_size, &tables.b_row_strides);
+  carver.place(batch_size, &tables.out_row_strides);
+  carver.place(batch_size, &tables.sfa_layouts);
+  carver.place(batch_size, &tables.sfb_layouts);
+  layout.bytes = carver.bytes();
+  return layout;
+}
+
+TableParams make_table_params(const Problem& problem, void* workspace) {
+  TableParams params = {};
+  const auto batch_size = static_cast<int32_t>(problem.batch_size);
+  params.schedule = {problem.m_indptr, batch_size, static_cast<int32_t>(problem.cum_m), kTileM,
+                     ceil_div(batch_size, kNumTableThreads)};
+  params.tables = lay_out_tables(problem.batch_size, workspace).tables;
+  params.a = static_cast<const uint8_t*>(problem.a);
+  params.b = static_cast<const uint8_t*>(problem.b);
+  params.sfa = problem.a_scale;
+  params.sfb = problem.b_scale;
+  params.out = static_cast<uint8_t*>(problem.out);
+  params.a_row_stride = problem.a_row_stride;
+  params.b_row_stride = problem.b_row_stride;
+  params.b_group_stride = problem.b_group_stride;
+  params.out_row_stride = problem.out_row_stride;
+  params.sfa_m_stride = problem.a_scale_m_stride;
+  params.sfa_k_stride = problem.a_scale_k_stride;
+  params.sfb_n_stride = problem.b_scale_n_stride;
+  params.sfb_k_stride = problem.b_scale_k_stride;
+  params.sfb_group_stride = problem.b_scale_group_stride;
+  params.n = static_cast<int32_t>(problem.n);
+  params.k = static_cast<int32_t>(problem.k);
+  params.num_n_blocks = static_cast<int32_t>(problem.num_n_blocks);
+  params.num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
+  params.granularity_m = problem.granularity_m;
+  params.out_element_bytes = static_cast<int32_t>(size_of(problem.out_dtype));
+  return params;
+}
+
+}  // namespace ggfp8::sm100

@@ -1,0 +1,236 @@
+// Which backend of the full library takes a call on which GPU, without one: the registry and the
+// selection as they ship, the supports() of every CUDA backend, and a table of devices.
+//
+// The CMake target compiles registry.cpp with every backend switched on; their launch functions
+// are not needed here.
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "backends/mma/mma_heuristics.h"
+#include "backends/sm100/sm100_config.h"
+#include "backends/sm100/sm100_heuristics.h"
+#include "backends/sm90/sm90_heuristics.h"
+#include "check.h"
+#include "groupgemm_fp8/groupgemm_fp8.h"
+#include "select/registry.h"
+#include "select/select.h"
+
+namespace ggfp8 {
+
+extern const Backend kSm90Backend;
+extern const Backend kMmaBackend;
+const Backend kSm90Backend = {"sm90", sm90::supports, sm90::plan, nullptr};
+const Backend kMmaBackend = {"mma", mma::supports, mma::plan, nullptr};
+#ifdef GGFP8_WITH_SM100
+extern const Backend kSm100Backend;
+const Backend kSm100Backend = {"sm100", sm100::supports, sm100::plan, nullptr};
+#endif
+
+}  // namespace ggfp8
+
+namespace {
+
+#ifdef GGFP8_WITH_SM100
+constexpr bool kHasSm100 = true;
+#else
+constexpr bool kHasSm100 = false;
+#endif
+
+using ggfp8::Backend;
+using ggfp8::DeviceInfo;
+using ggfp8::Dtype;
+using ggfp8::Plan;
+using ggfp8::Problem;
+
+struct Device {
+  const char* name;
+  int major, minor;
+  int num_sms;
+  int64_t smem_per_cta, smem_per_sm;  // KiB
+  const char* backend;
+  const char* sm90_reason;   // part of it; "" where it takes the call
+  const char* sm100_reason;  // the same
+};
+
+constexpr const char* kNotHopper = "needs compute capability 9.0, the device has";
+constexpr const char* kNotBlackwell = "needs compute capability 10.x or 11.0, the device has";
+
+constexpr Device kDevices[] = {
+    {"A100", 8, 0, 108, 163, 164, "mma", kNotHopper, kNotBlackwell},
+    {"A40", 8, 6, 84, 99, 100, "mma", kNotHopper, kNotBlackwell},
+    {"L40", 8, 9, 142, 99, 100, "mma", kNotHopper, kNotBlackwell},
+    {"H200", 9, 0, 132, 227, 228, "sm90", "", kNotBlackwell},
+    {"B200", 10, 0, 148, 227, 228, "sm100", kNotHopper, ""},
+    {"B300", 10, 3, 148, 227, 228, "sm100", kNotHopper, ""},
+    {"Thor", 11, 0, 20, 227, 228, "sm100", kNotHopper, ""},
+    {"RTX 5090", 12, 0, 170, 99, 100, "mma", kNotHopper, kNotBlackwell},
+    {"GB10", 12, 1, 48, 99, 100, "mma", kNotHopper, kNotBlackwell},
+    {"a later one", 13, 0, 200, 227, 228, "mma", kNotHopper, kNotBlackwell},
+};
+
+DeviceInfo device_info(const Device& device) {
+  DeviceInfo info;
+  info.type = ggfp8::DeviceType::kCuda;
+  info.compute_major = device.major;
+  info.compute_minor = device.minor;
+  info.num_processors = device.num_sms;
+  info.max_smem_bytes_per_cta = device.smem_per_cta * 1024;
+  info.smem_bytes_per_sm = device.smem_per_sm * 1024;
+  return info;
+}
+
+// An ordinary call: 8 groups, dense arrays at addresses that any allocation has.
+Problem ordinary_problem() {
+  Problem problem;
+  const auto address = [](uintptr_t value) { return reinterpret_cast<void*>(value << 20); };
+  problem.a = address(1), problem.b = address(2), problem.out = address(3);
+  problem.cum_m = 1000, problem.n = 512, problem.k = 1024, problem.batch_size = 8;
+  problem.a_row_stride = problem.b_row_stride = problem.k;
+  problem.b_group_stride = problem.n * problem.k;
+  problem.out_row_stride = problem.n;
+  problem.num_m_blocks = problem.cum_m, problem.num_n_blocks = 4, problem.num_k_blocks = 8;
+  return problem;
+}
+
+std::string selected(const Problem& problem, const DeviceInfo& info,
+                     const char* requested = nullptr) {
+  const Backend* backend = nullptr;
+  const auto backends = ggfp8::registered_backends();
+  const bool ok = ggfp8::select_backend(backends, problem, info, requested, &backend) == 0;
+  return ok ? backend->name : ggfp8::last_error();
+}
+
+bool contains(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+void check_order() {
+  std::vector<std::string> names;
+  for (const Backend* backend : ggfp8::registered_backends()) names.emplace_back(backend->name);
+  CHECK((names == std::vector<std::string>{"sm90", "sm100", "mma", "cpu"}));
+}
+
+// A refused backend says why, and the sentence of a failed request has the reason.
+void check_refusal(const Device& device, const char* name, const char* reason) {
+  const std::string answer = selected(ordinary_problem(), device_info(device), name);
+  if (reason[0] == '\0') {
+    CHECK(answer == name);
+    return;
+  }
+  const std::string number = std::to_string(device.major) + "." + std::to_string(device.minor);
+  CHECK(contains(answer, (std::string(name) + " refuses: " + reason).c_str()));
+  CHECK(contains(answer, number.c_str()));
+}
+
+void check_devices() {
+  for (const Device& device : kDevices) {
+    const DeviceInfo info = device_info(device);
+    for (const int mma_sm : {1, 2}) {
+      Problem problem = ordinary_problem();
+      problem.mma_sm = mma_sm;
+      const bool falls_back = !kHasSm100 && std::strcmp(device.backend, "sm100") == 0;
+      if (!CHECK(selected(problem, info) == (falls_back ? "mma" : device.backend))) {
+        std::cerr << "  " << device.name << ": " << selected(problem, info) << "\n";
+      }
+      CHECK(selected(problem, info, "mma") == "mma");
+    }
+    check_refusal(device, "sm90", device.sm90_reason);
+    if (kHasSm100) check_refusal(device, "sm100", device.sm100_reason);
+  }
+}
+
+// A build without it keeps the name and tells what was missing.
+void check_left_out() {
+  if (kHasSm100) return;
+  for (const Device& device : kDevices) {
+    const std::string answer = selected(ordinary_problem(), device_info(device), "sm100");
+    CHECK(contains(answer, "sm100 refuses: this library was built without it: no headers"));
+  }
+}
+
+struct Refusal {
+  const char* reason;
+  void (*change)(Problem&);
+};
+
+constexpr Refusal kRefusals[] = {
+    {"needs arrays on a CUDA device", [](Problem& p) { p.device_type = ggfp8::DeviceType::kCpu; }},
+    {"needs scale_granularity_mnk (1, 128, 128) or (128, 128, 128), got (1, 64, 128)",
+     [](Problem& p) { p.granularity_n = 64; }},
+    {"got (128, 128, 96)", [](Problem& p) { p.granularity_m = 128, p.granularity_k = 96; }},
+    {"needs out_dtype bfloat16 or float16, got float32",
+     [](Problem& p) { p.out_dtype = Dtype::kFloat32; }},
+    {"needs k of at least 16, got 0", [](Problem& p) { p.k = 0; }},
+    {"needs a at a multiple of 16 bytes",
+     [](Problem& p) { p.a = static_cast<const char*>(p.a) + 8; }},
+    {"needs b at a multiple of 16 bytes",
+     [](Problem& p) { p.b = static_cast<const char*>(p.b) + 1; }},
+    {"needs out at a multiple of 16 bytes",
+     [](Problem& p) { p.out = static_cast<char*>(p.out) + 4; }},
+    {"needs rows of out a multiple of 16 bytes apart, got 1026",
+     [](Problem& p) { p.out_row_stride = 513; }},
+    {"less than 2^40 bytes apart", [](Problem& p) { p.a_row_stride = int64_t{1} << 40; }},
+    {"less than 2^40 bytes apart", [](Problem& p) { p.b_row_stride = int64_t{1} << 40; }},
+    {"less than 2^40 bytes apart", [](Problem& p) { p.out_row_stride = int64_t{1} << 39; }},
+};
+
+// What sm100 refuses on its own hardware; every such call on a GPU goes to mma.
+void check_refused_problems() {
+  const DeviceInfo info = device_info(kDevices[4]);
+  for (const Refusal& refusal : kRefusals) {
+    Problem problem = ordinary_problem();
+    refusal.change(problem);
+    const ggfp8::Support support = ggfp8::sm100::supports(problem, info);
+    if (!CHECK(!support.ok && contains(support.reason.text, refusal.reason))) {
+      std::cerr << "  wanted " << refusal.reason << ", got " << support.reason.text << "\n";
+    }
+    if (problem.device_type == ggfp8::DeviceType::kCuda) CHECK(selected(problem, info) == "mma");
+  }
+  DeviceInfo single_sm = info;
+  single_sm.num_processors = 1;
+  Problem problem = ordinary_problem();
+  CHECK(ggfp8::sm100::supports(problem, single_sm).ok);
+  problem.mma_sm = 2;
+  CHECK(!ggfp8::sm100::supports(problem, single_sm).ok);
+}
+
+// mma_sm, granularity and output type choose the kernel; nothing else does. The workspace is a
+// function of the number of groups and SMs.
+void check_sm100_plans() {
+  DeviceInfo info = device_info(kDevices[4]);
+  for (const int num_sms : {148, 147}) {
+    info.num_processors = num_sms;
+    for (int idx = 0; idx < ggfp8::sm100::kNumConfigs; ++idx) {
+      const ggfp8::sm100::Config& config = ggfp8::sm100::config_of(idx);
+      Problem problem = ordinary_problem();
+      problem.mma_sm = config.mma_sm;
+      problem.granularity_m = config.granularity_m;
+      problem.out_dtype = config.out_dtype;
+      for (const int64_t batch_size : {1, 8, 256, 100000}) {
+        problem.batch_size = batch_size;
+        problem.cum_m = 3 * batch_size;
+        CHECK(ggfp8::sm100::supports(problem, info).ok);
+        const Plan plan = ggfp8::sm100::plan(problem, info);
+        CHECK_EQ(plan.config_idx, idx);
+        CHECK(std::strcmp(plan.config_name, config.name) == 0);
+        CHECK_EQ(plan.num_workers, num_sms - num_sms % config.mma_sm);
+        const size_t table_bytes = ggfp8::sm100::lay_out_tables(batch_size, nullptr).bytes;
+        CHECK_EQ(plan.workspace_bytes, table_bytes + static_cast<size_t>(num_sms) * 384);
+        CHECK_EQ(table_bytes % 128, 0u);
+        CHECK(table_bytes < static_cast<size_t>(150 * batch_size + 11 * 128));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  check_order();
+  check_devices();
+  check_left_out();
+  check_refused_problems();
+  check_sm100_plans();
+  return check::report();
+}
