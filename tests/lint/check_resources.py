@@ -10,7 +10,14 @@ import subprocess
 import sys
 from collections import Counter
 
-ALLOWED = []  # (pattern of "architecture function", bytes of stack, reason)
+# (pattern of "architecture function", bytes of stack, reason)
+ALLOWED = [
+    (
+        r"sm_110f .*sm100_group_gemm",
+        72,
+        "CUTLASS leaves 168 registers per thread at launch; for 11.0 nvcc needs a few more",
+    ),
+]
 
 ARCHITECTURE = re.compile(r"^arch = (sm_\w+)$|\.(sm_\w+)\.cubin", re.MULTILINE)
 USAGE = re.compile(

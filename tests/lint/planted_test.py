@@ -11,6 +11,7 @@ from pathlib import Path
 import check_exports
 import check_includes
 import check_resources
+import check_sass
 import check_sizes
 
 RESOURCE_REPORT = """
@@ -24,6 +25,20 @@ Resource usage:
   REG:168 STACK:0 SHARED:1024 LOCAL:0 CONSTANT[0]:364 TEXTURE:0 SURFACE:0 SAMPLER:0
  Function spilling_kernel:
   REG:32 STACK:256 SHARED:0 LOCAL:0 CONSTANT[0]:360 TEXTURE:0 SURFACE:0 SAMPLER:0
+"""
+
+SASS = """
+	code for sm_100
+		Function : _ZN5ggfp85sm10016sm100_group_gemmILi0EEEv
+        /*0b10*/                   UTMALDG.2D [UR8], [UR18], desc[UR26] ;  /* 0x00001a08120075b4 */
+                                                                           /* 0x0003e20008009000 */
+        /*6b10*/              @P0  UTCQMMA gdesc[UR24], gdesc[UR22], tmem[UR41] ;  /* 0x000 */
+		Function : _ZN5ggfp85sm10016sm100_group_gemmILi1EEEv
+        /*0b10*/                   UTMALDG.2D [UR8], [UR18], desc[UR26] ;  /* 0x00001a08120075b4 */
+        /*6b10*/                   UTCHMMA gdesc[UR24], gdesc[UR22], tmem[UR41] ;  /* 0x000 */
+		Function : _ZN5ggfp85sm10016sm100_group_gemmILi4EEEv
+        /*0b10*/                   UTMALDG.2D.2CTA [UR8], [UR18], desc[UR26] ;  /* 0x00001a0 */
+        /*6b10*/             @!UP0 UTCQMMA.2CTA gdesc[UR24], gdesc[UR22], tmem[UR41] ; /* 0x */
 """
 
 
@@ -92,6 +107,28 @@ class PlantedTest(unittest.TestCase):
                 self.assertEqual(run.returncode, wanted)
                 self.assertIn(note, run.stderr)
                 self.assertEqual(output.exists(), wanted == status)
+
+    def sass_errors(self, kernels, required, forbidden=(), num_kernels=1):
+        found = check_sass.instructions(SASS.splitlines())
+        rule = check_sass.Rule("sm100", ("sm_100f",), kernels, num_kernels, required, forbidden)
+        return len(list(check_sass.check_rule(rule, "sm_100f", found)))
+
+    def test_missing_instructions_are_seen(self):
+        one, other, pair = (f"gemmILi{idx}E" for idx in (0, 1, 4))
+        self.assertEqual(self.sass_errors(one, ("UTCQMMA", "UTMALDG.2D"), ("UTCQMMA.2CTA",)), 0)
+        self.assertEqual(self.sass_errors(pair, ("UTCQMMA.2CTA", "UTMALDG.2D.2CTA")), 0)
+        for kernels, required, forbidden, num_kernels in [
+            (other, ("UTCQMMA", "UTMALDG.2D"), (), 1),
+            (one, ("UTCQMMA.2CTA",), (), 1),
+            (one, ("UTMALDG.2D.2CTA",), (), 1),
+            (pair, ("UTCQMMA",), ("UTCQMMA.2CTA",), 1),
+            (pair, ("QMMA",), (), 1),
+            (one, ("UTCQMMA",), (), 2),
+            ("no_such_kernel", ("UTCQMMA",), (), 1),
+            ("no_such_kernel", ("UTCQMMA",), (), 0),
+        ]:
+            with self.subTest(kernels=kernels, required=required, num_kernels=num_kernels):
+                self.assertEqual(self.sass_errors(kernels, required, forbidden, num_kernels), 1)
 
     def test_declared_functions(self):
         header = self.write(
