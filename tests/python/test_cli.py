@@ -12,7 +12,7 @@ import pytest
 import groupgemm_fp8
 from groupgemm_fp8 import _device
 from groupgemm_fp8.__main__ import main
-from groupgemm_fp8._cli import ceilings, demo, peers
+from groupgemm_fp8._cli import ceilings, demo, info, peers
 from host_runtime import HostRuntime
 
 TINY_GRID = ["--groups", "2", "3", "--rows", "5", "--n", "128", "--k", "256"]
@@ -121,8 +121,38 @@ class TestOnAPretendedGpu:
         assert "note: compiled for, not executed by the project on" in text
         assert "cpu: does not run: a reason" in text
 
+    @pytest.mark.parametrize("capability", [(8, 9), (10, 0), (10, 3), (11, 0), (12, 0), (12, 1)])
+    def test_info_of_hardware_that_no_test_ran_on(
+        self, pretended_gpu, capsys, monkeypatch, capability
+    ):
+        known = groupgemm_fp8.device_info
+
+        def pretended(device_type="cuda", device_id=0):
+            info = known(device_type, device_id)
+            if device_type == "cpu":
+                return info
+            return info._replace(compute_major=capability[0], compute_minor=capability[1])
+
+        monkeypatch.setattr(groupgemm_fp8, "device_info", pretended)
+        monkeypatch.setattr(groupgemm_fp8, "supports", lambda name, **_: (True, None))
+        assert main(["info"]) == 0
+        text = capsys.readouterr().out
+        assert "note: compiled for and inspected, not executed by the project on" in text
+
 
 class TestInfo:
+    def test_gpu_code_says_what_was_executed(self):
+        on_cpu = "needs arrays on a CUDA device"
+        rows = info._gpu_code({"sm90": on_cpu, "sm100": on_cpu, "mma": on_cpu, "cpu": None})
+        inspected = "compiled and inspected, not executed on that hardware"
+        evidence = {(row["backend"], row["compute_capabilities"]): row["evidence"] for row in rows}
+        assert evidence["sm90", "9.0"] == evidence["mma", "9.0"] == "executed, all tests"
+        assert evidence["sm100", "10.x, 11.0"] == evidence["mma", "8.9, 12.x"] == inspected
+        left_out = "this library was built without it: no headers"
+        rows = info._gpu_code({"sm100": left_out, "mma": on_cpu, "cpu": None})
+        assert {row["backend"] for row in rows} == {"mma"}
+        assert info._gpu_code({"cpu": None}) == []
+
     def test_text(self):
         result = run_cli("info")
         assert result.returncode == 0, result.stderr

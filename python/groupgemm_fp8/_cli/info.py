@@ -22,6 +22,18 @@ _ALIASES = {"cupy": ("cupy-cuda13x", "cupy-cuda12x"), "cuda-python": ("cuda-bind
 # Compute capabilities on which the project's tests have run.
 _EXECUTED_CAPABILITIES = {(9, 0)}
 
+# What is known about the GPU code of each backend: (backend, compute capabilities, evidence).
+# "Inspected": the machine code was checked for the tensor-core instructions it is there for.
+_INSPECTED = "compiled and inspected, not executed on that hardware"
+_GPU_CODE = (
+    ("sm90", "9.0", "executed, all tests"),
+    ("sm100", "10.x, 11.0", _INSPECTED),
+    ("mma", "9.0", "executed, all tests"),
+    ("mma", "8.9, 12.x", _INSPECTED),
+    ("mma", "8.0, 8.6, and PTX for others", "compiled, not executed on that hardware"),
+)
+_INSPECTED_MAJORS = {10, 11, 12}
+
 
 def add_arguments(parser):
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
@@ -44,11 +56,24 @@ def collect():
         "version": groupgemm_fp8.__version__,
         "python": platform.python_version(),
         "backends": groupgemm_fp8.backends(),
+        "gpu_code": _gpu_code(devices[0]["backends"]),
         "devices": devices,
         "no_cuda_reason": library_cuda_reason(),
         "command_line_gpu_reason": cuda_unavailable_reason(),
         "frameworks": {name: _installed_version(name) for name in _FRAMEWORKS},
     }
+
+
+def _gpu_code(refusals):
+    """Returns the rows of _GPU_CODE for this library, given why each backend refuses the CPU."""
+    present = {
+        name for name, reason in refusals.items() if "built without it" not in (reason or "")
+    }
+    return [
+        {"backend": backend, "compute_capabilities": capabilities, "evidence": evidence}
+        for backend, capabilities, evidence in _GPU_CODE
+        if backend in present
+    ]
 
 
 def _device_facts(device_type, device_id):
@@ -59,6 +84,7 @@ def _device_facts(device_type, device_id):
         facts["backends"][backend] = None if ok else reason
     capability = (info.compute_major, info.compute_minor)
     facts["executed"] = device_type == "cpu" or capability in _EXECUTED_CAPABILITIES
+    facts["inspected"] = info.compute_major in _INSPECTED_MAJORS or capability == (8, 9)
     return facts
 
 
@@ -102,6 +128,8 @@ def _installed_version(name):
 def _lines(facts):
     yield f"groupgemm_fp8 {facts['version']}, Python {facts['python']}"
     yield f"backends: {', '.join(facts['backends'])}"
+    for code in facts["gpu_code"]:
+        yield f"  {code['backend']} for {code['compute_capabilities']}: {code['evidence']}"
     for device in facts["devices"]:
         yield from _device_lines(device)
     if facts["no_cuda_reason"]:
@@ -122,6 +150,10 @@ def _device_lines(device):
             f"{device['num_processors']} SMs, {device['l2_bytes'] / 2**20:.0f} MiB L2"
         )
         if not device["executed"]:
-            yield "  note: compiled for, not executed by the project on, this class of hardware"
+            inspected = " and inspected" if device["inspected"] else ""
+            yield (
+                f"  note: compiled for{inspected}, not executed by the project on, "
+                "this class of hardware"
+            )
     for backend, reason in device["backends"].items():
         yield f"  {backend}: {'runs' if reason is None else 'does not run: ' + reason}"
