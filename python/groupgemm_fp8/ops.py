@@ -74,7 +74,7 @@ def group_gemm_fp8_nt_groupwise(
             gk 32, 64, 96 or 128.
         scale_major_mode: "MN" or "K".
         mma_sm: 1 or 2 SMs per tensor core instruction on data-center Blackwell; no effect
-            elsewhere and none on the result.
+            elsewhere.
         out: (cum_m, n) bfloat16, float16 or float32, written in rows m_indptr[0] to
             m_indptr[-1] and left alone in the others. The row stride may exceed n. Arrays of
             different frameworks may be mixed as long as the device is the same.
