@@ -89,6 +89,10 @@ void check_tensor_map_bit() {
     ggfp8::sm100::clear_large_tensor_bit(map.data());
     CHECK(map == wanted);
   }
+  std::array<unsigned char, ggfp8::sm100::kTensorMapBytes> map = {};
+  CHECK(!ggfp8::sm100::is_encoded(map.data()));
+  map.back() = 1;
+  CHECK(ggfp8::sm100::is_encoded(map.data()));
 }
 
 }  // namespace

@@ -60,7 +60,9 @@ Status launch(const Problem& problem, const DeviceInfo& device, const Plan& plan
                            plan.workspace_bytes - layout.bytes};
   alignas(kGemmParamsAlignment) std::byte gemm_params[kGemmParamsBytes];
   if (!make_gemm_params(plan.config_idx, input, gemm_params)) {
-    return fail(GGFP8_ERROR_INTERNAL, "sm100: CUTLASS does not take %s with %zu bytes of workspace",
+    return fail(GGFP8_ERROR_INTERNAL,
+                "sm100: no params for kernel %s, wanted tensor maps from the driver and at most "
+                "%zu bytes of workspace behind the tables",
                 plan.config_name, input.workspace_bytes);
   }
 

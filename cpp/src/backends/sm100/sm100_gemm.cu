@@ -35,10 +35,14 @@ cute::UMMA::MXF8F6F4Format fp8_format(Dtype dtype) {
                                      : cute::UMMA::MXF8F6F4Format::E4M3;
 }
 
+// Corrects the tensor map of a TMA copy; false if the driver did not encode it.
 template <class TmaAtom>
-void correct(TmaAtom& atom) {
+bool correct(TmaAtom& atom) {
   static_assert(sizeof(*atom.get_tma_descriptor()) == kTensorMapBytes);
-  clear_large_tensor_bit(const_cast<cute::TmaDescriptor*>(atom.get_tma_descriptor()));
+  auto* const map = const_cast<cute::TmaDescriptor*>(atom.get_tma_descriptor());
+  const bool encoded = is_encoded(map);
+  clear_large_tensor_bit(map);
+  return encoded;
 }
 
 template <int kConfigIdx>
@@ -82,14 +86,12 @@ bool fill_params(const GemmInput& input, void* params) {
       Kernel::get_workspace_size(arguments) > input.workspace_bytes) {
     return false;
   }
-  auto* made = new (params)
+  auto* const made = new (params)
       typename Kernel::Params(Kernel::to_underlying_arguments(arguments, input.workspace));
-  correct(made->mainloop.tma_load_a);
-  correct(made->mainloop.tma_load_b);
-  correct(made->mainloop.tma_load_a_fallback);
-  correct(made->mainloop.tma_load_b_fallback);
-  correct(made->epilogue.tma_store_d);
-  return true;
+  const bool a_encoded = correct(made->mainloop.tma_load_a);
+  const bool b_encoded = correct(made->mainloop.tma_load_b);
+  const bool out_encoded = correct(made->epilogue.tma_store_d);
+  return a_encoded && b_encoded && out_encoded;
 }
 
 struct Entry {

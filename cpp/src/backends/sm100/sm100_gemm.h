@@ -34,7 +34,7 @@ constexpr size_t kGemmParamsAlignment = 128;
 GemmKernel gemm_kernel_of(int config_idx);
 
 // Fills the kernel's params at `params`. False if CUTLASS refuses the input or wants more
-// workspace than there is. Encodes tensor maps, for which the driver must be loaded.
+// workspace than there is, or if the driver does not encode a tensor map.
 bool make_gemm_params(int config_idx, const GemmInput& input, void* params);
 
 }  // namespace ggfp8::sm100

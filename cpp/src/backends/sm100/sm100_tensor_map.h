@@ -4,6 +4,7 @@
 // they get a group's address, sizes and strides on the device, where the bit stays as it is.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -18,6 +19,12 @@ inline void clear_large_tensor_bit(void* tensor_map) {
   std::memcpy(&word, place, sizeof word);
   word &= ~(uint64_t{1} << 21);
   std::memcpy(place, &word, sizeof word);
+}
+
+// Whether the driver filled the map, which was zero before.
+inline bool is_encoded(const void* tensor_map) {
+  constexpr char kZeros[kTensorMapBytes] = {};
+  return std::memcmp(tensor_map, kZeros, kTensorMapBytes) != 0;
 }
 
 }  // namespace ggfp8::sm100
