@@ -26,6 +26,8 @@ class Framework(NamedTuple):
     empty: Callable | None  # (like, shape, dtype, device) -> array that can be written
     finish: Callable | None = None  # (like, written array) -> array of the framework
     refuses_out: str = ""  # why no array of the type can be `out`
+    on_stream: Callable | None = None  # (ordinal, handle) -> context that allocates for a stream
+    written: Callable | None = None  # (array) tells the framework that `out` has new contents
 
 
 class _Readers(dict):
@@ -60,11 +62,22 @@ def framework_of(kind: type) -> Framework:
         if hasattr(kind, "__ggfp8_empty__"):
             return _CUDA._replace(empty=_arrays_interface.empty_by_protocol)
         if ("cupy", "ndarray") in bases:
-            return _CUDA._replace(empty=_arrays_interface.empty_cupy)
+            return _CUPY
         return _CUDA
     if hasattr(kind, "__dlpack__") and hasattr(kind, "__dlpack_device__"):
         return _DLPACK
     return _NO_ARRAY
+
+
+def is_torch(kind: type) -> bool:
+    return framework_of(kind) is _TORCH
+
+
+def all_fake(*arrays) -> bool:
+    """Whether all stand for other tensors while PyTorch traces."""
+    if framework_of(type(arrays[0])) is not _TORCH_FAKE:
+        return False
+    return all(framework_of(type(x)) is _TORCH_FAKE for x in arrays)
 
 
 def read_writable(argument: str, x, stream_of: Callable[[int], int]) -> View:
@@ -78,14 +91,28 @@ def read_writable(argument: str, x, stream_of: Callable[[int], int]) -> View:
     return view
 
 
-def empty(argument: str, like, shape: tuple[int, ...], dtype: str, device: tuple[int, int]):
-    """A new array that can be written; finish() makes it one of the framework of `like`."""
-    make = framework_of(type(like)).empty
-    if make is None:
+def empty(argument: str, like, shape: tuple[int, ...], dtype: str, device, stream=None):
+    """A new array that can be written; finish() makes it one of the framework of `like`.
+
+    With the handle of a stream, the memory is for work on that stream: what used it before and
+    what uses it next is in the stream's order. By default it is for the current stream.
+    """
+    framework = framework_of(type(like))
+    if framework.empty is None:
         raise TypeError(
             f"{argument}: got None, but {type(like).__name__} cannot allocate; pass {argument}="
         )
-    return make(like, shape, dtype, device)
+    if stream is None or device == CPU or framework.on_stream is None:
+        return framework.empty(like, shape, dtype, device)
+    with framework.on_stream(device[1], stream):
+        return framework.empty(like, shape, dtype, device)
+
+
+def written(array) -> None:
+    """Tells the framework that an array of the caller has new contents."""
+    tell = framework_of(type(array)).written
+    if tell is not None:
+        tell(array)
 
 
 def finish(like, written):
@@ -125,10 +152,19 @@ def _finish_jax(like, written):
     return jax.device_put(written, next(iter(like.devices())))
 
 
-_TORCH = Framework(_arrays_torch.read, _arrays_torch.current_stream, _arrays_torch.empty)
+_TORCH = Framework(
+    _arrays_torch.read,
+    _arrays_torch.current_stream,
+    _arrays_torch.empty,
+    on_stream=_arrays_torch.on_stream,
+    written=_arrays_torch.written,
+)
 _TORCH_FAKE = Framework(_arrays_torch.refuse_fake, None, None)
 _NUMPY = Framework(_arrays_interface.read_numpy, None, _arrays_interface.empty_numpy)
 _CUDA = Framework(_arrays_interface.read_cuda, _arrays_interface.current_stream, None)
+_CUPY = _CUDA._replace(
+    empty=_arrays_interface.empty_cupy, on_stream=_arrays_interface.on_cupy_stream
+)
 _DLPACK = Framework(_arrays_dlpack.read, None, None)
 _JAX_TRACER = Framework(_refuse_tracer, None, None)
 _NO_ARRAY = Framework(_refuse, None, None)

@@ -70,5 +70,9 @@ def empty_cupy(like, shape: tuple[int, ...], dtype: str, device: tuple[int, int]
         return sys.modules["cupy"].empty(shape, numpy_dtype(dtype))
 
 
+def on_cupy_stream(ordinal: int, handle: int):
+    return sys.modules["cupy"].cuda.ExternalStream(handle, ordinal)
+
+
 def empty_by_protocol(like, shape: tuple[int, ...], dtype: str, device: tuple[int, int]):
     return type(like).__ggfp8_empty__(shape, dtype, device[1])

@@ -1,20 +1,14 @@
 """PyTorch tensors, read by their attributes. Called by _arrays.
 
 Attributes need no import, take half the time of DLPack's exchange table, and exist in every
-version. The exchange table serves where it is faster: for the current stream.
+version.
 """
 
-import ctypes
 import functools
-import struct
 import sys
 
 from ._dtypes import _names, array_dtype_name
 from ._view import CPU, View
-
-# DLPackExchangeAPI: version (major, minor), older table, five functions; the last one is
-# current_work_stream(device_type, ordinal, void** stream)
-_EXCHANGE_API = struct.Struct("@IIP5P")
 
 # torch.device -> (DLPack type, ordinal)
 _devices: dict = {}
@@ -32,7 +26,7 @@ def read(argument: str, x, stream_of) -> View:
     if not data and x.numel():
         refuse_fake(argument, x, stream_of)
     if x.requires_grad:
-        _check_no_grad(argument)
+        check_no_grad(argument)
     dtype = _names.get(x.dtype) or array_dtype_name(x.dtype)
     # Only float32 parts of complex tensors are negated lazily.
     if dtype == "float32" and x.is_neg():
@@ -46,7 +40,7 @@ def refuse_fake(argument: str, x, stream_of) -> View:
     raise ValueError(f"{argument}: got a fake or meta tensor, wanted one with memory")
 
 
-def _check_no_grad(argument: str) -> None:
+def check_no_grad(argument: str) -> None:
     if sys.modules["torch"].is_grad_enabled():
         raise ValueError(
             f"{argument}: got a tensor that requires grad, but the product has no gradient; "
@@ -63,30 +57,30 @@ def _device(argument: str, device) -> tuple[int, int]:
 
 
 def empty(like, shape: tuple[int, ...], dtype: str, device: tuple[int, int]):
-    return like.new_empty(shape, dtype=getattr(sys.modules["torch"], dtype))
+    torch = sys.modules["torch"]
+    return torch.empty(shape, dtype=getattr(torch, dtype), device=like.device)
+
+
+def on_stream(ordinal: int, handle: int):
+    """A context in which PyTorch's allocator serves the stream."""
+    cuda = sys.modules["torch"].cuda
+    # 1 is another handle of the default stream, and to PyTorch a stream of its own.
+    return cuda.stream(cuda.ExternalStream(0 if handle == 1 else handle, device=ordinal))
+
+
+def written(x) -> None:
+    """Autograd refuses to use what it saved if the tensor's version says it was overwritten."""
+    sys.modules["torch"].autograd.graph.increment_version(x)
 
 
 def current_stream(x, ordinal: int) -> int:
-    """PyTorch's current stream: from its exchange table, or from torch.cuda in older versions."""
-    ask = _current_work_stream(type(x))
-    if ask is None:
-        return sys.modules["torch"].cuda.current_stream(ordinal).cuda_stream
-    handle = ctypes.c_void_p()
-    ask(2, ordinal, ctypes.byref(handle))  # raises PyTorch's own error
-    return handle.value or 0
+    return stream_function()(ordinal)
 
 
 @functools.cache
-def _current_work_stream(kind: type):
-    """current_work_stream of the type's DLPackExchangeAPI (dlpack.h, version 1.3), or None."""
-    capsule = getattr(kind, "__dlpack_c_exchange_api__", None)
-    if capsule is None:
-        return None
-    prototype = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
-    capsule_pointer = prototype(("PyCapsule_GetPointer", ctypes.pythonapi))
-    address = capsule_pointer(capsule, b"dlpack_exchange_api")
-    table = _EXCHANGE_API.unpack(ctypes.string_at(address, _EXCHANGE_API.size))
-    major, function = table[0], table[-1]
-    if major != 1 or not function:
-        return None
-    return ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_int32, ctypes.c_void_p)(function)
+def stream_function():
+    """The function from a CUDA ordinal to the handle of PyTorch's current stream there."""
+    torch = sys.modules["torch"]
+    # What torch.cuda.current_stream asks, without the object around it.
+    raw_stream = getattr(torch._C, "_cuda_getCurrentRawStream", None)
+    return raw_stream or (lambda ordinal: torch.cuda.current_stream(ordinal).cuda_stream)

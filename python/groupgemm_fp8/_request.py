@@ -79,7 +79,10 @@ def build(
     sizes = _shapes.sizes(view_a, view_b, view_m_indptr)
     _shapes.check_scales(view_a_scale, view_b_scale, sizes, granularity, major)
 
-    result, result_view = _output(a, out, out_dtype, sizes[:2], device, stream_of, allocate)
+    if out is None and allocate:
+        result, result_view = _new_output(a, out_dtype, sizes[:2], device, stream_of, handle)
+    else:
+        result, result_view = _output(out, out_dtype, sizes[:2], device, stream_of)
     space = _workspace(workspace, device, stream_of)
     modes = (*granularity, major, mma_sm, *device, flags)
     args = _pack(inputs, result_view, sizes, fp8_codes, modes, backend)
@@ -131,15 +134,23 @@ def _refuse_device(argument: str, view: View, device: tuple[int, int]) -> None:
     )
 
 
-def _output(a, out, out_dtype, shape, device, stream_of, allocate) -> tuple[object, View]:
-    """The array to write and its view."""
-    dtype = None if out_dtype is None else argument_dtype_name("out_dtype", out_dtype, OUTPUT)
+def _new_output(a, out_dtype, shape, device, stream_of, handle) -> tuple[object, View]:
+    """A fresh array of the framework of a, for work on the stream of the handle."""
+    dtype = _output_dtype(out_dtype) or "bfloat16"
+    out = _arrays.empty("out", a, shape, dtype, device, handle)
+    return out, readers[type(out)]("out", out, stream_of)
+
+
+def _output_dtype(out_dtype) -> str | None:
+    return None if out_dtype is None else argument_dtype_name("out_dtype", out_dtype, OUTPUT)
+
+
+def _output(out, out_dtype, shape, device, stream_of) -> tuple[object, View]:
+    """The array to write and its view; without one, the view of an array that could be made."""
+    dtype = _output_dtype(out_dtype)
     if out is None:
-        dtype = dtype or "bfloat16"
-        if not allocate:
-            return None, View(_ALIGNED_ADDRESS, shape, dense_strides(shape), dtype, device)
-        out = _arrays.empty("out", a, shape, dtype, device)
-        return out, readers[type(out)]("out", out, stream_of)
+        view = View(_ALIGNED_ADDRESS, shape, dense_strides(shape), dtype or "bfloat16", device)
+        return None, view
     view = _arrays.read_writable("out", out, stream_of)
     if view.dtype not in OUTPUT:
         raise TypeError(f"out: got dtype {view.dtype}, wanted {' or '.join(OUTPUT)}")

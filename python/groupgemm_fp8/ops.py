@@ -4,9 +4,10 @@ Each builds a Request from its arguments and makes one call of the C library.
 """
 
 import ctypes
+from collections.abc import Callable
 from typing import NamedTuple
 
-from . import _arguments, _arrays, _ffi, _library, _request
+from . import _arguments, _arrays, _call_torch, _ffi, _library, _request, _streams
 from .errors import from_status
 
 
@@ -27,6 +28,21 @@ class DeviceInfo(NamedTuple):
     compute_minor: int
     num_processors: int  # streaming multiprocessors, or usable CPU threads
     l2_bytes: int  # 0 where unknown
+
+
+class Operator(NamedTuple):
+    """What PyTorch's tracers see in place of the product; the torch module sets it."""
+
+    is_tracing: Callable[[], bool]
+    call: Callable
+
+
+_operator: Operator | None = None
+
+
+def set_operator(operator: Operator) -> None:
+    global _operator
+    _operator = operator
 
 
 def group_gemm_fp8_nt_groupwise(
@@ -95,9 +111,12 @@ def group_gemm_fp8_nt_groupwise(
         `out`, or a new array of the framework of a. For JAX that works on the CPU alone; on CUDA
         JAX needs an `out` of another framework.
 
-    On CUDA the call returns at once. The arrays must stay alive until the stream has passed the
-    call; with a framework's current stream its allocator sees to that, with another stream the
-    caller does.
+    On CUDA the call returns at once, and streams follow one rule: stream=s does what the
+    framework's own `with s:` around the call would do. The product runs on s, and a new `out` and a
+    workspace are allocated for s. It is the caller who orders s after the work that makes the
+    inputs, and readers of `out` after s; and who keeps the inputs, and an `out` that other streams
+    read, until those streams are past it (in PyTorch by record_stream). With the current stream
+    nothing of this is needed: the framework's allocator sees to it.
 
     Raises:
         TypeError: an argument has a wrong type or dtype.
@@ -110,6 +129,51 @@ def group_gemm_fp8_nt_groupwise(
 
     Source of the signature: FlashInfer, flashinfer.gemm.group_gemm_fp8_nt_groupwise.
     """
+    plain = workspace is None and validate is False
+    if _operator is not None and (
+        _operator.is_tracing() or _arrays.all_fake(a, b, a_scale, b_scale, m_indptr)
+    ):
+        if not plain or stream is not None:
+            raise ValueError(
+                "stream, workspace and validate: wanted the defaults inside torch.compile"
+            )
+        return _operator.call(
+            a,
+            b,
+            a_scale,
+            b_scale,
+            m_indptr,
+            scale_granularity_mnk,
+            scale_major_mode,
+            mma_sm,
+            out,
+            out_dtype,
+            a_dtype=a_dtype,
+            b_dtype=b_dtype,
+            backend=backend,
+        )
+    handle = None if stream is None else _streams.handle_of(stream)
+    if plain:
+        known = _call_torch.attempt(
+            a,
+            b,
+            a_scale,
+            b_scale,
+            m_indptr,
+            scale_granularity_mnk,
+            scale_major_mode,
+            mma_sm,
+            out,
+            out_dtype,
+            a_dtype,
+            b_dtype,
+            backend,
+            handle,
+        )
+        if known is not None:
+            args, handle, device, out = known
+            _run(a, args, device, handle)
+            return out
     request = _request.build(
         a,
         b,
@@ -123,32 +187,45 @@ def group_gemm_fp8_nt_groupwise(
         out_dtype,
         a_dtype=a_dtype,
         b_dtype=b_dtype,
-        stream=stream,
+        stream=handle,
         backend=backend,
         workspace=workspace,
         validate=validate,
         allocate=True,
     )
+    space = None if workspace is None else (request.workspace, request.workspace_bytes)
+    _run(a, request.args, request.device, request.stream, space)
+    if plain:
+        tensors = (a, b, a_scale, b_scale, m_indptr)
+        options = (scale_granularity_mnk, mma_sm, a_dtype, b_dtype, backend)
+        _call_torch.remember(tensors, options, scale_major_mode, out, out_dtype, request)
+    if out is None:
+        return _arrays.finish(a, request.out)
+    _arrays.written(out)
+    return out
+
+
+def _run(a, args: bytes, device: tuple[int, int], stream: int, workspace=None) -> None:
+    """Calls the library; without a workspace, one of a's framework is made if it is needed."""
     run = _library.load().ggfp8_group_gemm_nt_groupwise
-    status = run(request.args, request.workspace, request.workspace_bytes, request.stream)
+    address, num_bytes = workspace or (0, 0)
+    status = run(args, address, num_bytes, stream)
     if status == _ffi.ERROR_INVALID_WORKSPACE and workspace is None:
-        status = _run_with_workspace(a, request)
+        # Dropping the array after the launch is safe: it was made for this stream.
+        address, num_bytes, _array = _new_workspace(a, args, device, stream)
+        status = run(args, address, num_bytes, stream)
     if status != _ffi.SUCCESS:
         raise from_status(status, _library.last_error(status))
-    return _arrays.finish(a, request.out) if out is None else out
 
 
-def _run_with_workspace(a, request: _request.Request) -> int:
-    """Repeats a call that was refused for want of a workspace, with one of a's framework."""
+def _new_workspace(a, args: bytes, device: tuple[int, int], stream: int) -> tuple[int, int, object]:
+    """Address, bytes and the array of a workspace for work on the stream."""
     alignment = _library.load().ggfp8_workspace_alignment()
-    num_bytes = _workspace_bytes(request.args)
+    num_bytes = _workspace_bytes(args)
     # Frameworks align to less on the CPU.
-    shape = (num_bytes + alignment,)
-    array = _arrays.empty("workspace", a, shape, "uint8", request.device)
-    data = _arrays.readers[type(array)]("workspace", array, lambda ordinal: request.stream).data
-    aligned = -(-data // alignment) * alignment
-    run = _library.load().ggfp8_group_gemm_nt_groupwise
-    return run(request.args, aligned, num_bytes, request.stream)
+    array = _arrays.empty("workspace", a, (num_bytes + alignment,), "uint8", device, stream)
+    data = _arrays.readers[type(array)]("workspace", array, lambda ordinal: stream).data
+    return -(-data // alignment) * alignment, num_bytes, array
 
 
 def _workspace_bytes(args: bytes) -> int:

@@ -1,6 +1,6 @@
 """Intake of PyTorch tensors on the CPU, and of those that have no plain memory."""
 
-import ctypes
+import types
 
 import numpy as np
 import pytest
@@ -11,25 +11,9 @@ from small_problem import CUM_M, N, assert_no_leak, expected, same_bits
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from groupgemm_fp8 import _arrays_torch, group_gemm_fp8_nt_groupwise  # noqa: E402
+from torch_problem import tensors_of, to_numpy  # noqa: E402
 
 OUT_DTYPES = ["bfloat16", "float16", "float32"]
-
-
-def to_torch(array):
-    if array.dtype.name.startswith("float8"):
-        return torch.from_numpy(array.view(np.uint8)).view(getattr(torch, array.dtype.name))
-    return torch.from_numpy(array)
-
-
-def to_numpy(tensor):
-    if tensor.dtype == torch.bfloat16:
-        bits = tensor.view(torch.uint16).numpy()
-        return bits.view(expected_dtype("bfloat16"))
-    return tensor.numpy()
-
-
-def expected_dtype(name):
-    return expected(small_problem.inputs(), name).dtype
 
 
 @pytest.fixture
@@ -39,14 +23,14 @@ def arrays():
 
 @pytest.fixture
 def tensors(arrays):
-    return {name: to_torch(array) for name, array in arrays.items()}
+    return tensors_of(arrays)
 
 
 @pytest.mark.parametrize("a_dtype", ["float8_e4m3fn", "float8_e5m2"])
 @pytest.mark.parametrize("b_dtype", ["float8_e4m3fn", "float8_e5m2"])
 def test_fp8_pairs(a_dtype, b_dtype):
     arrays = small_problem.inputs(a_dtype, b_dtype)
-    tensors = {name: to_torch(array) for name, array in arrays.items()}
+    tensors = tensors_of(arrays)
     out = group_gemm_fp8_nt_groupwise(**tensors)
     assert type(out) is torch.Tensor
     assert same_bits(to_numpy(out), expected(arrays))
@@ -214,15 +198,26 @@ def test_mixed_frameworks(arrays, tensors, mixed):
     assert isinstance(fresh, np.ndarray if mixed == "a" else torch.Tensor)
 
 
-def test_current_stream_function():
-    """The exchange table of this PyTorch, if it has one, is laid out as read."""
-    ask = _arrays_torch._current_work_stream(torch.Tensor)
-    if not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"):
-        assert ask is None
-        pytest.skip("this PyTorch has no DLPack exchange table")
-    handle = ctypes.c_void_p(17)
-    assert ask(1, 0, ctypes.byref(handle)) == 0  # the CPU has no stream
-    assert not handle.value
+@pytest.mark.parametrize("has_raw_stream", [True, False])
+def test_current_stream(monkeypatch, has_raw_stream):
+    """The handle comes from PyTorch's own function, or from the stream object without it."""
+    if has_raw_stream:
+        raw_stream = {0: 11, 1: 12}.__getitem__
+        monkeypatch.setattr(torch._C, "_cuda_getCurrentRawStream", raw_stream, raising=False)
+    else:
+        monkeypatch.delattr(torch._C, "_cuda_getCurrentRawStream", raising=False)
+        stream = {ordinal: types.SimpleNamespace(cuda_stream=11 + ordinal) for ordinal in (0, 1)}
+        monkeypatch.setattr(torch.cuda, "current_stream", stream.__getitem__)
+    _arrays_torch.stream_function.cache_clear()
+    assert [_arrays_torch.current_stream(None, ordinal) for ordinal in (0, 1)] == [11, 12]
+    _arrays_torch.stream_function.cache_clear()
+
+
+@pytest.mark.parametrize("handle, wanted", [(0, 0), (1, 0), (2, 2), (0x7F00, 0x7F00)])
+def test_allocation_for_a_stream(monkeypatch, handle, wanted):
+    monkeypatch.setattr(torch.cuda, "ExternalStream", lambda handle, device: (handle, device))
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: stream)
+    assert _arrays_torch.on_stream(3, handle) == (wanted, 3)
 
 
 def test_no_leak(tensors):
