@@ -1,0 +1,93 @@
+"""The Python examples: expert parallelism on the CPU, and FlashInfer's name for this function."""
+
+from pathlib import Path
+
+import pytest
+
+import small_problem
+from numeric.process import run_python
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "python" / "examples"
+SMALL = ("--columns", "128", "--inner", "256", "--tokens", "24")
+
+
+@pytest.mark.parametrize("num_ranks", [1, 3])
+def test_expert_parallel(num_ranks):
+    distributed = pytest.importorskip("torch.distributed", reason="PyTorch is not installed")
+    if not distributed.is_available() or not distributed.is_gloo_available():
+        pytest.skip("this PyTorch has no gloo")
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_ranks))
+    script = str(EXAMPLES / "expert_parallel.py")
+    variables = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    printed = run_python(*launcher, script, "--device", "cpu", *SMALL, **variables)
+    assert f"{num_ranks} ranks on cpu" in printed
+    assert "rows that differ from one process: 0" in printed
+
+
+FLASHINFER_CODE = """
+import numpy as np
+import small_problem
+import flashinfer
+from flashinfer.gemm import group_gemm_fp8_nt_groupwise
+
+arrays = small_problem.inputs()
+out = group_gemm_fp8_nt_groupwise(
+    *arrays.values(), scale_granularity_mnk=(1, 128, 128), scale_major_mode="MN", mma_sm=1,
+    out_dtype="float32",
+)
+assert flashinfer.gemm.group_gemm_fp8_nt_groupwise is group_gemm_fp8_nt_groupwise
+assert small_problem.same_bits(out, small_problem.expected(arrays, "float32"))
+def test_it(): pass
+print("ran", __name__)
+"""
+
+
+def test_flashinfer_name_runs_a_script(tmp_path):
+    script = tmp_path / "uses_flashinfer.py"
+    script.write_text(FLASHINFER_CODE)
+    assert run_python(str(EXAMPLES / "flashinfer_name.py"), str(script)) == "ran __main__"
+
+
+def test_flashinfer_name_runs_tests(tmp_path):
+    (tmp_path / "test_flashinfer_code.py").write_text(FLASHINFER_CODE)
+    shim = str(EXAMPLES / "flashinfer_name.py")
+    printed = run_python(shim, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path))
+    assert "1 passed" in printed
+
+
+STAND_IN = {
+    "__init__.py": "from .gemm import group_gemm_fp8_nt_groupwise, other\n",
+    "gemm/__init__.py": "from .gemm_base import group_gemm_fp8_nt_groupwise, other\n",
+    "gemm/gemm_base.py": "def group_gemm_fp8_nt_groupwise(): pass\ndef other(): return 5\n",
+}
+
+
+def test_flashinfer_name_replaces_only_the_function(tmp_path):
+    """Where FlashInfer is installed (here a package of that shape), the rest of it stays."""
+    for name, text in STAND_IN.items():
+        path = tmp_path / "flashinfer" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    program = (
+        f"import sys; sys.path[:0] = [{str(EXAMPLES)!r}, {str(tmp_path)!r}]\n"
+        "import flashinfer_name, groupgemm_fp8\n"
+        "flashinfer_name.install()\n"
+        "import flashinfer, flashinfer.gemm, flashinfer.gemm.gemm_base as base\n"
+        "ours = groupgemm_fp8.group_gemm_fp8_nt_groupwise\n"
+        "modules = (flashinfer, flashinfer.gemm, base)\n"
+        "print(all(module.group_gemm_fp8_nt_groupwise is ours for module in modules))\n"
+        "print(flashinfer.other(), flashinfer.gemm.other(), flashinfer.__file__)\n"
+    )
+    lines = run_python("-c", program).splitlines()
+    assert lines == ["True", f"5 5 {tmp_path / 'flashinfer' / '__init__.py'}"]
+
+
+def test_flashinfer_arguments_are_a_subset():
+    """FlashInfer's parameters, in its order."""
+    import inspect
+
+    from groupgemm_fp8 import group_gemm_fp8_nt_groupwise
+
+    names = [*small_problem.NAMES, "scale_granularity_mnk", "scale_major_mode", "mma_sm"]
+    names += ["out", "out_dtype"]
+    assert list(inspect.signature(group_gemm_fp8_nt_groupwise).parameters)[:10] == names
