@@ -6,7 +6,8 @@ _request reads every array argument through `readers`. A type's framework is fou
                      (negative views, gradients, tensors without memory)
     JAX              by __dlpack__: its other protocols fail for FP8
     NumPy            by __array_interface__: its DLPack refuses FP8
-    CuPy and others  by __cuda_array_interface__: CuPy's DLPack refuses or mislabels FP8
+    CuPy             by its attributes: its DLPack refuses or mislabels FP8
+    other CUDA       by __cuda_array_interface__
     everything else  by __dlpack__
 """
 
@@ -14,7 +15,7 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import _arrays_dlpack, _arrays_interface, _arrays_torch
+from . import _arrays_cupy, _arrays_dlpack, _arrays_interface, _arrays_torch
 from ._view import CPU, View
 
 
@@ -162,8 +163,11 @@ _TORCH = Framework(
 _TORCH_FAKE = Framework(_arrays_torch.refuse_fake, None, None)
 _NUMPY = Framework(_arrays_interface.read_numpy, None, _arrays_interface.empty_numpy)
 _CUDA = Framework(_arrays_interface.read_cuda, _arrays_interface.current_stream, None)
-_CUPY = _CUDA._replace(
-    empty=_arrays_interface.empty_cupy, on_stream=_arrays_interface.on_cupy_stream
+_CUPY = Framework(
+    _arrays_cupy.read,
+    _arrays_cupy.current_stream,
+    _arrays_cupy.empty,
+    on_stream=_arrays_cupy.on_stream,
 )
 _DLPACK = Framework(_arrays_dlpack.read, None, None)
 _JAX_TRACER = Framework(_refuse_tracer, None, None)

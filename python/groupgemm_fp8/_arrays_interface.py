@@ -1,9 +1,7 @@
-"""Arrays that describe themselves by an array interface: NumPy, CuPy and their like.
+"""Arrays that describe themselves by an array interface: NumPy's, and CUDA's.
 
 Called by _arrays. The interface's typestr cannot tell FP8 types apart, so x.dtype says the type.
 """
-
-import sys
 
 from ._dtypes import array_dtype_name
 from ._view import CPU, View, dense_strides
@@ -38,7 +36,7 @@ def _view(argument: str, x, address, readonly, byte_strides, device) -> View:
 
 
 def _ordinal(x) -> int:
-    """The CUDA ordinal of x, which the interface does not carry: CuPy's, ours, or 0."""
+    """The CUDA ordinal of x, which the interface does not carry: like CuPy's, ours, or 0."""
     ordinal = getattr(getattr(x, "device", None), "id", None)
     return getattr(x, "device_id", 0) if ordinal is None else ordinal
 
@@ -63,15 +61,6 @@ def empty_numpy(like, shape: tuple[int, ...], dtype: str, device: tuple[int, int
     import numpy
 
     return numpy.empty(shape, numpy_dtype(dtype))
-
-
-def empty_cupy(like, shape: tuple[int, ...], dtype: str, device: tuple[int, int]):
-    with like.device:
-        return sys.modules["cupy"].empty(shape, numpy_dtype(dtype))
-
-
-def on_cupy_stream(ordinal: int, handle: int):
-    return sys.modules["cupy"].cuda.ExternalStream(handle, ordinal)
 
 
 def empty_by_protocol(like, shape: tuple[int, ...], dtype: str, device: tuple[int, int]):

@@ -1,0 +1,162 @@
+"""Several GPUs: arrays on another device than the current one, threads, expert parallelism.
+
+Needs two CUDA devices and PyTorch; CuPy's part needs CuPy.
+"""
+
+import threading
+
+import pytest
+
+from framework_problem import Case, bits, exact_problem, host_arrays, options
+from numeric.compare import assert_exact
+from numeric.process import run_python
+from test_examples import EXAMPLES
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+if torch.cuda.device_count() < 2:
+    pytest.skip("PyTorch sees fewer than two CUDA devices", allow_module_level=True)
+
+import groupgemm_fp8.torch  # noqa: E402, F401  registers the operators
+from groupgemm_fp8 import group_gemm_fp8_nt_groupwise, supports  # noqa: E402
+from torch_problem import tensors_of, to_numpy  # noqa: E402
+
+operator = torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise
+CASE = Case((40, 0, 129, 1, 17), 200, 400, out_dtype="float32")
+
+
+@pytest.fixture(autouse=True)
+def device_zero_is_current():
+    torch.cuda.set_device(0)
+    yield
+    assert torch.cuda.current_device() == 0
+
+
+def call_on(device, problem):
+    call = {**tensors_of(host_arrays(problem), f"cuda:{device}"), **options(problem)}
+    torch.cuda.synchronize(device)
+    return {**call, "out_dtype": torch.float32}
+
+
+def assert_right(problem, out, device):
+    assert out.device == torch.device("cuda", device)
+    torch.cuda.synchronize(device)
+    assert_exact(problem, bits(to_numpy(out)))
+
+
+@pytest.mark.parametrize("function", [group_gemm_fp8_nt_groupwise, operator])
+@pytest.mark.parametrize("backend", ["sm90", "mma"])
+def test_other_device_than_the_current(function, backend):
+    """Both orders of the devices, so that each is the first of some kernel configuration."""
+    problem = exact_problem(CASE)
+    calls = [call_on(device, problem) for device in (1, 0, 1)]
+    for call in calls:
+        ok, reason = supports(backend, **call)
+        if not ok:
+            pytest.skip(reason)
+    outs = [function(**call, backend=backend) for call in calls]
+    for device, out in zip((1, 0, 1), outs, strict=True):
+        assert_right(problem, out, device)
+
+
+def first_call_on_device_one() -> None:
+    """A process whose first call runs on device 1 while device 0 is current."""
+    problem = exact_problem(CASE)
+    for device in (1, 0):
+        out = group_gemm_fp8_nt_groupwise(**call_on(device, problem))
+        assert_right(problem, out, device)
+        assert torch.cuda.current_device() == 0
+
+
+def test_first_call_of_the_process_on_device_one():
+    run_python("-c", "import test_multi_gpu as t; t.first_call_on_device_one()")
+
+
+@pytest.mark.parametrize("give", [lambda stream: stream, lambda stream: stream.cuda_stream])
+def test_streams_of_the_other_device(give):
+    problem = exact_problem(CASE)
+    call = call_on(1, problem)
+    stream = torch.cuda.Stream(device=1)
+    out = group_gemm_fp8_nt_groupwise(**call, stream=give(stream))
+    assert_right(problem, out, 1)
+    with torch.cuda.stream(stream):
+        torch.cuda.set_device(0)
+        out = group_gemm_fp8_nt_groupwise(**call)
+    assert_right(problem, out, 1)
+
+
+def test_graph_on_the_other_device():
+    problem = exact_problem(CASE)
+    call = call_on(1, problem)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.device(1), torch.cuda.graph(graph):
+        torch.cuda.set_device(0)
+        out = group_gemm_fp8_nt_groupwise(**call)
+        torch.cuda.set_device(1)
+    graph.replay()
+    assert_right(problem, out, 1)
+
+
+def test_compiled_on_the_other_device():
+    def function(call):
+        return group_gemm_fp8_nt_groupwise(**call) * 2 / 2
+
+    problem = exact_problem(CASE)
+    out = torch.compile(function, fullgraph=True)(call_on(1, problem))
+    assert_right(problem, out, 1)
+
+
+def test_two_threads():
+    """Two threads, one per device, give the bits that each gives alone."""
+    problems = [exact_problem(CASE), exact_problem(Case((300, 20), 520, 1024, out_dtype="float32"))]
+    results = [None, None]
+
+    def work(device):
+        call = call_on(device, problems[device])
+        for _ in range(200):
+            results[device] = group_gemm_fp8_nt_groupwise(**call)
+
+    threads = [threading.Thread(target=work, args=(device,)) for device in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for device in (0, 1):
+        assert_right(problems[device], results[device], device)
+
+
+@pytest.mark.parametrize("name", ["b", "a_scale", "b_scale", "m_indptr", "out"])
+def test_arrays_on_two_devices(name):
+    call = call_on(0, exact_problem(CASE))
+    call["out"] = torch.zeros(call["a"].shape[0], CASE.n, device="cuda:0")
+    group_gemm_fp8_nt_groupwise(**call)
+    call[name] = call[name].to("cuda:1")
+    with pytest.raises(ValueError, match=f"{name}: got an array on cuda:1, wanted cuda:0 like a"):
+        group_gemm_fp8_nt_groupwise(**call)
+
+
+def test_cupy():
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    from test_cupy_cuda import arrays_of
+
+    problem = exact_problem(CASE)
+    with cupy.cuda.Device(1):
+        call = arrays_of(problem)
+        stream = cupy.cuda.Stream(non_blocking=True)
+        cupy.cuda.Device().synchronize()
+    for argument in (None, stream):
+        out = group_gemm_fp8_nt_groupwise(
+            **call, **options(problem), out_dtype="float32", stream=argument
+        )
+        assert out.device.id == 1
+        assert cupy.cuda.runtime.getDevice() == 0
+        with cupy.cuda.Device(1) as device:
+            device.synchronize()
+            assert_exact(problem, bits(out.get()))
+
+
+def test_expert_parallel():
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    script = str(EXAMPLES / "expert_parallel.py")
+    printed = run_python(*launcher, script, "--device", "cuda", OMP_NUM_THREADS="1")
+    assert "2 ranks on cuda" in printed
+    assert "rows that differ from one process: 0" in printed
