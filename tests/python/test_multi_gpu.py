@@ -44,16 +44,16 @@ def assert_right(problem, out, device):
 
 
 @pytest.mark.parametrize("function", [group_gemm_fp8_nt_groupwise, operator])
-@pytest.mark.parametrize("backend", ["sm90", "mma"])
-def test_other_device_than_the_current(function, backend):
+@pytest.mark.parametrize("backend_name", ["sm90", "mma"])
+def test_other_device_than_the_current(function, backend_name):
     """Both orders of the devices, so that each is the first of some kernel configuration."""
     problem = exact_problem(CASE)
     calls = [call_on(device, problem) for device in (1, 0, 1)]
     for call in calls:
-        ok, reason = supports(backend, **call)
+        ok, reason = supports(backend_name, **call)
         if not ok:
             pytest.skip(reason)
-    outs = [function(**call, backend=backend) for call in calls]
+    outs = [function(**call, backend=backend_name) for call in calls]
     for device, out in zip((1, 0, 1), outs, strict=True):
         assert_right(problem, out, device)
 
@@ -87,8 +87,8 @@ def test_streams_of_the_other_device(give):
 def test_graph_on_the_other_device():
     problem = exact_problem(CASE)
     call = call_on(1, problem)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.device(1), torch.cuda.graph(graph):
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device=1)
+    with torch.cuda.device(1), torch.cuda.graph(graph, stream=stream):
         torch.cuda.set_device(0)
         out = group_gemm_fp8_nt_groupwise(**call)
         torch.cuda.set_device(1)
