@@ -74,69 +74,29 @@ def remember(tensors, options, scale_major_mode, out, out_dtype, request) -> Non
 
 
 def attempt(
-    a,
-    b,
-    a_scale,
-    b_scale,
-    m_indptr,
-    granularity,
-    scale_major_mode,
-    mma_sm,
-    out,
-    out_dtype,
-    a_fp8,
-    b_fp8,
-    backend,
-    stream,
+    a, b, a_scale, b_scale, m_indptr, options, scale_major_mode, out, out_dtype, stream
 ) -> tuple | None:
     """The call, if it is a known one: packed arguments, stream, device and `out`.
 
-    `stream` is a handle, or None for the current stream. Options are compared by identity: an
-    equal value of another type, True for 1, is not the one that was checked.
+    `stream` is a handle, or None for the current stream.
     """
     try:
         known = _known.get((b.shape, scale_major_mode, out_dtype if out is None else out.dtype))
-        if known is None:
+        if known is None or not _has_options(known, options):
             return None
-        cum_m, k = a.shape
-        a_row_stride, a_inner_stride = a.stride()
-        a_scale_stride, a_scale_inner_stride = a_scale.stride()
-        m_blocks, k_blocks = -(-cum_m // known.rows_per_scale), known.k_blocks
-        blocks = (k_blocks, m_blocks) if known.mn_major else (m_blocks, k_blocks)
-        if not (
-            k == known.k
-            and a_row_stride > 0
-            and a_inner_stride == 1
-            and a_scale.shape == blocks
-            and a_scale_stride > 0
-            and a_scale_inner_stride == 1
-            and (a.dtype, b.dtype, a_scale.dtype, b_scale.dtype, m_indptr.dtype) == known.dtypes
-            and (a.device, b.device, a_scale.device, b_scale.device, m_indptr.device)
-            == known.devices
-            and (b.stride(), b_scale.shape, b_scale.stride(), m_indptr.shape, m_indptr.stride())
-            == known.layouts
-            and mma_sm is known.mma_sm
-            and a_fp8 is known.a_fp8
-            and b_fp8 is known.b_fp8
-            and backend == known.backend
-            and (granularity is known.granularity or _same_integers(granularity, known.granularity))
-            and not a_scale.is_neg()
-            and not b_scale.is_neg()
-        ):
+        rows = _checked_rows(known, a, b, a_scale, b_scale, m_indptr)
+        if rows is None:
             return None
-        if (
-            a.requires_grad or b.requires_grad or a_scale.requires_grad or b_scale.requires_grad
-        ) and known.is_grad_enabled():
-            return None
-        if out is None:
-            if stream is not None and not known.on_cpu:
-                return None  # its memory belongs to another stream
+        cum_m, a_row_stride, a_scale_stride = rows
+        if out is not None:
+            out_row_stride = _checked_row_stride(known, out, out_dtype, cum_m)
+            known.increment_version(out)
+        elif stream is None or known.on_cpu:
             out = known.empty((cum_m, known.n), dtype=known.out_dtype, device=known.device)
             out_row_stride = known.n
         else:
-            out_row_stride = _row_stride(known, out, out_dtype, cum_m)
-            known.increment_version(out)
-        pointers = (
+            return None  # the memory of `out` belongs to another stream
+        addresses = (
             a.data_ptr(),
             b.data_ptr(),
             a_scale.data_ptr(),
@@ -150,32 +110,72 @@ def attempt(
             stream = known.current_stream(known.ordinal)
     except (AttributeError, RuntimeError, TypeError, ValueError):
         return None  # no tensor, or one without plain memory
-    if 0 in pointers or not out_row_stride:
+    if 0 in addresses or not out_row_stride:
         return None
     head = _HEAD.pack(
         _ffi.ARGS.size,
-        *pointers,
+        *addresses,
         cum_m,
         known.n,
-        k,
+        known.k,
         known.batch_size,
-        # One row has no stride: 0 is dense.
-        a_row_stride if cum_m != 1 else 0,
+        a_row_stride,
         known.b_row_stride,
         known.b_group_stride,
-        out_row_stride if cum_m != 1 else 0,
-        a_scale_stride if blocks[0] != 1 else 0,
+        out_row_stride if cum_m != 1 else 0,  # one row has no stride: 0 is dense
+        a_scale_stride,
         known.b_scale_stride,
         known.b_scale_group_stride,
     )
     return head + known.codes, stream, known.view_device, out
 
 
-def _same_integers(got, wanted: tuple) -> bool:
-    return got == wanted and all(type(size) is int for size in got)
+def _has_options(known: _Known, options) -> bool:
+    """By identity: an equal value of another type, True for 1, is not the one that was checked."""
+    granularity, mma_sm, a_fp8, b_fp8, backend = options
+    if not (
+        mma_sm is known.mma_sm
+        and a_fp8 is known.a_fp8
+        and b_fp8 is known.b_fp8
+        and backend == known.backend
+    ):
+        return False
+    if granularity is known.granularity:
+        return True
+    return granularity == known.granularity and all(type(size) is int for size in granularity)
 
 
-def _row_stride(known: _Known, out, out_dtype, cum_m: int) -> int:
+def _checked_rows(known: _Known, a, b, a_scale, b_scale, m_indptr) -> tuple | None:
+    """cum_m and the strides of a and a_scale, if the inputs are as known but for cum_m."""
+    cum_m, k = a.shape
+    a_row_stride, a_inner_stride = a.stride()
+    a_scale_stride, a_scale_inner_stride = a_scale.stride()
+    m_blocks, k_blocks = -(-cum_m // known.rows_per_scale), known.k_blocks
+    blocks = (k_blocks, m_blocks) if known.mn_major else (m_blocks, k_blocks)
+    if not (
+        k == known.k
+        and a_row_stride > 0
+        and a_inner_stride == 1
+        and a_scale.shape == blocks
+        and a_scale_stride > 0
+        and a_scale_inner_stride == 1
+        and (a.dtype, b.dtype, a_scale.dtype, b_scale.dtype, m_indptr.dtype) == known.dtypes
+        and (a.device, b.device, a_scale.device, b_scale.device, m_indptr.device) == known.devices
+        and (b.stride(), b_scale.shape, b_scale.stride(), m_indptr.shape, m_indptr.stride())
+        == known.layouts
+        and not a_scale.is_neg()
+        and not b_scale.is_neg()
+    ):
+        return None
+    if (
+        a.requires_grad or b.requires_grad or a_scale.requires_grad or b_scale.requires_grad
+    ) and known.is_grad_enabled():
+        return None
+    # One row has no stride: 0 is dense.
+    return cum_m, a_row_stride if cum_m != 1 else 0, a_scale_stride if blocks[0] != 1 else 0
+
+
+def _checked_row_stride(known: _Known, out, out_dtype, cum_m: int) -> int:
     """The row stride of a given `out`, 0 if the long way has to judge it."""
     row_stride, inner_stride = out.stride()
     fits = (

@@ -154,22 +154,9 @@ def group_gemm_fp8_nt_groupwise(
         )
     handle = None if stream is None else _streams.handle_of(stream)
     if plain:
-        known = _call_torch.attempt(
-            a,
-            b,
-            a_scale,
-            b_scale,
-            m_indptr,
-            scale_granularity_mnk,
-            scale_major_mode,
-            mma_sm,
-            out,
-            out_dtype,
-            a_dtype,
-            b_dtype,
-            backend,
-            handle,
-        )
+        tensors = (a, b, a_scale, b_scale, m_indptr)
+        options = (scale_granularity_mnk, mma_sm, a_dtype, b_dtype, backend)
+        known = _call_torch.attempt(*tensors, options, scale_major_mode, out, out_dtype, handle)
         if known is not None:
             args, handle, device, out = known
             _run(a, args, device, handle)
@@ -196,8 +183,6 @@ def group_gemm_fp8_nt_groupwise(
     space = None if workspace is None else (request.workspace, request.workspace_bytes)
     _run(a, request.args, request.device, request.stream, space)
     if plain:
-        tensors = (a, b, a_scale, b_scale, m_indptr)
-        options = (scale_granularity_mnk, mma_sm, a_dtype, b_dtype, backend)
         _call_torch.remember(tensors, options, scale_major_mode, out, out_dtype, request)
     if out is None:
         return _arrays.finish(a, request.out)

@@ -1,5 +1,6 @@
 """Intake through DLPack capsules and CUDA array interfaces of every kind, and CUDA streams."""
 
+import contextlib
 import ctypes
 import types
 
@@ -9,7 +10,7 @@ import pytest
 
 import small_problem
 from dlpack_producer import CudaInterface, Producer
-from groupgemm_fp8 import _request, _streams, group_gemm_fp8_nt_groupwise
+from groupgemm_fp8 import _arrays, _request, _streams, group_gemm_fp8_nt_groupwise
 from groupgemm_fp8._arrays import readers
 from small_problem import CUM_M, N, expected, same_bits
 
@@ -142,6 +143,28 @@ def test_fresh_out_by_protocol():
     assert made == [((CUM_M, N), "float16", 3)]
     assert type(request.out) is Allocating
     assert request.device == (2, 3)
+
+
+@pytest.mark.parametrize("stream, wanted", [(None, None), (0, 0), (9, 9)])
+def test_fresh_out_is_made_for_an_explicit_stream(monkeypatch, stream, wanted):
+    """The allocator serves the call's stream while it makes the output."""
+    serving, served = [], []
+
+    @contextlib.contextmanager
+    def on_stream(ordinal, handle):
+        serving.append((ordinal, handle))
+        yield
+        serving.pop()
+
+    def empty(like, shape, dtype, device):
+        served.extend(serving)
+        return CudaInterface(dtype, shape, ordinal=device[1])
+
+    framework = _arrays.framework_of(CudaInterface)._replace(empty=empty, on_stream=on_stream)
+    monkeypatch.setattr(_arrays, "framework_of", lambda kind: framework)
+    call = cuda_problem(ordinal=3, stream=77)
+    _request.build(**call, out_dtype="float16", stream=stream, allocate=True)
+    assert served == ([] if wanted is None else [(3, wanted)])
 
 
 @pytest.mark.parametrize("stream, handle", [(None, 0), (1, 1), (2, 2), (0x7F00, 0x7F00)])

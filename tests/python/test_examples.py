@@ -91,3 +91,13 @@ def test_flashinfer_arguments_are_a_subset():
     names = [*small_problem.NAMES, "scale_granularity_mnk", "scale_major_mode", "mma_sm"]
     names += ["out", "out_dtype"]
     assert list(inspect.signature(group_gemm_fp8_nt_groupwise).parameters)[:10] == names
+
+
+def test_host_overhead_benchmark():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    script = EXAMPLES.parent / "benchmarks" / "host_overhead.py"
+    printed = run_python(str(script), "--device", "cpu", "--seconds", "0.01")
+    for name in ("plain call, new output", "operator, out=", "numpy: plain call, out="):
+        line = next(line for line in printed.splitlines() if line.startswith(name))
+        assert float(line.split()[-2]) > 0
+    assert "torch._scaled_grouped_mm: not measured: it runs on CUDA alone" in printed
