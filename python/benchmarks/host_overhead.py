@@ -57,7 +57,7 @@ def torch_contenders(arrays, device: str) -> dict:
             lambda: groupgemm_fp8.torch.group_gemm_fp8_nt_groupwise(*call)
         ),
         "torch.empty of the output": (
-            lambda: torch.empty((a.shape[0], N), dtype=torch.bfloat16, device=device)
+            lambda: torch.empty(a.shape[0], N, dtype=torch.bfloat16, device=device)
         ),
         "torch add_ in place": lambda: out.add_(1),
     }

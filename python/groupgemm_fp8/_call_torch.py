@@ -92,7 +92,8 @@ def attempt(
             out_row_stride = _checked_row_stride(known, out, out_dtype, cum_m)
             known.increment_version(out)
         elif stream is None or known.on_cpu:
-            out = known.empty((cum_m, known.n), dtype=known.out_dtype, device=known.device)
+            # Sizes one by one: PyTorch reads a tuple more slowly.
+            out = known.empty(cum_m, known.n, dtype=known.out_dtype, device=known.device)
             out_row_stride = known.n
         else:
             return None  # the memory of `out` belongs to another stream
