@@ -124,6 +124,10 @@ FUNCTIONS = {
     "ggfp8_backend_supports": (c_int32, (c_char_p, _ARGS_POINTER)),
     "ggfp8_device_count": (c_int32, (c_int32, ctypes.POINTER(c_int32))),
     "ggfp8_device_query": (c_int32, (c_int32, c_int32, ctypes.POINTER(DeviceInfo))),
+    "ggfp8_xla_ffi_cpu": (c_void_p, (c_void_p,)),
+    "ggfp8_xla_ffi_cpu_validate": (c_void_p, (c_void_p,)),
+    "ggfp8_xla_ffi_cuda": (c_void_p, (c_void_p,)),
+    "ggfp8_xla_ffi_cuda_validate": (c_void_p, (c_void_p,)),
 }
 
 

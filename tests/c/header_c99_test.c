@@ -139,6 +139,33 @@ static void test_devices(void) {
   EXPECT(count == 0);
 }
 
+/* A call frame starts with its size and an extension; this one asks for nothing but metadata. */
+static void test_xla_handlers_tell_their_version(void) {
+  void* (*const handlers[])(void*) = {ggfp8_xla_ffi_cpu, ggfp8_xla_ffi_cpu_validate,
+                                      ggfp8_xla_ffi_cuda, ggfp8_xla_ffi_cuda_validate};
+  size_t idx;
+  for (idx = 0; idx < sizeof handlers / sizeof handlers[0]; ++idx) {
+    struct {
+      size_t size, version_size;
+      void* version_extensions;
+      int major, minor;
+      uint32_t traits;
+    } metadata = {0, 0, NULL, -1, -1, 7};
+    struct {
+      size_t size;
+      int32_t type;
+      void* next;
+      void* metadata;
+    } extension = {sizeof extension, 1, NULL, NULL};
+    void* frame[32] = {NULL};
+    extension.metadata = &metadata;
+    frame[1] = &extension;
+    EXPECT(handlers[idx](frame) == NULL);
+    EXPECT(metadata.major == 0 && metadata.minor == 1);
+    EXPECT(metadata.traits == (idx == 2 ? 1u : 0u));
+  }
+}
+
 int main(void) {
   EXPECT(ggfp8_last_error()[0] == '\0');
   test_init_macro_is_all_defaults();
@@ -147,5 +174,6 @@ int main(void) {
   test_errors_leave_out_untouched();
   test_backends();
   test_devices();
+  test_xla_handlers_tell_their_version();
   return num_failures;
 }

@@ -49,6 +49,7 @@ RULES = [
         ],
         [STD],
     ),
+    ("xla/*", [PUBLIC, "core/*", "xla/xla_*"], [STD]),
     ("backends/cpu/*", [PUBLIC, "core/*", "select/backend.h", OWN], [STD, SYSTEM]),
     ("backends/*/*_config.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_params.*", ["core/*", *OWN_PURE], [STD, re.escape("cuda.h")]),

@@ -66,6 +66,8 @@ class PlantedTest(unittest.TestCase):
             ("core/math.h", '"select/select.h"'),
             ("select/select.cpp", "<cuda_runtime.h>"),
             ("api/route.cpp", '"backends/mma/mma_config.h"'),
+            ("xla/xla_handler.cpp", '"api/route.h"'),
+            ("xla/xla_abi.h", '"xla/ffi/api/c_api.h"'),
             ("backends/mma/mma_kernel.cuh", '"groupgemm_fp8/groupgemm_fp8.h"'),
             ("backends/mma/mma_kernel.cuh", '"backends/cpu/cpu_gemm.h"'),
             ("backends/sm90/sm90_heuristics.cpp", '"ptx/wgmma.cuh"'),

@@ -1,0 +1,237 @@
+// The handlers of XLA, called with call frames as XLA makes them: results, metadata, the device and
+// stream they ask for, and what they say to frames that would lead behind an array's end.
+#include <array>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "check.h"
+#include "groupgemm_fp8/groupgemm_fp8.h"
+#include "xla/xla_abi.h"
+
+namespace {
+
+using namespace ggfp8::xla;
+
+constexpr int64_t kRows = 6;
+constexpr int64_t kN = 16;
+constexpr int64_t kK = 128;
+
+// What XLA got from the last handler, in place of its Error.
+struct Reported {
+  std::string message;
+  ErrorCode code;
+} reported;
+
+Error* create_error(CreateErrorArgs* args) {
+  reported = {args->message, args->code};
+  return reinterpret_cast<Error*>(&reported);
+}
+
+Error* get_stream(GetStreamArgs* args) {
+  CHECK_EQ(args->struct_size, sizeof *args);
+  args->stream = nullptr;
+  return nullptr;
+}
+
+Error* get_device_ordinal(GetDeviceOrdinalArgs* args) {
+  CHECK_EQ(args->struct_size, sizeof *args);
+  args->device_ordinal = 99;
+  return nullptr;
+}
+
+// A frame with its own memory. a and b are ones and twos, so that row r is 256 * a_scale[r].
+struct Frame {
+  std::vector<uint8_t> a = std::vector<uint8_t>(kRows * kK, 0x38);
+  std::vector<uint8_t> b = std::vector<uint8_t>(2 * kN * kK, 0x40);
+  std::vector<float> a_scale = {1, 2, 4, 8, 16, 32};
+  std::vector<float> b_scale = {1, 1};
+  std::vector<int32_t> m_indptr = {0, 2, 6};
+  std::vector<float> out = std::vector<float>(kRows * kN, -1);
+  std::vector<uint8_t> workspace = std::vector<uint8_t>(1024);
+
+  std::vector<std::vector<int64_t>> dims = {{kRows, kK}, {2, kN, kK}, {1, kRows}, {2, 1, 1},
+                                            {3},         {kRows, kN}, {1024}};
+  std::array<Buffer, 7> buffers = {
+      buffer(DataType::kFloat8E4m3fn, a.data()),  buffer(DataType::kFloat8E4m3fn, b.data()),
+      buffer(DataType::kFloat32, a_scale.data()), buffer(DataType::kFloat32, b_scale.data()),
+      buffer(DataType::kInt32, m_indptr.data()),  buffer(DataType::kFloat32, out.data()),
+      buffer(DataType::kUint8, workspace.data())};
+  std::array<void*, 7> pointers;
+  std::array<ValueType, 7> types;
+
+  std::vector<std::pair<ByteSpan, int32_t>> integers;
+  std::string backend;
+  Api api = {};
+  CallFrame frame = {};
+
+  Frame() {
+    types.fill(ValueType::kBuffer);
+    api.struct_size = sizeof api;
+    api.create_error = create_error;
+    api.get_stream = get_stream;
+    api.get_device_ordinal = get_device_ordinal;
+    frame.struct_size = sizeof frame;
+    frame.api = &api;
+    frame.arguments = {sizeof(Values), nullptr, 5, types.data(), pointers.data()};
+    frame.results = {sizeof(Values), nullptr, 1, types.data(), pointers.data() + 5};
+  }
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
+
+  static Buffer buffer(DataType dtype, void* data) {
+    return {sizeof(Buffer), nullptr, dtype, data, 0, nullptr};
+  }
+
+  // Calls a handler; the message of its error, or "" without one.
+  std::string call(void* (*handler)(void*)) {
+    for (size_t i = 0; i < buffers.size(); ++i) {
+      buffers[i].rank = static_cast<int64_t>(dims[i].size());
+      buffers[i].dims = dims[i].data();
+      pointers[i] = &buffers[i];
+    }
+    std::vector<Scalar> scalars;
+    for (auto& [name, value] : integers) scalars.push_back({DataType::kInt32, &value});
+    const ByteSpan backend_span = {backend.data(), backend.size()};
+    ByteSpan backend_name = {"backend", 7};
+    std::vector<ByteSpan*> names = {&backend_name};
+    std::vector<AttributeType> attribute_types = {AttributeType::kString};
+    std::vector<void*> values = {const_cast<ByteSpan*>(&backend_span)};
+    for (size_t i = 0; i < integers.size(); ++i) {
+      names.push_back(&integers[i].first);
+      attribute_types.push_back(AttributeType::kScalar);
+      values.push_back(&scalars[i]);
+    }
+    frame.attributes = {sizeof(Attributes),     nullptr,      static_cast<int64_t>(values.size()),
+                        attribute_types.data(), names.data(), values.data()};
+    return handler(&frame) == nullptr ? "" : reported.message;
+  }
+
+  bool out_is(float factor) const {
+    for (size_t i = 0; i < out.size(); ++i) {
+      if (out[i] != factor * a_scale[i / kN]) return false;
+    }
+    return true;
+  }
+};
+
+bool contains(const std::string& text, const char* part) {
+  const bool ok = text.find(part) != std::string::npos;
+  if (!ok) std::cerr << "  message: " << text << "\n";
+  return ok;
+}
+
+void test_result() {
+  Frame call;
+  CHECK(call.call(ggfp8_xla_ffi_cpu).empty());
+  CHECK(call.out_is(256));
+  Frame with_workspace;
+  with_workspace.frame.results.size = 2;
+  CHECK(with_workspace.call(ggfp8_xla_ffi_cpu_validate).empty());
+  CHECK(with_workspace.out_is(256));
+}
+
+void test_attributes() {
+  Frame call;
+  call.integers = {{{"mma_sm", 6}, 2}, {{"scale_granularity_k", 19}, 64}, {{"scale_major", 11}, 2}};
+  call.backend = "cpu";
+  call.a_scale.resize(12);
+  for (size_t i = 0; i < 12; ++i) call.a_scale[i] = static_cast<float>(1 + i / 2);
+  call.b_scale = {1, 3, 1, 3};
+  call.buffers[2].data = call.a_scale.data();
+  call.buffers[3].data = call.b_scale.data();
+  call.dims[2] = {kRows, 2};
+  call.dims[3] = {2, 1, 2};
+  CHECK(call.call(ggfp8_xla_ffi_cpu).empty());
+  CHECK_EQ(call.out[0], 128.0f * (1 + 3));
+  CHECK_EQ(call.out[5 * kN], 128.0f * 6 * (1 + 3));
+}
+
+void test_metadata() {
+  const std::pair<void* (*)(void*), uint32_t> traits[] = {
+      {ggfp8_xla_ffi_cpu, 0},
+      {ggfp8_xla_ffi_cpu_validate, 0},
+      {ggfp8_xla_ffi_cuda, kTraitCommandBufferCompatible},
+      {ggfp8_xla_ffi_cuda_validate, 0}};
+  for (const auto& [handler, wanted] : traits) {
+    Metadata metadata = {sizeof metadata, {}, 77};
+    MetadataExtension extension = {{sizeof extension, ExtensionType::kMetadata, nullptr},
+                                   &metadata};
+    CallFrame frame = {};
+    frame.extensions = &extension.base;
+    CHECK(handler(&frame) == nullptr);
+    CHECK_EQ(metadata.traits, wanted);
+    CHECK_EQ(metadata.api_version.major, 0);
+    CHECK_EQ(metadata.api_version.minor, 1);
+  }
+}
+
+void test_validation() {
+  Frame call;
+  call.m_indptr[1] = 7;
+  CHECK(contains(call.call(ggfp8_xla_ffi_cpu_validate), "m_indptr[1]: got 7"));
+  CHECK(reported.code == ErrorCode::kInvalidArgument);
+  CHECK_EQ(call.out[0], -1.0f);
+}
+
+// Every array with a wrong type, rank or size is refused by name, and out is untouched.
+void test_wrong_arrays() {
+  const char* names[] = {"a", "b", "a_scale", "b_scale", "m_indptr", "out"};
+  for (size_t i = 0; i < 6; ++i) {
+    Frame dtype, rank, size;
+    dtype.buffers[i].dtype = DataType::kUint8;
+    rank.dims[i].push_back(1);
+    size.dims[i].back() += 16;
+    for (Frame* call : {&dtype, &rank, &size}) {
+      const std::string message = call->call(ggfp8_xla_ffi_cpu);
+      // The shape of a is the measure of the others.
+      CHECK(contains(message, call == &size && i == 0 ? "b: got shape" : names[i]));
+      CHECK(contains(message, "wanted"));
+      CHECK_EQ(call->out[0], -1.0f);
+    }
+  }
+}
+
+void test_wrong_frames() {
+  Frame count;
+  count.frame.arguments.size = 4;
+  CHECK(contains(count.call(ggfp8_xla_ffi_cpu), "call: got 4 arguments and 1 results"));
+  Frame type;
+  type.types[3] = static_cast<ValueType>(5);
+  CHECK(contains(type.call(ggfp8_xla_ffi_cpu), "call: got a value of type 5"));
+  Frame attribute;
+  attribute.integers = {{{"mma", 3}, 1}};
+  CHECK(contains(attribute.call(ggfp8_xla_ffi_cpu), "mma: got an attribute"));
+  Frame granularity;
+  granularity.integers = {{{"scale_granularity_m", 19}, -1}};
+  granularity.dims[2] = {1, 0};
+  CHECK(contains(granularity.call(ggfp8_xla_ffi_cpu), "scale_granularity_mnk: got (-1"));
+  Frame backend;
+  backend.backend = std::string(64, 'x');
+  CHECK(contains(backend.call(ggfp8_xla_ffi_cpu), "backend: got another type or a long text"));
+  backend.backend = "none";
+  CHECK(contains(backend.call(ggfp8_xla_ffi_cpu), "backend: got \"none\""));
+  CHECK(reported.code == ErrorCode::kUnimplemented);
+}
+
+void test_cuda() {
+  Frame call;  // this test is linked without CUDA
+  CHECK(!call.call(ggfp8_xla_ffi_cuda).empty());
+  CHECK(reported.code == ErrorCode::kUnavailable);
+  call.api.struct_size = offsetof(Api, get_device_ordinal);
+  CHECK(contains(call.call(ggfp8_xla_ffi_cuda), "jaxlib: got XLA FFI version"));
+}
+
+}  // namespace
+
+int main() {
+  test_result();
+  test_attributes();
+  test_metadata();
+  test_validation();
+  test_wrong_arrays();
+  test_wrong_frames();
+  test_cuda();
+  return check::report();
+}
