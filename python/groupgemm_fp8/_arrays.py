@@ -132,8 +132,8 @@ def _refuse(argument: str, x, stream_of) -> View:
 
 def _refuse_tracer(argument: str, x, stream_of) -> View:
     raise TypeError(
-        f"{argument}: got a value that JAX is tracing, wanted an array with memory; "
-        "call outside of jax.jit and other transforms"
+        f"{argument}: got a value that JAX is tracing, wanted an array with memory; inside "
+        "jax.jit and other transforms call groupgemm_fp8.jax.group_gemm_fp8_nt_groupwise"
     )
 
 
@@ -141,8 +141,9 @@ def _empty_jax(like, shape, dtype, device):
     """A NumPy array to write to, for JAX on the CPU: outside of XLA nothing makes JAX arrays."""
     if device != CPU:
         raise TypeError(
-            "out: JAX cannot allocate it on CUDA outside of XLA; pass a writable array of "
-            "another framework as out, for example a torch or CuPy array"
+            "out: JAX cannot allocate it on CUDA outside of XLA; call "
+            "groupgemm_fp8.jax.group_gemm_fp8_nt_groupwise, or pass a writable array of another "
+            "framework as out, for example a torch or CuPy array"
         )
     return _arrays_interface.empty_numpy(like, shape, dtype, device)
 

@@ -77,7 +77,7 @@ def test_traced(jax_arrays):
     def call(a):
         return group_gemm_fp8_nt_groupwise(**{**jax_arrays, "a": a})
 
-    with pytest.raises(TypeError, match="a: got a value that JAX is tracing"):
+    with pytest.raises(TypeError, match="a: got a value that JAX is tracing.*groupgemm_fp8.jax"):
         jax.jit(call)(jax_arrays["a"])
 
 
