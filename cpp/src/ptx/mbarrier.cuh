@@ -47,33 +47,43 @@ __device__ __forceinline__ void mbarrier_init_fence() {
 
 #endif
 
+// Whether the phase of this parity is complete; with acquire semantics if it is.
+__device__ __forceinline__ bool mbarrier_test(uint32_t barrier, uint32_t parity) {
+  uint32_t complete;
+  asm volatile(
+      "{\n"
+      ".reg .pred done;\n"
+      "mbarrier.test_wait.parity.shared.b64 done, [%1], %2;\n"
+      "selp.u32 %0, 1, 0, done;\n"
+      "}"
+      : "=r"(complete)
+      : "r"(barrier), "r"(parity)
+      : "memory");
+  return complete != 0;
+}
+
 // Waits, with acquire semantics, until the phase of this parity is complete. A barrier that was
 // just initialised counts as having completed the phase of parity 1.
 __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity) {
+#if __CUDA_ARCH__ >= 900
+  // The hint lets the hardware suspend the thread rather than have it ask again and again.
+  constexpr uint32_t kHintNanoseconds = 10'000'000;
   uint32_t complete = 0;
   while (complete == 0) {
-#if __CUDA_ARCH__ >= 900
     asm volatile(
         "{\n"
         ".reg .pred done;\n"
-        "mbarrier.try_wait.parity.shared.b64 done, [%1], %2;\n"
+        "mbarrier.try_wait.parity.shared.b64 done, [%1], %2, %3;\n"
         "selp.u32 %0, 1, 0, done;\n"
         "}"
         : "=r"(complete)
-        : "r"(barrier), "r"(parity)
+        : "r"(barrier), "r"(parity), "r"(kHintNanoseconds)
         : "memory");
-#else
-    asm volatile(
-        "{\n"
-        ".reg .pred done;\n"
-        "mbarrier.test_wait.parity.shared.b64 done, [%1], %2;\n"
-        "selp.u32 %0, 1, 0, done;\n"
-        "}"
-        : "=r"(complete)
-        : "r"(barrier), "r"(parity)
-        : "memory");
-#endif
   }
+#else
+  while (!mbarrier_test(barrier, parity)) {
+  }
+#endif
 }
 
 }  // namespace ggfp8::ptx

@@ -24,6 +24,18 @@ __device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, 
       : "memory");
 }
 
+// The same box, into the shared memory of every CTA of the cluster whose rank's bit is set, at the
+// same address each; its bytes complete on the barrier at the same address of each.
+__device__ __forceinline__ void tma_load_multicast(uint32_t smem, const CUtensorMap& map,
+                                                   uint32_t barrier, int32_t x, int32_t y,
+                                                   uint16_t ranks) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes"
+      ".multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(smem),
+      "l"(&map), "r"(barrier), "r"(x), "r"(y), "h"(ranks)
+      : "memory");
+}
+
 // The box at element `x` of row `y` of matrix `z`.
 __device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, uint32_t barrier,
                                          int32_t x, int32_t y, int32_t z) {

@@ -13,11 +13,12 @@
 namespace ggfp8::ptx {
 
 // Descriptor of a K-major tile in the 128-byte swizzle: groups of eight rows lie 1024 bytes apart.
+// Addresses of shared memory have fewer than the 18 bits that a descriptor holds.
 __device__ __forceinline__ uint64_t wgmma_descriptor(uint32_t smem) {
   constexpr uint64_t kSwizzle128 = uint64_t{1} << 62;
   constexpr uint64_t kGroupStride = uint64_t{1024 >> 4} << 32;
   constexpr uint64_t kUnusedStride = uint64_t{1} << 16;
-  return kSwizzle128 | kGroupStride | kUnusedStride | ((smem & 0x3FFFFu) >> 4);
+  return kSwizzle128 | kGroupStride | kUnusedStride | (smem >> 4);
 }
 
 // Orders register and shared-memory accesses before the first wgmma of a batch.
