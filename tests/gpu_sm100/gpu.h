@@ -19,9 +19,9 @@ inline void require(cudaError_t error, const char* what) {
 }
 
 // Exit status 77 marks a skipped test.
+// Also makes the device's context current, which the driver's own functions ask for.
 inline void skip_without_device() {
-  int count = 0;
-  if (cudaGetDeviceCount(&count) == cudaSuccess && count > 0) return;
+  if (cudaSetDevice(0) == cudaSuccess) return;
   std::fprintf(stderr, "skipped: there is no CUDA device\n");
   std::exit(77);
 }
