@@ -21,17 +21,24 @@ struct Case {
   int num_ctas;
 };
 
-// Many tiles fill every SM; few tiles get one CTA each.
+// Many tiles fill every SM; few tiles get one CTA each, or one cluster of two. Groups of more than
+// 128 rows take the large tile that fits their rows and the waves of clusters better.
 constexpr Case kCases[] = {
     {1, 8, 1, "tile 16x128, swapped", 1},
     {16, 4096, 1, "tile 16x128, swapped", 64},
     {4096, 4096, 256, "tile 16x128, swapped", 132},
     {17, 4096, 1, "tile 32x128, swapped", 32},
     {64 * 32, 4096, 32, "tile 64x128, swapped", 132},
-    {65, 128, 1, "tile 128x128", 1},
+    {65, 128, 1, "tile 128x128", 2},
     {128 * 32, 4096, 32, "tile 128x128", 132},
-    {129, 256, 1, "tile 256x128", 2},
-    {4096 * 8, 7168, 8, "tile 256x128", 132},
+    {129, 384, 1, "tile 192x128", 4},
+    {192 * 32, 4096, 32, "tile 192x128", 132},
+    {193, 256, 1, "tile 192x128", 4},
+    {193 * 64, 4096, 64, "tile 256x128", 132},
+    {384, 256, 1, "tile 192x128", 6},
+    {512 * 128, 1536, 128, "tile 256x128", 132},
+    {4096 * 8, 4096, 8, "tile 256x128", 132},
+    {8192, 8192, 1, "tile 192x128", 132},
 };
 
 void check_table() {
@@ -59,6 +66,8 @@ void check_instances() {
     CHECK_EQ(config.a_bytes() % 1024, 0);
     CHECK_EQ(config.scales_offset() % 16, 0);
     CHECK_EQ(config.barriers_offset() % 8, 0);
+    CHECK(config.registers_fit());
+    CHECK_EQ(config.tile_m / config.cluster_size % 8, 0);
     CHECK(config.num_stages >= 3);
     const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
     CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);

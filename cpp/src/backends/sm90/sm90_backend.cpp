@@ -38,7 +38,8 @@ Status make_params(const Problem& problem, const Config& config, Params* params)
                          problem.batch_size,
                          problem.b_row_stride,
                          problem.b_group_stride};
-  if (Status s = encode_tensor_map(a, config.tile_m, false, &params->a_map)) return s;
+  if (Status s = encode_tensor_map(a, config.tile_m / config.cluster_size, false, &params->a_map))
+    return s;
   if (Status s = encode_tensor_map(b, kTileN, true, &params->b_map)) return s;
   params->sfa = problem.a_scale;
   params->sfb = problem.b_scale;
@@ -53,10 +54,10 @@ Status make_params(const Problem& problem, const Config& config, Params* params)
   params->n = static_cast<int32_t>(problem.n);
   params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
   params->granularity_m = problem.granularity_m;
-  params->num_n_tiles = ceil_div(params->n, kTileN);
+  params->num_n_tiles = ceil_div(params->n, kTileN * config.cluster_size);
   params->out_dtype = problem.out_dtype;
-  params->out_paired =
-      is_aligned(problem.out, 2 * size_of(problem.out_dtype)) && problem.out_row_stride % 2 == 0;
+  params->out_aligned =
+      is_aligned(problem.out, 16) && problem.out_row_stride * size_of(problem.out_dtype) % 16 == 0;
   return kSuccess;
 }
 
@@ -71,7 +72,8 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
   launch.kernel = kKernelTable[static_cast<size_t>(plan.config_idx)]();
   launch.device_id = problem.device_id;
   launch.num_ctas = static_cast<unsigned>(plan.num_workers);
-  launch.threads_per_cta = kNumThreads;
+  launch.ctas_per_cluster = static_cast<unsigned>(config.cluster_size);
+  launch.threads_per_cta = static_cast<unsigned>(config.num_threads());
   launch.smem_bytes = static_cast<size_t>(config.smem_bytes());
   return launch_kernel(launch, &kernel_states[plan.config_idx], &params,
                        static_cast<cudaStream_t>(context.stream));

@@ -1,9 +1,10 @@
 // The compile-time shape of one sm90 kernel and the list of the shapes that exist.
 //
-// A tile has tile_m rows and 128 columns of the output. Two consumer warpgroups share it, 64 of
-// wgmma's M each. Large tiles put rows on the M side; small ones swap the operands, so that the
-// 128 columns stand on the M side and few rows on the N side. Limits behind the numbers: 232448
-// bytes of shared memory per CTA, 224 registers per consumer thread.
+// A tile has tile_m rows and 128 columns of the output. The consumer warpgroups share it, 64 of
+// wgmma's M each at a time. Large tiles put rows on the M side; small ones swap the operands, so
+// that the 128 columns stand on the M side and few rows on the N side. CTAs of a cluster take the
+// same rows of neighbouring columns. Limits behind the numbers: 232448 bytes of shared memory and
+// 65536 registers per CTA.
 #pragma once
 
 #include <array>
@@ -17,56 +18,77 @@ namespace ggfp8::sm90 {
 
 constexpr int kTileN = 128;
 constexpr int kTileK = 128;  // one scale block: four wgmma of 32 k
-constexpr int kNumConsumerWarpgroups = 2;
-constexpr int kNumConsumerThreads = kNumConsumerWarpgroups * 128;
-constexpr int kNumThreads = kNumConsumerThreads + 128;
 
-// Registers per thread after the producer warpgroup gave up what it does not need. Together they
-// must not exceed the 168 per thread of the launch: consumers would wait for the rest for ever.
-constexpr int kProducerRegisters = 56;
-constexpr int kConsumerRegisters = 224;
+// Warps of the producer warpgroup: the first starts the bulk copies, the others load scales.
+constexpr int kNumScaleWarps = 3;
+constexpr int kNumScaleThreads = kNumScaleWarps * 32;
 
-static_assert(kProducerRegisters + kNumConsumerWarpgroups * kConsumerRegisters <= 3 * 168);
+// Scales are handed over for several k-blocks at once.
+constexpr int kScaleStageKBlocks = 8;
+constexpr int kNumScaleStages = 2;
+
+struct TileShape {
+  const char* name;
+  int tile_m;
+  bool swapped;       // columns on the M side of wgmma
+  int num_consumers;  // warpgroups
+  int cluster_size;   // CTAs
+  int num_stages;
+};
 
 struct Config {
   Dtype a_dtype;
   Dtype b_dtype;
   int tile_m;
-  bool swapped;  // columns on the M side of wgmma
+  bool swapped;
+  int num_consumers;
+  int cluster_size;
   int num_stages;
+
+  constexpr int num_consumer_threads() const { return num_consumers * 128; }
+  constexpr int num_threads() const { return num_consumer_threads() + 128; }
+
+  // Registers per thread: of the launch, and after the producer warpgroup gave up what it does not
+  // need. Together they must not exceed the launch's: consumers would wait for the rest for ever.
+  constexpr int launch_registers() const { return 65536 / num_threads() / 8 * 8; }
+  constexpr int producer_registers() const { return 56; }
+  constexpr int consumer_registers() const { return num_consumers == 2 ? 224 : 152; }
+  constexpr bool registers_fit() const {
+    return producer_registers() + num_consumers * consumer_registers() <=
+           (num_consumers + 1) * launch_registers();
+  }
 
   // wgmma's N and the accumulators of a thread: 64 x N over 128 threads.
   constexpr int wgmma_n() const { return swapped ? tile_m : kTileN; }
   constexpr int num_accumulators() const { return wgmma_n() / 2; }
 
-  // Blocks of 64 rows or columns of wgmma's M that one warpgroup computes, 128 apart.
-  constexpr int num_blocks() const { return swapped ? 1 : tile_m / 128; }
+  // Blocks of 64 rows or columns of wgmma's M that one warpgroup computes, and how far apart.
+  constexpr int block_stride() const { return 64 * num_consumers; }
+  constexpr int num_blocks() const { return (swapped ? kTileN : tile_m) / block_stride(); }
 
-  // Shared memory, from an address that is a multiple of 1024 on: the stages' tiles, their scales,
+  // Shared memory, from an address that is a multiple of 1024 on: the stages' tiles, the scales,
   // the barriers, the tile scheduler's storage.
   constexpr int a_bytes() const { return tile_m * kTileK; }
   constexpr int b_bytes() const { return kTileN * kTileK; }
   constexpr int stage_bytes() const { return a_bytes() + b_bytes(); }
-  constexpr int scale_bytes() const { return tile_m * 4 + 16; }
+  constexpr int scale_bytes() const { return tile_m * 4 + 16; }  // of a k-block
+  constexpr int scale_stage_bytes() const { return 32 + kScaleStageKBlocks * scale_bytes(); }
   constexpr int scales_offset() const { return num_stages * stage_bytes(); }
-  constexpr int barriers_offset() const { return scales_offset() + num_stages * scale_bytes(); }
-  constexpr int schedule_offset() const { return barriers_offset() + num_stages * 2 * 8; }
+  constexpr int barriers_offset() const {
+    return scales_offset() + kNumScaleStages * scale_stage_bytes();
+  }
+  constexpr int scale_barriers_offset() const { return barriers_offset() + num_stages * 16; }
+  constexpr int schedule_offset() const { return scale_barriers_offset() + kNumScaleStages * 16; }
   constexpr int smem_bytes() const { return 1024 + schedule_offset() + (kNumChunks + 2) * 8; }
 };
 
-struct TileShape {
-  const char* name;
-  int tile_m;
-  bool swapped;
-  int num_stages;
-};
-
-constexpr std::array<TileShape, 5> kTileShapes = {{
-    {"tile 16x128, swapped", 16, true, 12},
-    {"tile 32x128, swapped", 32, true, 10},
-    {"tile 64x128, swapped", 64, true, 9},
-    {"tile 128x128", 128, false, 6},
-    {"tile 256x128", 256, false, 4},
+constexpr std::array<TileShape, 6> kTileShapes = {{
+    {"tile 16x128, swapped", 16, true, 2, 1, 12},
+    {"tile 32x128, swapped", 32, true, 2, 1, 10},
+    {"tile 64x128, swapped", 64, true, 2, 1, 9},
+    {"tile 128x128", 128, false, 2, 2, 6},
+    {"tile 192x128", 192, false, 3, 2, 5},
+    {"tile 256x128", 256, false, 2, 2, 4},
 }};
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());
@@ -74,8 +96,8 @@ constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size
 constexpr Config config_of(int idx) {
   const TileShape& shape = kTileShapes[static_cast<size_t>(idx / kNumDtypePairs)];
   const int pair = idx % kNumDtypePairs;
-  return {a_dtype_of_pair(pair), b_dtype_of_pair(pair), shape.tile_m, shape.swapped,
-          shape.num_stages};
+  return {a_dtype_of_pair(pair), b_dtype_of_pair(pair), shape.tile_m,    shape.swapped,
+          shape.num_consumers,   shape.cluster_size,    shape.num_stages};
 }
 
 }  // namespace ggfp8::sm90

@@ -4,23 +4,58 @@
 #include "core/math.h"
 
 namespace ggfp8::sm90 {
+namespace {
+
+int64_t mean_rows(const Problem& problem) {
+  return ceil_div(problem.cum_m, problem.batch_size);
+}
+
+// Large tiles share out the rows of a group; it fits into the others whole.
+bool is_large(const TileShape& shape) {
+  return shape.tile_m > kTileN;
+}
+
+// Clusters that the device runs at once: every SM holds one CTA.
+int64_t num_clusters(const TileShape& shape, const DeviceInfo& device) {
+  return max_of(device.num_processors / shape.cluster_size, 1);
+}
+
+// Columns of tiles, as wide as a cluster.
+int64_t num_n_tiles(const Problem& problem, const TileShape& shape) {
+  return ceil_div<int64_t>(problem.n, int64_t{kTileN} * shape.cluster_size);
+}
+
+// Rows that the busiest cluster computes, if all groups had the mean number of rows.
+int64_t busiest_rows(const Problem& problem, const TileShape& shape, const DeviceInfo& device) {
+  const int64_t row_tiles =
+      problem.batch_size * ceil_div<int64_t>(mean_rows(problem), shape.tile_m);
+  const int64_t num_tiles = row_tiles * num_n_tiles(problem, shape);
+  return ceil_div(num_tiles, num_clusters(shape, device)) * shape.tile_m;
+}
+
+}  // namespace
 
 Choice choose(const Problem& problem, const DeviceInfo& device) {
-  Choice choice;
   // The smallest tile that holds an average group: it reads b once and computes few rows that are
-  // not there. For larger groups the largest tile, which reads least through L2 per product and
-  // skips what lies behind a group in steps of 64 rows.
-  const int64_t mean_rows = ceil_div(problem.cum_m, problem.batch_size);
-  constexpr int kLast = static_cast<int>(kTileShapes.size()) - 1;
-  while (choice.shape_idx < kLast &&
-         mean_rows > kTileShapes[static_cast<size_t>(choice.shape_idx)].tile_m) {
-    ++choice.shape_idx;
+  // not there. Larger groups take the large tile that leaves the busiest cluster less to do, and of
+  // two that leave the same the largest, which reads least through L2 per product.
+  const TileShape* shape = kTileShapes.data();
+  while (!is_large(*shape) && mean_rows(problem) > shape->tile_m) ++shape;
+  if (is_large(*shape)) {
+    for (const TileShape* other = shape + 1; other <= &kTileShapes.back(); ++other) {
+      if (busiest_rows(problem, *other, device) <= busiest_rows(problem, *shape, device)) {
+        shape = other;
+      }
+    }
   }
-  // Every SM holds one CTA. m_indptr is unknown here: every group may add one partly filled tile.
-  const int64_t tile_m = kTileShapes[static_cast<size_t>(choice.shape_idx)].tile_m;
-  const int64_t row_tiles = min_of(problem.cum_m / tile_m + problem.batch_size, problem.cum_m);
-  const int64_t num_tiles = row_tiles * ceil_div<int64_t>(problem.n, kTileN);
-  choice.num_ctas = static_cast<int>(min_of<int64_t>(device.num_processors, num_tiles));
+  // m_indptr is unknown here: every group may add one partly filled tile.
+  const int64_t row_tiles =
+      min_of(problem.cum_m / shape->tile_m + problem.batch_size, problem.cum_m);
+  const int64_t num_tiles = row_tiles * num_n_tiles(problem, *shape);
+  Choice choice;
+  choice.shape_idx = static_cast<int>(shape - kTileShapes.data());
+  choice.num_ctas =
+      static_cast<int>(min_of(num_clusters(*shape, device), num_tiles)) * shape->cluster_size;
   return choice;
 }
 

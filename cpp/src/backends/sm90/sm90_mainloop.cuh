@@ -1,5 +1,5 @@
-// The arithmetic of one k-block for one consumer warpgroup: four wgmma from zero, then promotion
-// into float32, main_acc = fma(sfa * sfb, partial_acc, main_acc).
+// The arithmetic of one tile for one consumer warpgroup. Per k-block: four wgmma from zero, then
+// promotion into float32, main_acc = fma(sfa * sfb, partial_acc, main_acc).
 #pragma once
 
 #include <cstdint>
@@ -32,11 +32,11 @@ struct ThreadPosition {
 // Starts the products of a block; partial_acc is complete behind wgmma_wait<0>().
 template <Config kConfig>
 __device__ __forceinline__ void start_products(BlockAccumulator<kConfig>& partial_acc,
-                                               const Pipeline<kConfig>& pipeline, int m_begin) {
+                                               const TilePipeline<kConfig>& stage, int m_begin) {
   constexpr Dtype kTypeM = kConfig.swapped ? kConfig.b_dtype : kConfig.a_dtype;
   constexpr Dtype kTypeN = kConfig.swapped ? kConfig.a_dtype : kConfig.b_dtype;
-  const uint32_t m_tile = kConfig.swapped ? pipeline.b_tile() : pipeline.a_tile();
-  const uint32_t n_tile = kConfig.swapped ? pipeline.a_tile() : pipeline.b_tile();
+  const uint32_t m_tile = kConfig.swapped ? stage.b_tile() : stage.a_tile();
+  const uint32_t n_tile = kConfig.swapped ? stage.a_tile() : stage.b_tile();
   const uint64_t m_descriptor = ptx::wgmma_descriptor(m_tile + m_begin * kTileK);
   const uint64_t n_descriptor = ptx::wgmma_descriptor(n_tile);
   ptx::wgmma_pin(partial_acc);
@@ -58,11 +58,12 @@ struct BlockScales {
   static constexpr int kNumPairs = kConfig.swapped ? kConfig.num_accumulators() / 4 : 1;
   float scale[kNumPairs][2];
 
-  __device__ __forceinline__ BlockScales(const Pipeline<kConfig>& pipeline,
-                                         const ThreadPosition& position, int block_idx) {
-    const auto* sfa = static_cast<const float*>(__cvta_shared_to_generic(pipeline.scales()));
+  // `sfa` are the scales of the tile's rows, and the one of its columns behind them.
+  __device__ __forceinline__ BlockScales(const float* sfa, const ThreadPosition& position,
+                                         int block_idx) {
     const float sfb = sfa[kConfig.tile_m];
-    const float* first = sfa + (kConfig.swapped ? position.n : position.m + block_idx * 128);
+    const float* first =
+        sfa + (kConfig.swapped ? position.n : position.m + block_idx * kConfig.block_stride());
     constexpr int kSecond = kConfig.swapped ? 1 : 8;
 #pragma unroll
     for (int j = 0; j < kNumPairs; ++j) {
@@ -82,28 +83,47 @@ struct BlockScales {
   }
 };
 
-// One k-block of all blocks that begin below num_rows of the tile; gives the stage back. Scales are
-// read while the products are under way. num_rows is the same in all threads.
-template <Config kConfig>
-__device__ __forceinline__ void accumulate_k_block(Accumulator<kConfig>& main_acc,
-                                                   const Pipeline<kConfig>& pipeline,
-                                                   const ThreadPosition& position, int num_rows) {
+// All k-blocks of a tile, for the first kNumBlocks blocks of the warpgroup. The scales of a block
+// are read, and the next stage is asked for, while its products are under way.
+template <Config kConfig, int kNumBlocks>
+__device__ __forceinline__ void accumulate(Accumulator<kConfig>& main_acc,
+                                           TilePipeline<kConfig>& tiles,
+                                           ScalePipeline<kConfig>& scales,
+                                           const ThreadPosition& position, int num_k_blocks) {
+  bool full = false;
+  for (int k_begin = 0; k_begin < num_k_blocks; k_begin += kScaleStageKBlocks) {
+    scales.wait_full();
+    const int count = min(kScaleStageKBlocks, num_k_blocks - k_begin);
+#pragma unroll 1
+    for (int k = 0; k < count; ++k) {
+      if (!full) tiles.wait_full();
+      const TilePipeline<kConfig> stage = tiles;
+      tiles.advance();
 #pragma unroll
-  for (int i = 0; i < kConfig.num_blocks(); ++i) {
-    const int m_begin = i * 128 + position.warpgroup * 64;
-    const bool last = i + 1 == kConfig.num_blocks();
-    if (!kConfig.swapped && m_begin >= num_rows) {
-      if (last) pipeline.signal_empty();
-      continue;
+      for (int i = 0; i < kNumBlocks; ++i) {
+        BlockAccumulator<kConfig> partial_acc;
+        start_products<kConfig>(partial_acc, stage,
+                                i * kConfig.block_stride() + position.warpgroup * 64);
+        const BlockScales<kConfig> block_scales(scales.scales(k), position, i);
+        if (i + 1 == kNumBlocks) full = tiles.test_full();
+        ptx::wgmma_wait<0>();
+        ptx::wgmma_pin(partial_acc);
+        if (i + 1 == kNumBlocks) stage.signal_empty();
+        block_scales.promote(main_acc[i], partial_acc);
+      }
+      if (kNumBlocks == 0) stage.signal_empty();
     }
-    BlockAccumulator<kConfig> partial_acc;
-    start_products<kConfig>(partial_acc, pipeline, m_begin);
-    const BlockScales<kConfig> scales(pipeline, position, i);
-    ptx::wgmma_wait<0>();
-    ptx::wgmma_pin(partial_acc);
-    if (last) pipeline.signal_empty();
-    scales.promote(main_acc[i], partial_acc);
+    scales.signal_empty();
+    scales.advance();
   }
+}
+
+// Blocks of this warpgroup that begin below num_rows of the tile; the same in all its threads.
+template <Config kConfig>
+__device__ __forceinline__ int num_blocks_below(int num_rows, const ThreadPosition& position) {
+  if constexpr (kConfig.swapped) return 1;
+  const int behind = num_rows - position.warpgroup * 64 + kConfig.block_stride() - 1;
+  return __shfl_sync(0xFFFFFFFFu, behind / kConfig.block_stride(), 0);
 }
 
 }  // namespace ggfp8::sm90

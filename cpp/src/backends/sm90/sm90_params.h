@@ -11,7 +11,7 @@
 namespace ggfp8::sm90 {
 
 struct Params {
-  CUtensorMap a_map;  // (cum_m, k), boxes of tile_m rows
+  CUtensorMap a_map;  // (cum_m, k), boxes of the rows that one CTA of a cluster loads
   CUtensorMap b_map;  // (batch_size, n, k), boxes of 128 rows
   const float* sfa;
   const float* sfb;
@@ -29,9 +29,9 @@ struct Params {
   int32_t n;
   int32_t num_k_blocks;
   int32_t granularity_m;
-  int32_t num_n_tiles;
+  int32_t num_n_tiles;  // as wide as a cluster
   Dtype out_dtype;
-  bool out_paired;  // two neighbouring columns of out can be stored at once
+  bool out_aligned;  // every row of out begins at a multiple of 16 bytes
 };
 
 }  // namespace ggfp8::sm90

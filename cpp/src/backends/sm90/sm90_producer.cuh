@@ -1,8 +1,8 @@
-// The two producer roles: one thread starts the bulk copies of the tiles, one warp copies the
+// The two producer roles: one thread starts the bulk copies of the tiles; three warps load the
 // scales, which may lie at any row and with either index running fastest.
 //
 // A tile of a may reach into the next group: its rows are computed and never stored, and what they
-// hold stays in their own accumulators.
+// hold stays in their own accumulators. A tile of b may lie behind the last column: it is zeros.
 #pragma once
 
 #include <cstdint>
@@ -10,23 +10,57 @@
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_pipeline.cuh"
 #include "core/tile_scheduler.cuh"
-#include "ptx/cp_async.cuh"
 #include "ptx/tma.cuh"
 
 namespace ggfp8::sm90 {
 
-// One thread.
+// The tiles of this CTA in order: every cluster takes the tiles of as many columns as its CTAs
+// have together, and every CTA the columns of its rank.
+template <Config kConfig>
+class TileSequence {
+ public:
+  __device__ __forceinline__ TileSequence(const Params& params, const ScheduleStorage& storage)
+      : params_(params),
+        storage_(storage),
+        idx_(blockIdx.x / kConfig.cluster_size),
+        num_tiles_(int64_t{storage.num_m_tiles} * params.num_n_tiles) {}
+
+  __device__ __forceinline__ bool done() const { return idx_ >= num_tiles_; }
+  __device__ __forceinline__ void advance() { idx_ += gridDim.x / kConfig.cluster_size; }
+
+  __device__ __forceinline__ Tile tile() const {
+    Tile tile = find_tile(params_.schedule, storage_, params_.num_n_tiles,
+                          kTileN * kConfig.cluster_size, idx_);
+    if constexpr (kConfig.cluster_size > 1) tile.col_begin += kTileN * ptx::cluster_rank();
+    return tile;
+  }
+
+ private:
+  const Params& params_;
+  const ScheduleStorage& storage_;
+  int64_t idx_;
+  int64_t num_tiles_;
+};
+
+// One thread. The CTAs of a cluster share the tile of a: each loads its part of the rows for all.
 template <Config kConfig>
 __device__ __forceinline__ void produce_tiles(const Params& params, const ScheduleStorage& storage,
-                                              Pipeline<kConfig> pipeline) {
-  const int64_t num_tiles = int64_t{storage.num_m_tiles} * params.num_n_tiles;
-  for (int64_t tile_idx = blockIdx.x; tile_idx < num_tiles; tile_idx += gridDim.x) {
-    const Tile tile = find_tile(params.schedule, storage, params.num_n_tiles, kTileN, tile_idx);
+                                              TilePipeline<kConfig> pipeline) {
+  constexpr int kPartRows = kConfig.tile_m / kConfig.cluster_size;
+  constexpr uint16_t kAllRanks = (1u << kConfig.cluster_size) - 1;
+  const int part_begin = kPartRows * static_cast<int>(ptx::cluster_rank());
+  for (TileSequence<kConfig> tiles(params, storage); !tiles.done(); tiles.advance()) {
+    const Tile tile = tiles.tile();
     for (int k_block_idx = 0; k_block_idx < params.num_k_blocks; ++k_block_idx) {
       pipeline.wait_empty();
       ptx::mbarrier_arrive_expect_bytes(pipeline.full(), kConfig.stage_bytes());
       const int32_t k_begin = k_block_idx * kTileK;
-      ptx::tma_load(pipeline.a_tile(), params.a_map, pipeline.full(), k_begin, tile.row_begin);
+      if constexpr (kConfig.cluster_size == 1) {
+        ptx::tma_load(pipeline.a_tile(), params.a_map, pipeline.full(), k_begin, tile.row_begin);
+      } else {
+        ptx::tma_load_multicast(pipeline.a_tile() + part_begin * kTileK, params.a_map,
+                                pipeline.full(), k_begin, tile.row_begin + part_begin, kAllRanks);
+      }
       ptx::tma_load(pipeline.b_tile(), params.b_map, pipeline.full(), k_begin, tile.col_begin,
                     tile.group_idx);
       pipeline.advance();
@@ -34,43 +68,76 @@ __device__ __forceinline__ void produce_tiles(const Params& params, const Schedu
   }
 }
 
-// One warp.
+// The scales of a's rows for one thread: every kNumScaleThreads-th row of a tile.
 template <Config kConfig>
-__device__ __forceinline__ void produce_scales(const Params& params, const ScheduleStorage& storage,
-                                               Pipeline<kConfig> pipeline) {
-  constexpr int kPasses = (kConfig.tile_m + 31) / 32;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int32_t gm = params.granularity_m;
-  const int64_t num_tiles = int64_t{storage.num_m_tiles} * params.num_n_tiles;
-  for (int64_t tile_idx = blockIdx.x; tile_idx < num_tiles; tile_idx += gridDim.x) {
-    const Tile tile = find_tile(params.schedule, storage, params.num_n_tiles, kTileN, tile_idx);
-    const float* sfa[kPasses];
+class RowScales {
+ public:
+  static constexpr int kNumRows = ceil_div(kConfig.tile_m, kNumScaleThreads);
+
+  __device__ __forceinline__ RowScales(const Params& params, const Tile& tile, int thread_idx)
+      : k_stride_(params.sfa_k_stride) {
+    const int32_t gm = params.granularity_m;
 #pragma unroll
-    for (int pass = 0; pass < kPasses; ++pass) {
-      const int32_t row = tile.row_begin + pass * 32 + lane;
+    for (int i = 0; i < kNumRows; ++i) {
+      const int32_t row = tile.row_begin + i * kNumScaleThreads + thread_idx;
       const int32_t m_block =
           gm == 1 ? row : tile.group_row_begin / gm + (row - tile.group_row_begin) / gm;
-      sfa[pass] = params.sfa + m_block * params.sfa_m_stride;
+      const bool exists = row < min(tile.row_end, tile.row_begin + kConfig.tile_m);
+      row_[i] = exists ? params.sfa + m_block * params.sfa_m_stride : nullptr;
     }
+  }
+
+  // Of one row and k-block; 0 where the tile has no such row.
+  __device__ __forceinline__ float load(int i, int k_block_idx) const {
+    return row_[i] == nullptr ? 0.0f : __ldg(row_[i] + k_block_idx * k_stride_);
+  }
+
+ private:
+  int64_t k_stride_;
+  const float* row_[kNumRows];
+};
+
+// Three warps. Loads go through registers: 4-byte asynchronous copies that miss L1 hold up the
+// tensor cores' reads of shared memory.
+template <Config kConfig>
+__device__ __forceinline__ void produce_scales(const Params& params, const ScheduleStorage& storage,
+                                               ScalePipeline<kConfig> pipeline) {
+  constexpr int kBatch = 4;  // k-blocks whose loads are under way together
+  constexpr int kNumRows = RowScales<kConfig>::kNumRows;
+  const int thread_idx = static_cast<int>(threadIdx.x) - kConfig.num_consumer_threads() - 32;
+  for (TileSequence<kConfig> tiles(params, storage); !tiles.done(); tiles.advance()) {
+    const Tile tile = tiles.tile();
+    const RowScales<kConfig> sfa(params, tile, thread_idx);
     const float* sfb = params.sfb + tile.group_idx * params.sfb_group_stride +
                        tile.col_begin / kTileN * params.sfb_n_stride;
-    for (int k_block_idx = 0; k_block_idx < params.num_k_blocks; ++k_block_idx) {
-      pipeline.wait_empty();
-      const uint32_t smem = pipeline.scales();
+    for (int k_begin = 0; k_begin < params.num_k_blocks; k_begin += kScaleStageKBlocks) {
+      const int count = min(kScaleStageKBlocks, params.num_k_blocks - k_begin);
+      const bool loads_sfb = thread_idx < count && tile.col_begin < params.n;
+      const float sfb_value =
+          loads_sfb ? __ldg(sfb + (k_begin + thread_idx) * params.sfb_k_stride) : 0.0f;
 #pragma unroll
-      for (int pass = 0; pass < kPasses; ++pass) {
-        const int idx = pass * 32 + lane;
-        if (idx < kConfig.tile_m) {
-          ptx::cp_async_4_or_zero(smem + idx * 4, sfa[pass] + k_block_idx * params.sfa_k_stride,
-                                  tile.row_begin + idx < tile.row_end);
+      for (int batch = 0; batch < kScaleStageKBlocks; batch += kBatch) {
+        float value[kBatch][kNumRows];
+#pragma unroll
+        for (int k = 0; k < kBatch; ++k) {
+#pragma unroll
+          for (int i = 0; i < kNumRows; ++i) {
+            value[k][i] = batch + k < count ? sfa.load(i, k_begin + batch + k) : 0.0f;
+          }
+        }
+        if (batch == 0) pipeline.wait_empty();
+#pragma unroll
+        for (int k = 0; k < kBatch; ++k) {
+#pragma unroll
+          for (int i = 0; i < kNumRows; ++i) {
+            const int row = i * kNumScaleThreads + thread_idx;
+            if (row < kConfig.tile_m) pipeline.scales(batch + k)[row] = value[k][i];
+          }
         }
       }
-      if (lane == 0) {
-        ptx::cp_async_4_or_zero(smem + kConfig.tile_m * 4, sfb + k_block_idx * params.sfb_k_stride,
-                                true);
-      }
-      ptx::mbarrier_await_copies(pipeline.full());
-      ptx::mbarrier_arrive(pipeline.full());
+      if (thread_idx < count) pipeline.scales(thread_idx)[kConfig.tile_m] = sfb_value;
+      if (thread_idx == 0) pipeline.tile() = tile;
+      pipeline.signal_full();
       pipeline.advance();
     }
   }
