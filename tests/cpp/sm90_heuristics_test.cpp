@@ -24,10 +24,10 @@ struct Case {
 // Many tiles fill every SM; few tiles get one CTA each, or one cluster of two. Groups of more than
 // 128 rows take the large tile that fits their rows and the waves of clusters better.
 constexpr Case kCases[] = {
-    {1, 8, 1, "tile 16x128, swapped", 1},
-    {16, 4096, 1, "tile 16x128, swapped", 64},
-    {4096, 4096, 256, "tile 16x128, swapped", 132},
-    {17, 4096, 1, "tile 32x128, swapped", 32},
+    {1, 8, 1, "tile 64x128, swapped", 1},
+    {16, 4096, 1, "tile 64x128, swapped", 32},
+    {4096, 4096, 256, "tile 64x128, swapped", 132},
+    {17, 4096, 1, "tile 64x128, swapped", 32},
     {64 * 32, 4096, 32, "tile 64x128, swapped", 132},
     {65, 128, 1, "tile 128x128", 2},
     {128 * 32, 4096, 32, "tile 128x128", 132},
@@ -67,7 +67,8 @@ void check_instances() {
     CHECK_EQ(config.scales_offset() % 16, 0);
     CHECK_EQ(config.barriers_offset() % 8, 0);
     CHECK(config.registers_fit());
-    CHECK_EQ(config.tile_m / config.cluster_size % 8, 0);
+    CHECK_EQ(config.a_box_bytes() % 1024, 0);
+    CHECK_EQ(config.tile_m % config.a_box_rows, 0);
     CHECK(config.num_stages >= 3);
     const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
     CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "core/math.h"
+
 namespace ggfp8 {
 
 // Numbered as in the public header.
@@ -85,6 +87,11 @@ struct Problem {
   int64_t num_m_blocks = 0;  // ceil(cum_m / granularity_m)
   int64_t num_n_blocks = 0;  // ceil(n / granularity_n)
   int64_t num_k_blocks = 0;  // ceil(k / granularity_k)
+
+  // Whether every row of out begins at a multiple of so many bytes.
+  bool out_rows_aligned(int64_t bytes) const {
+    return is_aligned(out, bytes) && out_row_stride * size_of(out_dtype) % bytes == 0;
+  }
 };
 
 }  // namespace ggfp8

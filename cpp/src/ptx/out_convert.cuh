@@ -33,17 +33,4 @@ struct OutTraits<Dtype::kFloat32> {
   __device__ static Pair pair(float x, float y) { return make_float2(x, y); }
 };
 
-// Stores a pair in two neighbouring columns, at once where the address allows it.
-template <Dtype kDtype>
-__device__ __forceinline__ void store_pair(typename OutTraits<kDtype>::Element* out, float x,
-                                           float y, bool paired) {
-  const auto pair = OutTraits<kDtype>::pair(x, y);
-  if (paired) {
-    *reinterpret_cast<typename OutTraits<kDtype>::Pair*>(out) = pair;
-  } else {
-    out[0] = pair.x;
-    out[1] = pair.y;
-  }
-}
-
 }  // namespace ggfp8::ptx

@@ -57,8 +57,7 @@ Params make_params(const Problem& problem, const Config& config) {
   // Row and group strides of a and b are multiples of 16, so the base decides.
   params.a_aligned = is_aligned(problem.a, 16);
   params.b_aligned = is_aligned(problem.b, 16);
-  params.out_paired =
-      is_aligned(problem.out, 2 * size_of(problem.out_dtype)) && problem.out_row_stride % 2 == 0;
+  params.out_aligned = problem.out_rows_aligned(16);
   return params;
 }
 

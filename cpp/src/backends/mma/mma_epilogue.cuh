@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "backends/mma/mma_mainloop.cuh"
-#include "ptx/out_convert.cuh"
+#include "ptx/out_store.cuh"
 
 namespace ggfp8::mma {
 
@@ -12,23 +12,16 @@ template <Dtype kDtype, Config kConfig>
 __device__ __forceinline__ void store_tile_as(
     const typename WarpTile<kConfig>::Accumulator& accumulator, const WarpTile<kConfig>& warp,
     const Tile& tile, const Params& params) {
-  using Element = typename ptx::OutTraits<kDtype>::Element;
   const int32_t first_row = tile.row_begin + warp.row + warp.lane / 4;
-  const int32_t first_col = tile.col_begin + warp.col + warp.lane % 4 * 2;
+  const int32_t first_col = tile.col_begin + warp.col;
 #pragma unroll
   for (int m = 0; m < WarpTile<kConfig>::kFragmentsM; ++m) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int32_t row = first_row + m * 16 + half * 8;
-      if (row >= tile.row_end) continue;
-      Element* out_row = static_cast<Element*>(params.out) + row * params.out_row_stride;
-#pragma unroll
-      for (int n = 0; n < WarpTile<kConfig>::kFragmentsN; ++n) {
-        const int32_t col = first_col + n * 8;
-        if (col >= params.n) continue;
-        ptx::store_pair<kDtype>(out_row + col, accumulator[m][n][half * 2],
-                                accumulator[m][n][half * 2 + 1], params.out_paired);
-      }
+      ptx::store_row<kDtype, WarpTile<kConfig>::kFragmentsN>(
+          params.out, row * params.out_row_stride, row < tile.row_end, first_col, params.n,
+          params.out_aligned, [&](int n) { return &accumulator[m][n][half * 2]; });
     }
   }
 }

@@ -35,9 +35,9 @@ struct Params {
   int32_t granularity_k;
   int32_t num_n_tiles;
   Dtype out_dtype;
-  bool a_aligned;   // a can be read in 16-byte pieces; if not, byte by byte
-  bool b_aligned;   // likewise b
-  bool out_paired;  // two neighbouring columns of out can be stored at once
+  bool a_aligned;    // a can be read in 16-byte pieces; if not, byte by byte
+  bool b_aligned;    // likewise b
+  bool out_aligned;  // every row of out begins at a multiple of 16 bytes
 };
 
 }  // namespace ggfp8::mma

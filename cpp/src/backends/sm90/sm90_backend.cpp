@@ -38,8 +38,7 @@ Status make_params(const Problem& problem, const Config& config, Params* params)
                          problem.batch_size,
                          problem.b_row_stride,
                          problem.b_group_stride};
-  if (Status s = encode_tensor_map(a, config.tile_m / config.cluster_size, false, &params->a_map))
-    return s;
+  if (Status s = encode_tensor_map(a, config.a_box_rows, false, &params->a_map)) return s;
   if (Status s = encode_tensor_map(b, kTileN, true, &params->b_map)) return s;
   params->sfa = problem.a_scale;
   params->sfb = problem.b_scale;
@@ -56,8 +55,7 @@ Status make_params(const Problem& problem, const Config& config, Params* params)
   params->granularity_m = problem.granularity_m;
   params->num_n_tiles = ceil_div(params->n, kTileN * config.cluster_size);
   params->out_dtype = problem.out_dtype;
-  params->out_aligned =
-      is_aligned(problem.out, 16) && problem.out_row_stride * size_of(problem.out_dtype) % 16 == 0;
+  params->out_aligned = problem.out_rows_aligned(16);
   return kSuccess;
 }
 

@@ -1,10 +1,10 @@
 // The compile-time shape of one sm90 kernel and the list of the shapes that exist.
 //
 // A tile has tile_m rows and 128 columns of the output. The consumer warpgroups share it, 64 of
-// wgmma's M each at a time. Large tiles put rows on the M side; small ones swap the operands, so
-// that the 128 columns stand on the M side and few rows on the N side. CTAs of a cluster take the
-// same rows of neighbouring columns. Limits behind the numbers: 232448 bytes of shared memory and
-// 65536 registers per CTA.
+// wgmma's M each at a time. Large tiles put rows on the M side; the small one swaps the operands,
+// so that the 128 columns stand on the M side and as few rows on the N side as there are. CTAs of a
+// cluster take the same rows of neighbouring columns. Limits behind the numbers: 232448 bytes of
+// shared memory and 65536 registers per CTA.
 #pragma once
 
 #include <array>
@@ -34,6 +34,7 @@ struct TileShape {
   int num_consumers;  // warpgroups
   int cluster_size;   // CTAs
   int num_stages;
+  int a_box_rows;  // loaded at once
 };
 
 struct Config {
@@ -44,6 +45,7 @@ struct Config {
   int num_consumers;
   int cluster_size;
   int num_stages;
+  int a_box_rows;
 
   constexpr int num_consumer_threads() const { return num_consumers * 128; }
   constexpr int num_threads() const { return num_consumer_threads() + 128; }
@@ -58,16 +60,13 @@ struct Config {
            (num_consumers + 1) * launch_registers();
   }
 
-  // wgmma's N and the accumulators of a thread: 64 x N over 128 threads.
-  constexpr int wgmma_n() const { return swapped ? tile_m : kTileN; }
-  constexpr int num_accumulators() const { return wgmma_n() / 2; }
-
   // Blocks of 64 rows or columns of wgmma's M that one warpgroup computes, and how far apart.
   constexpr int block_stride() const { return 64 * num_consumers; }
   constexpr int num_blocks() const { return (swapped ? kTileN : tile_m) / block_stride(); }
 
   // Shared memory, from an address that is a multiple of 1024 on: the stages' tiles, the scales,
   // the barriers, the tile scheduler's storage.
+  constexpr int a_box_bytes() const { return a_box_rows * kTileK; }
   constexpr int a_bytes() const { return tile_m * kTileK; }
   constexpr int b_bytes() const { return kTileN * kTileK; }
   constexpr int stage_bytes() const { return a_bytes() + b_bytes(); }
@@ -82,13 +81,11 @@ struct Config {
   constexpr int smem_bytes() const { return 1024 + schedule_offset() + (kNumChunks + 2) * 8; }
 };
 
-constexpr std::array<TileShape, 6> kTileShapes = {{
-    {"tile 16x128, swapped", 16, true, 2, 1, 12},
-    {"tile 32x128, swapped", 32, true, 2, 1, 10},
-    {"tile 64x128, swapped", 64, true, 2, 1, 9},
-    {"tile 128x128", 128, false, 2, 2, 6},
-    {"tile 192x128", 192, false, 3, 2, 5},
-    {"tile 256x128", 256, false, 2, 2, 4},
+constexpr std::array<TileShape, 4> kTileShapes = {{
+    {"tile 64x128, swapped", 64, true, 2, 1, 9, 32},
+    {"tile 128x128", 128, false, 2, 2, 6, 32},
+    {"tile 192x128", 192, false, 3, 2, 5, 32},
+    {"tile 256x128", 256, false, 2, 2, 4, 64},
 }};
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());
@@ -96,8 +93,8 @@ constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size
 constexpr Config config_of(int idx) {
   const TileShape& shape = kTileShapes[static_cast<size_t>(idx / kNumDtypePairs)];
   const int pair = idx % kNumDtypePairs;
-  return {a_dtype_of_pair(pair), b_dtype_of_pair(pair), shape.tile_m,    shape.swapped,
-          shape.num_consumers,   shape.cluster_size,    shape.num_stages};
+  return {a_dtype_of_pair(pair), b_dtype_of_pair(pair), shape.tile_m,     shape.swapped,
+          shape.num_consumers,   shape.cluster_size,    shape.num_stages, shape.a_box_rows};
 }
 
 }  // namespace ggfp8::sm90

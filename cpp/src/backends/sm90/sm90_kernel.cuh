@@ -16,25 +16,59 @@
 
 namespace ggfp8::sm90 {
 
+// What a consumer warpgroup works with; its position in the rings moves on.
 template <Config kConfig>
-__device__ __forceinline__ void consume(const Params& params, const ScheduleStorage& storage,
-                                        TilePipeline<kConfig> tiles,
-                                        ScalePipeline<kConfig> scales) {
-  const ThreadPosition position;
-  for (TileSequence<kConfig> sequence(params, storage); !sequence.done(); sequence.advance()) {
-    scales.wait_full();
-    const Tile tile = scales.tile();
-    const int num_blocks = num_blocks_below<kConfig>(tile.row_end - tile.row_begin, position);
-    Accumulator<kConfig> main_acc = {};
-    if (num_blocks >= kConfig.num_blocks()) {
-      accumulate<kConfig, kConfig.num_blocks()>(main_acc, tiles, scales, position,
-                                                params.num_k_blocks);
-    } else if (num_blocks >= 1) {
-      accumulate<kConfig, 1>(main_acc, tiles, scales, position, params.num_k_blocks);
+struct Consumer {
+  const Params& params;
+  TilePipeline<kConfig> tiles;
+  ScalePipeline<kConfig> scales;
+  ThreadPosition position;
+
+  // The first kNumBlocks blocks of this warpgroup, with that N of wgmma.
+  template <int kN, int kNumBlocks>
+  __device__ __forceinline__ void compute(const Tile& tile) {
+    BlockAccumulator<kN> main_acc[max_of(kNumBlocks, 1)] = {};
+    accumulate<kConfig, kN, kNumBlocks>(main_acc, tiles, scales, position, params.num_k_blocks);
+    store_tile<kConfig, kN, kNumBlocks>(main_acc, position, tile, params);
+  }
+
+  // Rows on the N side: as few of them as hold the tile's.
+  __device__ __forceinline__ void compute_swapped(const Tile& tile, int num_rows) {
+    if (num_rows <= 16) {
+      compute<16, 1>(tile);
+    } else if (num_rows <= 32) {
+      compute<32, 1>(tile);
     } else {
-      accumulate<kConfig, 0>(main_acc, tiles, scales, position, params.num_k_blocks);
+      compute<64, 1>(tile);
     }
-    store_tile<kConfig>(main_acc, position, tile, params);
+  }
+
+  // Rows on the M side: the blocks of the warpgroup that hold some of the tile's.
+  __device__ __forceinline__ void compute_rows(const Tile& tile, int num_rows) {
+    const int begin = position.warpgroup * 64;
+    if (num_rows <= begin) {
+      compute<kTileN, 0>(tile);
+    } else if (kConfig.num_blocks() == 1 || num_rows <= begin + kConfig.block_stride()) {
+      compute<kTileN, 1>(tile);
+    } else {
+      compute<kTileN, kConfig.num_blocks()>(tile);
+    }
+  }
+};
+
+template <Config kConfig>
+__device__ __forceinline__ void consume(const ScheduleStorage& storage,
+                                        Consumer<kConfig> consumer) {
+  for (TileSequence<kConfig> tiles(consumer.params, storage); !tiles.done(); tiles.advance()) {
+    consumer.scales.wait_full();
+    const Tile tile = consumer.scales.tile();
+    // Shuffled, so that the compiler knows that branches on it do not diverge.
+    const int num_rows = __shfl_sync(0xFFFFFFFFu, tile.row_end - tile.row_begin, 0);
+    if constexpr (kConfig.swapped) {
+      consumer.compute_swapped(tile, num_rows);
+    } else {
+      consumer.compute_rows(tile, num_rows);
+    }
   }
 }
 
@@ -75,8 +109,7 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
     }
   } else {
     ptx::setmaxnreg_increase<kConfig.consumer_registers()>();
-    consume<kConfig>(params, storage, TilePipeline<kConfig>(smem_begin, 0),
-                     ScalePipeline<kConfig>(smem, 0));
+    consume<kConfig>(storage, {params, {smem_begin, 0}, {smem, 0}, {}});
   }
   // The other CTAs of the cluster may still arrive at barriers of this one.
   if constexpr (kConfig.cluster_size > 1) ptx::cluster_sync();

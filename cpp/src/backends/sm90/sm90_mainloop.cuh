@@ -9,11 +9,9 @@
 
 namespace ggfp8::sm90 {
 
-// The accumulators of a thread for one block, and for all of its warpgroup.
-template <Config kConfig>
-using BlockAccumulator = float[kConfig.num_accumulators()];
-template <Config kConfig>
-using Accumulator = float[kConfig.num_blocks()][kConfig.num_accumulators()];
+// The accumulators of a thread for one block: 64 x N over 128 threads.
+template <int kN>
+using BlockAccumulator = float[kN / 2];
 
 // Position of a thread in its warpgroup's 64 x N result: `m` of its first row (the second is 8
 // further) and `n` of its first pair of columns (the next is 8 further).
@@ -30,8 +28,8 @@ struct ThreadPosition {
 };
 
 // Starts the products of a block; partial_acc is complete behind wgmma_wait<0>().
-template <Config kConfig>
-__device__ __forceinline__ void start_products(BlockAccumulator<kConfig>& partial_acc,
+template <Config kConfig, int kN>
+__device__ __forceinline__ void start_products(BlockAccumulator<kN>& partial_acc,
                                                const TilePipeline<kConfig>& stage, int m_begin) {
   constexpr Dtype kTypeM = kConfig.swapped ? kConfig.b_dtype : kConfig.a_dtype;
   constexpr Dtype kTypeN = kConfig.swapped ? kConfig.a_dtype : kConfig.b_dtype;
@@ -44,8 +42,8 @@ __device__ __forceinline__ void start_products(BlockAccumulator<kConfig>& partia
 #pragma unroll
   for (int step = 0; step < kTileK / 32; ++step) {
     // Addresses in descriptors count 16 bytes: 32 k are two of them.
-    ptx::Wgmma<kConfig.wgmma_n(), kTypeM, kTypeN>::multiply(partial_acc, m_descriptor + step * 2,
-                                                            n_descriptor + step * 2, step);
+    ptx::Wgmma<kN, kTypeM, kTypeN>::multiply(partial_acc, m_descriptor + step * 2,
+                                             n_descriptor + step * 2, step);
   }
   ptx::wgmma_commit();
   ptx::wgmma_pin(partial_acc);
@@ -53,9 +51,9 @@ __device__ __forceinline__ void start_products(BlockAccumulator<kConfig>& partia
 
 // The products sfa * sfb of a thread's accumulators: one per pair of columns of the result and row
 // in it where rows stand on the N side, else one per row.
-template <Config kConfig>
+template <Config kConfig, int kN>
 struct BlockScales {
-  static constexpr int kNumPairs = kConfig.swapped ? kConfig.num_accumulators() / 4 : 1;
+  static constexpr int kNumPairs = kConfig.swapped ? kN / 8 : 1;
   float scale[kNumPairs][2];
 
   // `sfa` are the scales of the tile's rows, and the one of its columns behind them.
@@ -73,20 +71,21 @@ struct BlockScales {
   }
 
   // main_acc = fma(sfa * sfb, partial_acc, main_acc).
-  __device__ __forceinline__ void promote(BlockAccumulator<kConfig>& main_acc,
-                                          const BlockAccumulator<kConfig>& partial_acc) const {
+  __device__ __forceinline__ void promote(BlockAccumulator<kN>& main_acc,
+                                          const BlockAccumulator<kN>& partial_acc) const {
 #pragma unroll
-    for (int i = 0; i < kConfig.num_accumulators(); ++i) {
+    for (int i = 0; i < kN / 2; ++i) {
       const float factor = kConfig.swapped ? scale[i / 4 % kNumPairs][i % 2] : scale[0][i / 2 % 2];
       main_acc[i] = __fmaf_rn(factor, partial_acc[i], main_acc[i]);
     }
   }
 };
 
-// All k-blocks of a tile, for the first kNumBlocks blocks of the warpgroup. The scales of a block
-// are read, and the next stage is asked for, while its products are under way.
-template <Config kConfig, int kNumBlocks>
-__device__ __forceinline__ void accumulate(Accumulator<kConfig>& main_acc,
+// All k-blocks of a tile, for the first kNumBlocks blocks of the warpgroup, with wgmma's N as
+// given. The scales of a block are read, and the next stage is asked for, while its products are
+// under way.
+template <Config kConfig, int kN, int kNumBlocks>
+__device__ __forceinline__ void accumulate(BlockAccumulator<kN>* main_acc,
                                            TilePipeline<kConfig>& tiles,
                                            ScalePipeline<kConfig>& scales,
                                            const ThreadPosition& position, int num_k_blocks) {
@@ -101,10 +100,10 @@ __device__ __forceinline__ void accumulate(Accumulator<kConfig>& main_acc,
       tiles.advance();
 #pragma unroll
       for (int i = 0; i < kNumBlocks; ++i) {
-        BlockAccumulator<kConfig> partial_acc;
-        start_products<kConfig>(partial_acc, stage,
-                                i * kConfig.block_stride() + position.warpgroup * 64);
-        const BlockScales<kConfig> block_scales(scales.scales(k), position, i);
+        BlockAccumulator<kN> partial_acc;
+        start_products<kConfig, kN>(partial_acc, stage,
+                                    i * kConfig.block_stride() + position.warpgroup * 64);
+        const BlockScales<kConfig, kN> block_scales(scales.scales(k), position, i);
         if (i + 1 == kNumBlocks) full = tiles.test_full();
         ptx::wgmma_wait<0>();
         ptx::wgmma_pin(partial_acc);
@@ -116,14 +115,6 @@ __device__ __forceinline__ void accumulate(Accumulator<kConfig>& main_acc,
     scales.signal_empty();
     scales.advance();
   }
-}
-
-// Blocks of this warpgroup that begin below num_rows of the tile; the same in all its threads.
-template <Config kConfig>
-__device__ __forceinline__ int num_blocks_below(int num_rows, const ThreadPosition& position) {
-  if constexpr (kConfig.swapped) return 1;
-  const int behind = num_rows - position.warpgroup * 64 + kConfig.block_stride() - 1;
-  return __shfl_sync(0xFFFFFFFFu, behind / kConfig.block_stride(), 0);
 }
 
 }  // namespace ggfp8::sm90

@@ -11,7 +11,7 @@
 namespace ggfp8::sm90 {
 
 struct Params {
-  CUtensorMap a_map;  // (cum_m, k), boxes of the rows that one CTA of a cluster loads
+  CUtensorMap a_map;  // (cum_m, k), boxes of a_box_rows rows
   CUtensorMap b_map;  // (batch_size, n, k), boxes of 128 rows
   const float* sfa;
   const float* sfb;

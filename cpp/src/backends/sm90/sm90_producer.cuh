@@ -1,8 +1,9 @@
 // The two producer roles: one thread starts the bulk copies of the tiles; three warps load the
 // scales, which may lie at any row and with either index running fastest.
 //
-// A tile of a may reach into the next group: its rows are computed and never stored, and what they
-// hold stays in their own accumulators. A tile of b may lie behind the last column: it is zeros.
+// A tile of a may reach into the next group, and rows behind that keep what a stage held before:
+// they are computed and never stored, and what they hold stays in their own accumulators. A tile of
+// b may lie behind the last column: it is zeros.
 #pragma once
 
 #include <cstdint>
@@ -42,27 +43,32 @@ class TileSequence {
   int64_t num_tiles_;
 };
 
-// One thread. The CTAs of a cluster share the tile of a: each loads its part of the rows for all.
+// One thread. The CTAs of a cluster share the tile of a: they take turns with boxes of rows, and
+// each loads its boxes for all. Boxes behind the last row of the group are left out.
 template <Config kConfig>
 __device__ __forceinline__ void produce_tiles(const Params& params, const ScheduleStorage& storage,
                                               TilePipeline<kConfig> pipeline) {
-  constexpr int kPartRows = kConfig.tile_m / kConfig.cluster_size;
   constexpr uint16_t kAllRanks = (1u << kConfig.cluster_size) - 1;
-  const int part_begin = kPartRows * static_cast<int>(ptx::cluster_rank());
+  const int rank = kConfig.cluster_size == 1 ? 0 : static_cast<int>(ptx::cluster_rank());
   for (TileSequence<kConfig> tiles(params, storage); !tiles.done(); tiles.advance()) {
     const Tile tile = tiles.tile();
+    const int num_boxes = ceil_div(tile.row_end - tile.row_begin, kConfig.a_box_rows);
     for (int k_block_idx = 0; k_block_idx < params.num_k_blocks; ++k_block_idx) {
       pipeline.wait_empty();
-      ptx::mbarrier_arrive_expect_bytes(pipeline.full(), kConfig.stage_bytes());
+      ptx::mbarrier_arrive_expect_bytes(pipeline.full(),
+                                        num_boxes * kConfig.a_box_bytes() + kConfig.b_bytes());
       const int32_t k_begin = k_block_idx * kTileK;
-      if constexpr (kConfig.cluster_size == 1) {
-        ptx::tma_load(pipeline.a_tile(), params.a_map, pipeline.full(), k_begin, tile.row_begin);
-      } else {
-        ptx::tma_load_multicast(pipeline.a_tile() + part_begin * kTileK, params.a_map,
-                                pipeline.full(), k_begin, tile.row_begin + part_begin, kAllRanks);
-      }
       ptx::tma_load(pipeline.b_tile(), params.b_map, pipeline.full(), k_begin, tile.col_begin,
                     tile.group_idx);
+      for (int box = rank; box < num_boxes; box += kConfig.cluster_size) {
+        const uint32_t smem = pipeline.a_tile() + box * kConfig.a_box_bytes();
+        const int32_t row = tile.row_begin + box * kConfig.a_box_rows;
+        if constexpr (kConfig.cluster_size == 1) {
+          ptx::tma_load(smem, params.a_map, pipeline.full(), k_begin, row);
+        } else {
+          ptx::tma_load_multicast(smem, params.a_map, pipeline.full(), k_begin, row, kAllRanks);
+        }
+      }
       pipeline.advance();
     }
   }
