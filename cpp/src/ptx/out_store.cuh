@@ -1,6 +1,7 @@
-// Stores of accumulators whose rows lie across quads of lanes: lane q of a quad has columns 2 * q
-// and 2 * q + 1 of every block of eight. The lanes exchange pairs by shuffles, so that each stores
-// 16 neighbouring bytes.
+// Stores of accumulators that lie across a warp: lane 4 * r + q has columns 2 * q and 2 * q + 1 of
+// every block of eight columns, in row r of eight. The lanes exchange values by shuffles, so that
+// each stores 16 neighbouring bytes, and neighbouring lanes 64 or 128 bytes of a row: a store costs
+// the more, the more rows it touches.
 #pragma once
 
 #include <cstdint>
@@ -53,32 +54,77 @@ __device__ __forceinline__ int gather_columns(OutChunk<kDtype>& chunk) {
   }
 }
 
-// Rounds and stores num_blocks blocks of a row from column `col` on, without what lies at column
-// num_cols or behind. pair_of(block) points to this lane's two values. All lanes of the warp call;
-// `exists` says whether the quad's row is to be stored, `aligned` whether rows begin at multiples
-// of 16 bytes.
-template <Dtype kDtype, int kNumBlocks, class PairOf>
-__device__ __forceinline__ void store_row(void* out, int64_t row_offset, bool exists, int32_t col,
-                                          int32_t num_cols, bool aligned, const PairOf& pair_of) {
+// Swaps chunk `x` of lanes 16 to 31 with chunk `y` of lanes 0 to 15.
+template <Dtype kDtype>
+__device__ __forceinline__ void exchange_halves(OutChunk<kDtype>& x, OutChunk<kDtype>& y) {
+  const bool upper = threadIdx.x & 16;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t received = __shfl_xor_sync(0xFFFFFFFFu, upper ? x.words[i] : y.words[i], 16);
+    if (upper) {
+      x.words[i] = received;
+    } else {
+      y.words[i] = received;
+    }
+  }
+}
+
+// A part of the output: rows row_begin to row_end, columns in front of num_cols.
+struct OutRows {
+  void* out;
+  int64_t row_stride;  // in elements
+  int32_t row_end;
+  int32_t num_cols;
+  bool aligned;  // every row begins at a multiple of 16 bytes
+};
+
+// Stores what of a chunk lies inside, at once where that is all of it and the address allows it.
+template <Dtype kDtype>
+__device__ __forceinline__ void store_chunk(const OutRows& rows, int32_t row, int32_t col,
+                                            const OutChunk<kDtype>& chunk) {
   using Chunk = OutChunk<kDtype>;
-  auto* out_row = static_cast<typename Chunk::Element*>(out) + row_offset;
+  if (row >= rows.row_end) return;
+  auto* out = static_cast<typename Chunk::Element*>(rows.out) + row * rows.row_stride + col;
+  if (rows.aligned && col + Chunk::kNumElements <= rows.num_cols) {
+    *reinterpret_cast<uint4*>(out) = chunk.vector;
+    return;
+  }
 #pragma unroll
-  for (int block = 0; block < kNumBlocks; block += Chunk::kNumPairs) {
-    Chunk chunk;
+  for (int i = 0; i < Chunk::kNumElements; ++i) {
+    if (col + i < rows.num_cols) out[i] = chunk.elements[i];
+  }
+}
+
+// Rounds and stores eight rows from `row` on, kNumBlocks blocks of columns from `col` on.
+// pair_of(block) points to this lane's two values. All lanes of the warp call.
+template <Dtype kDtype, int kNumBlocks, class PairOf>
+__device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t row, int32_t col,
+                                                 const PairOf& pair_of) {
+  using Chunk = OutChunk<kDtype>;
+  constexpr int kNumChunks = kNumBlocks / Chunk::kNumPairs;
+  constexpr int kTogether = kNumChunks % 2 == 0 ? 2 : 1;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
-    for (int i = 0; i < Chunk::kNumPairs; ++i) {
-      const float* pair = pair_of(block + i);
-      chunk.pairs[i] = OutTraits<kDtype>::pair(pair[0], pair[1]);
+  for (int first = 0; first < kNumChunks; first += kTogether) {
+    Chunk chunks[kTogether];
+    int columns = 0;
+#pragma unroll
+    for (int c = 0; c < kTogether; ++c) {
+#pragma unroll
+      for (int i = 0; i < Chunk::kNumPairs; ++i) {
+        const float* pair = pair_of((first + c) * Chunk::kNumPairs + i);
+        chunks[c].pairs[i] = OutTraits<kDtype>::pair(pair[0], pair[1]);
+      }
+      columns = col + first * Chunk::kNumPairs * 8 + gather_columns<kDtype>(chunks[c]);
     }
-    const int32_t first = col + block * 8 + gather_columns<kDtype>(chunk);
-    if (!exists) continue;
-    if (aligned && first + Chunk::kNumElements <= num_cols) {
-      *reinterpret_cast<uint4*>(out_row + first) = chunk.vector;
-      continue;
-    }
-#pragma unroll
-    for (int i = 0; i < Chunk::kNumElements; ++i) {
-      if (first + i < num_cols) out_row[first + i] = chunk.elements[i];
+    if constexpr (kTogether == 1) {
+      store_chunk<kDtype>(rows, row + lane / 4, columns, chunks[0]);
+    } else {
+      // Lanes 0 to 15 take the columns of the first chunk, lanes 16 to 31 those of the second.
+      exchange_halves<kDtype>(chunks[0], chunks[1]);
+      columns += lane / 16 * Chunk::kNumPairs * 8;
+      store_chunk<kDtype>(rows, row + lane % 16 / 4, columns, chunks[0]);
+      store_chunk<kDtype>(rows, row + lane % 16 / 4 + 4, columns, chunks[1]);
     }
   }
 }

@@ -12,16 +12,15 @@ template <Dtype kDtype, Config kConfig>
 __device__ __forceinline__ void store_tile_as(
     const typename WarpTile<kConfig>::Accumulator& accumulator, const WarpTile<kConfig>& warp,
     const Tile& tile, const Params& params) {
-  const int32_t first_row = tile.row_begin + warp.row + warp.lane / 4;
-  const int32_t first_col = tile.col_begin + warp.col;
+  const ptx::OutRows rows = {params.out, params.out_row_stride, tile.row_end, params.n,
+                             params.out_aligned};
 #pragma unroll
   for (int m = 0; m < WarpTile<kConfig>::kFragmentsM; ++m) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int32_t row = first_row + m * 16 + half * 8;
-      ptx::store_row<kDtype, WarpTile<kConfig>::kFragmentsN>(
-          params.out, row * params.out_row_stride, row < tile.row_end, first_col, params.n,
-          params.out_aligned, [&](int n) { return &accumulator[m][n][half * 2]; });
+      ptx::store_eight_rows<kDtype, WarpTile<kConfig>::kFragmentsN>(
+          rows, tile.row_begin + warp.row + m * 16 + half * 8, tile.col_begin + warp.col,
+          [&](int n) { return &accumulator[m][n][half * 2]; });
     }
   }
 }

@@ -16,12 +16,15 @@ template <Dtype kDtype, Config kConfig, int kN>
 __device__ __forceinline__ void store_rows(const BlockAccumulator<kN>& accumulator,
                                            const ThreadPosition& position, int block_idx,
                                            const Tile& tile, const Params& params) {
+  const ptx::OutRows rows = {params.out, params.out_row_stride, tile.row_end, params.n,
+                             params.out_aligned};
+  const int32_t first_row = tile.row_begin + block_idx * kConfig.block_stride() + position.m -
+                            static_cast<int>(threadIdx.x) % 32 / 4;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const int32_t row = tile.row_begin + block_idx * kConfig.block_stride() + position.m + half * 8;
-    ptx::store_row<kDtype, kN / 8>(params.out, row * params.out_row_stride, row < tile.row_end,
-                                   tile.col_begin, params.n, params.out_aligned,
-                                   [&](int block) { return accumulator + block * 4 + half * 2; });
+    ptx::store_eight_rows<kDtype, kN / 8>(
+        rows, first_row + half * 8, tile.col_begin,
+        [&](int block) { return accumulator + block * 4 + half * 2; });
   }
 }
 
