@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 
 from ._arrays_interface import numpy_dtype
-from ._dtypes import _names, array_dtype_name
+from ._dtypes import array_dtype_name, known_names
 from ._view import View
 
 
@@ -16,8 +16,8 @@ def read(argument: str, x, stream_of) -> View:
     dtype, memory = x.dtype, x.data
     size = dtype.itemsize
     strides = tuple([stride // size for stride in x.strides])  # CuPy's are always divisible
-    device = (2, memory.device_id)
-    return View(memory.ptr, x.shape, strides, _names.get(dtype) or array_dtype_name(dtype), device)
+    name = known_names.get(dtype) or array_dtype_name(dtype)
+    return View(memory.ptr, x.shape, strides, name, (2, memory.device_id))
 
 
 def empty(like, shape: tuple[int, ...], dtype: str, device: tuple[int, int]):

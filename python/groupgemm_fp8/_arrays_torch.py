@@ -7,7 +7,7 @@ version.
 import functools
 import sys
 
-from ._dtypes import _names, array_dtype_name
+from ._dtypes import array_dtype_name, known_names
 from ._view import CPU, View
 
 # torch.device -> (DLPack type, ordinal)
@@ -27,7 +27,7 @@ def read(argument: str, x, stream_of) -> View:
         refuse_fake(argument, x, stream_of)
     if x.requires_grad:
         check_no_grad(argument)
-    dtype = _names.get(x.dtype) or array_dtype_name(x.dtype)
+    dtype = known_names.get(x.dtype) or array_dtype_name(x.dtype)
     # Only float32 parts of complex tensors are negated lazily.
     if dtype == "float32" and x.is_neg():
         raise ValueError(f"{argument}: got a negative view, wanted {argument}.resolve_neg()")

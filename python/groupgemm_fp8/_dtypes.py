@@ -19,14 +19,15 @@ OUTPUT = {
 # One-byte types that may hold FP8 where a_dtype or b_dtype says which.
 BYTES = frozenset({"uint8", "int8", "void8"})
 
-_names: dict = {}
+# dtype objects met so far -> names; array_dtype_name() answers for the others, too
+known_names: dict = {}
 
 
 def array_dtype_name(dtype) -> str:
     """The name of an array's dtype object; a foreign byte order is part of the name."""
-    name = _names.get(dtype)
+    name = known_names.get(dtype)
     if name is None:
-        name = _names[dtype] = _derive_name(dtype)
+        name = known_names[dtype] = _derive_name(dtype)
     return name
 
 
@@ -36,12 +37,12 @@ def argument_dtype_name(argument: str, dtype, wanted: dict) -> str:
         name = dtype
     else:
         try:
-            name = _names.get(dtype) or _derive_name(dtype)
+            name = known_names.get(dtype) or _derive_name(dtype)
         except TypeError:  # unhashable, hence no dtype
             name = repr(dtype)
     if name not in wanted:
         raise TypeError(f"{argument}: got {name}, wanted {' or '.join(wanted)}")
-    _names[dtype] = name
+    known_names[dtype] = name
     return name
 
 

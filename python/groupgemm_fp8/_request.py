@@ -12,9 +12,7 @@ from typing import NamedTuple
 from . import _arguments, _arrays, _ffi, _shapes, _streams
 from ._arrays import readers
 from ._dtypes import BYTES, OUTPUT, argument_dtype_name
-from ._view import CPU, View, dense_strides, device_name
-
-_ALIGNED_ADDRESS = 256  # stands for an `out` that is not allocated
+from ._view import CPU, View, device_name, unallocated
 
 
 class Request(NamedTuple):
@@ -121,8 +119,7 @@ def _pack(inputs, out: View, sizes, fp8_codes, modes, backend) -> bytes:
 
 
 def _refuse_devices(inputs) -> None:
-    names = ("a", "b", "a_scale", "b_scale", "m_indptr")
-    for name, view in zip(names, inputs, strict=True):
+    for name, view in zip(_shapes.INPUT_NAMES, inputs, strict=True):
         if view.device != inputs[0].device:
             _refuse_device(name, view, inputs[0].device)
 
@@ -149,8 +146,7 @@ def _output(out, out_dtype, shape, device, stream_of) -> tuple[object, View]:
     """The array to write and its view; without one, the view of an array that could be made."""
     dtype = _output_dtype(out_dtype)
     if out is None:
-        view = View(_ALIGNED_ADDRESS, shape, dense_strides(shape), dtype or "bfloat16", device)
-        return None, view
+        return None, unallocated(shape, dtype or "bfloat16", device)
     view = _arrays.read_writable("out", out, stream_of)
     if view.dtype not in OUTPUT:
         raise TypeError(f"out: got dtype {view.dtype}, wanted {' or '.join(OUTPUT)}")

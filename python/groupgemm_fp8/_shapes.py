@@ -1,4 +1,4 @@
-"""Shapes and strides of the inputs, compared with each other. Called by _request.
+"""Shapes and strides of the inputs, compared with each other. Called by _request and torch.
 
 Checked here is what one array says about another. Multiples, limits and the sizes of strides
 are checked by the C library, to which 0 as a stride means dense: a zero never gets there by
@@ -7,6 +7,8 @@ itself.
 
 from . import _ffi
 from ._view import View
+
+INPUT_NAMES = ("a", "b", "a_scale", "b_scale", "m_indptr")
 
 
 def sizes(a: View, b: View, m_indptr: View) -> tuple[int, int, int, int]:
@@ -36,14 +38,19 @@ def sizes(a: View, b: View, m_indptr: View) -> tuple[int, int, int, int]:
     return cum_m, n, k, batch_size
 
 
-def check_scales(a_scale: View, b_scale: View, sizes, granularity, major: int) -> None:
+def scale_shapes(sizes, granularity, major: int) -> tuple[tuple, tuple]:
+    """The shapes of a_scale and b_scale; sizes are cum_m, n, k, batch_size, numbers or symbols."""
     cum_m, n, k, batch_size = sizes
     gm, gn, gk = granularity
-    m_blocks, n_blocks, k_blocks = -(-cum_m // gm), -(-n // gn), -(-k // gk)
+    m_blocks = cum_m if gm == 1 else -(-cum_m // gm)  # a symbol stays as simple as it is
+    n_blocks, k_blocks = -(-n // gn), -(-k // gk)
     if major == _ffi.SCALE_MAJOR_MN:
-        wanted_a, wanted_b = (k_blocks, m_blocks), (batch_size, k_blocks, n_blocks)
-    else:
-        wanted_a, wanted_b = (m_blocks, k_blocks), (batch_size, n_blocks, k_blocks)
+        return (k_blocks, m_blocks), (batch_size, k_blocks, n_blocks)
+    return (m_blocks, k_blocks), (batch_size, n_blocks, k_blocks)
+
+
+def check_scales(a_scale: View, b_scale: View, sizes, granularity, major: int) -> None:
+    wanted_a, wanted_b = scale_shapes(sizes, granularity, major)
     if a_scale.dtype != "float32" or a_scale.shape != wanted_a:
         _refuse_scale("a_scale", a_scale, wanted_a, granularity, major)
     if b_scale.dtype != "float32" or b_scale.shape != wanted_b:

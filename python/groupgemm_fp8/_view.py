@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 CPU = (1, 0)  # a device is its DLPack type and its ordinal
 
+_ALIGNED_ADDRESS = 256
+
 
 class View(NamedTuple):
     """A borrowed array: valid while the array and the View are alive."""
@@ -15,6 +17,11 @@ class View(NamedTuple):
     device: tuple[int, int]
     readonly: bool = False
     owner: object = None  # what must stay alive besides the array, such as a DLPack capsule
+
+
+def unallocated(shape, dtype: str, device: tuple[int, int]) -> View:
+    """A contiguous array that does not exist yet, at an address as allocators give it."""
+    return View(_ALIGNED_ADDRESS, shape, dense_strides(shape), dtype, device)
 
 
 def dense_strides(shape) -> tuple[int, ...]:

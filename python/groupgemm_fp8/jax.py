@@ -16,14 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import _arguments, _arrays, _ffi, _library, ops
+from . import _arguments, _arrays, _ffi, _library, _shapes, ops
 from ._dtypes import FP8, OUTPUT, argument_dtype_name, array_dtype_name
-from ._view import CPU, View, dense_strides
+from ._view import CPU, View, unallocated
 from .errors import GroupGemmError
 
 __all__ = ["group_gemm_fp8_nt_groupwise"]
-
-_NAMES = ("a", "b", "a_scale", "b_scale", "m_indptr")
 
 # What each target is called in a program of XLA, and its handlers by platform.
 _TARGET, _VALIDATING_TARGET = "groupgemm_fp8", "groupgemm_fp8_validate"
@@ -76,7 +74,7 @@ def group_gemm_fp8_nt_groupwise(
     A workspace is allocated by XLA where a backend needs one.
     """
     arrays = (a, b, a_scale, b_scale, m_indptr)
-    specs = tuple(_spec(name, x) for name, x in zip(_NAMES, arrays, strict=True))
+    specs = tuple(_spec(name, x) for name, x in zip(_shapes.INPUT_NAMES, arrays, strict=True))
     _arguments.scale_major(scale_major_mode)
     _arguments.flags(validate)
     if backend is not None:
@@ -128,12 +126,8 @@ def _spec(argument: str, x) -> _Spec:
     return _Spec(tuple(x.shape), dtype)
 
 
-_ALIGNED_ADDRESS = 256  # XLA aligns arrays to 16 bytes at least
-
-
 def _read_spec(argument: str, spec: _Spec, stream_of) -> View:
-    strides = dense_strides(spec.shape)
-    return View(_ALIGNED_ADDRESS, spec.shape, strides, spec.dtype, spec.device)
+    return unallocated(*spec)
 
 
 _arrays.readers[_Spec] = _read_spec

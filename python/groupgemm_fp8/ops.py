@@ -108,8 +108,8 @@ def group_gemm_fp8_nt_groupwise(
             the rows of a malformed m_indptr are unspecified, but memory stays safe.
 
     Returns:
-        `out`, or a new array of the framework of a. For JAX that works on the CPU alone; on CUDA
-        JAX needs an `out` of another framework.
+        `out`, or a new array of the framework of a. JAX gets one on the CPU alone; on CUDA it needs
+        an `out` of another framework, or groupgemm_fp8.jax, which also works inside jax.jit.
 
     On CUDA the call returns at once, and streams follow one rule: stream=s does what the
     framework's own `with s:` around the call would do. The product runs on s, and a new `out` and a

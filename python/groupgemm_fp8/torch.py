@@ -12,7 +12,7 @@ PyTorch 2.4 or later.
 
 import torch
 
-from . import _arguments, _ffi, ops
+from . import _arguments, _shapes, ops
 from ._arrays_torch import check_no_grad
 from ._dtypes import OUTPUT, argument_dtype_name, array_dtype_name
 
@@ -128,8 +128,8 @@ def _fake(
     backend=None,
 ):
     """What a tracer learns: the result's shape and type, and errors that need no memory."""
-    gm, gn, gk = _arguments.granularity(scale_granularity_mnk)
-    mn_major = _arguments.scale_major(scale_major_mode) == _ffi.SCALE_MAJOR_MN
+    granularity = _arguments.granularity(scale_granularity_mnk)
+    major = _arguments.scale_major(scale_major_mode)
     _arguments.mma_sm(mma_sm)
     if backend is not None:
         _arguments.backend_string(backend)
@@ -145,16 +145,12 @@ def _fake(
         _check_fake(name, x, rank, dtype, a.device)
 
     (cum_m, k), (batch_size, n, _) = a.shape, b.shape
-    m_blocks = cum_m if gm == 1 else -(-cum_m // gm)
-    n_blocks, k_blocks = -(-n // gn), -(-k // gk)
+    sizes = (cum_m, n, k, batch_size)
+    a_scale_shape, b_scale_shape = _shapes.scale_shapes(sizes, granularity, major)
     _check_sizes("b", b.shape, (batch_size, n, k))
     _check_sizes("m_indptr", m_indptr.shape, (batch_size + 1,))
-    if mn_major:
-        _check_sizes("a_scale", a_scale.shape, (k_blocks, m_blocks))
-        _check_sizes("b_scale", b_scale.shape, (batch_size, k_blocks, n_blocks))
-    else:
-        _check_sizes("a_scale", a_scale.shape, (m_blocks, k_blocks))
-        _check_sizes("b_scale", b_scale.shape, (batch_size, n_blocks, k_blocks))
+    _check_sizes("a_scale", a_scale.shape, a_scale_shape)
+    _check_sizes("b_scale", b_scale.shape, b_scale_shape)
     if out is None:
         dtype = torch.bfloat16 if out_dtype is None else out_dtype
         argument_dtype_name("out_dtype", dtype, OUTPUT)
