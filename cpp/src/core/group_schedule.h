@@ -29,10 +29,11 @@ struct GroupSchedule {
 constexpr int kNumChunks = 64;
 
 // The schedule of a validated problem, whose sizes fit.
-inline GroupSchedule make_group_schedule(const Problem& problem, int32_t tile_m) {
+inline GroupSchedule make_group_schedule(const Problem& problem, int32_t tile_m,
+                                         int32_t num_chunks = kNumChunks) {
   const auto batch_size = static_cast<int32_t>(problem.batch_size);
   return {problem.m_indptr, batch_size, static_cast<int32_t>(problem.cum_m), tile_m,
-          ceil_div(batch_size, kNumChunks)};
+          ceil_div(batch_size, num_chunks)};
 }
 
 struct ChunkStart {

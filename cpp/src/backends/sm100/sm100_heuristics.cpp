@@ -104,9 +104,7 @@ TableLayout lay_out_tables(int64_t batch_size, void* workspace) {
 
 TableParams make_table_params(const Problem& problem, void* workspace) {
   TableParams params = {};
-  const auto batch_size = static_cast<int32_t>(problem.batch_size);
-  params.schedule = {problem.m_indptr, batch_size, static_cast<int32_t>(problem.cum_m), kTileM,
-                     ceil_div(batch_size, kNumTableThreads)};
+  params.schedule = make_group_schedule(problem, kTileM, kNumTableThreads);
   params.tables = lay_out_tables(problem.batch_size, workspace).tables;
   params.a = static_cast<const uint8_t*>(problem.a);
   params.b = static_cast<const uint8_t*>(problem.b);
