@@ -3,14 +3,15 @@
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
+from numeric.process import REPOSITORY
+
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 
-HERE = Path(__file__).resolve().parent
-SOURCES = HERE.parents[1] / "cpp" / "src"
+SOURCES = REPOSITORY / "cpp" / "src"
+COMPARISON = REPOSITORY / "tests" / "cpp" / "xla_abi_check.cpp"
 
 
 @pytest.fixture
@@ -25,8 +26,7 @@ def check(tmp_path):
         ours.parent.mkdir(exist_ok=True)
         ours.write_text(declarations)
         folders = [f"-I{tmp_path}", f"-I{jax.ffi.include_dir()}"]
-        source = HERE / "xla_abi_check.cpp"
-        command = [compiler, "-std=c++20", "-fsyntax-only", *folders, str(source)]
+        command = [compiler, "-std=c++20", "-fsyntax-only", *folders, str(COMPARISON)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.returncode == 0, done.stderr
 

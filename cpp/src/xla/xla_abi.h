@@ -2,7 +2,7 @@
 //
 // They are the same in API versions 0.1 to 0.4, which JAX 0.5.3 to 0.11 have, and are declared here
 // so that the library builds without JAX. XLA only appends to its structs, and struct_size says
-// what the other side knows. tests/python/xla_abi_check.cpp compares with the header in jaxlib.
+// what the other side knows. tests/cpp/xla_abi_check.cpp compares with the header in jaxlib.
 #pragma once
 
 #include <cstddef>

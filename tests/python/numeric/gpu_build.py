@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+from numeric.process import REPOSITORY
+
 INCLUDES = (REPOSITORY / "cpp" / "src", REPOSITORY / "cpp" / "include")
 
 

@@ -1,11 +1,14 @@
-"""Runs a piece of Python in a fresh process that sees the same library and test modules."""
+"""Runs Python in a fresh process that sees the same library and test modules; script folders."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-TESTS = str(Path(__file__).resolve().parent.parent)
+TESTS = str(Path(__file__).resolve().parents[1])
+REPOSITORY = Path(__file__).resolve().parents[3]
+EXAMPLES = REPOSITORY / "python" / "examples"
+BENCHMARKS = REPOSITORY / "python" / "benchmarks"
 
 
 def run_python(*arguments: str, timeout: int = 120, **variables: str) -> str:
