@@ -3,22 +3,18 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from groupgemm_fp8._cli.cases import packaged_cases, read_cases
 from groupgemm_fp8._device import device_unavailable_reason
+from numeric.process import BENCHMARKS, run_python
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "python" / "benchmarks"
 FIRST_CALL_LIMIT_MS = 300
 
 
 def first_call(*arguments) -> dict:
-    command = [sys.executable, BENCHMARKS / "first_call.py", *arguments]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert process.returncode == 0, f"{process.stdout}\n{process.stderr}"
-    return json.loads(process.stdout)
+    return json.loads(run_python(str(BENCHMARKS / "first_call.py"), *arguments))
 
 
 def test_first_call_on_the_cpu():
@@ -41,6 +37,16 @@ def test_first_call_on_a_gpu():
         pytest.skip(reason)
     result = first_call("--processes", "3")
     assert result["beyond_context_ms"] < FIRST_CALL_LIMIT_MS, result
+
+
+def test_host_overhead():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    script = str(BENCHMARKS / "host_overhead.py")
+    printed = run_python(script, "--device", "cpu", "--seconds", "0.01")
+    for name in ("plain call, new output", "operator, out=", "numpy: plain call, out="):
+        line = next(line for line in printed.splitlines() if line.startswith(name))
+        assert float(line.split()[-2]) > 0
+    assert "torch._scaled_grouped_mm: not measured: it runs on CUDA alone" in printed
 
 
 def test_cases_of_models():

@@ -1,27 +1,34 @@
 """The Python examples: expert parallelism on the CPU, and FlashInfer's name for this function."""
 
-from pathlib import Path
-
 import pytest
 
 import small_problem
-from numeric.process import run_python
-
-EXAMPLES = Path(__file__).resolve().parents[2] / "python" / "examples"
-SMALL = ("--columns", "128", "--inner", "256", "--tokens", "24")
+from numeric.process import EXAMPLES, run_python
 
 
 @pytest.mark.parametrize("num_ranks", [1, 3])
-def test_expert_parallel(num_ranks):
+def test_torch_expert_parallel(num_ranks):
     distributed = pytest.importorskip("torch.distributed", reason="PyTorch is not installed")
     if not distributed.is_available() or not distributed.is_gloo_available():
         pytest.skip("this PyTorch has no gloo")
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_ranks))
-    script = str(EXAMPLES / "expert_parallel.py")
+    script = str(EXAMPLES / "torch_expert_parallel.py")
+    options = ("--device", "cpu", "--columns", "128", "--inner", "256", "--tokens", "24")
     variables = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    printed = run_python(*launcher, script, "--device", "cpu", *SMALL, **variables)
+    printed = run_python(*launcher, script, *options, **variables)
     assert f"{num_ranks} ranks on cpu" in printed
     assert "rows that differ from one process: 0" in printed
+
+
+def test_jax_expert_parallel():
+    jax = pytest.importorskip("jax", reason="JAX is not installed")
+    if not hasattr(jax, "shard_map"):
+        pytest.skip("this JAX has no jax.shard_map")
+    two_cpus = "--xla_force_host_platform_device_count=2"
+    script = str(EXAMPLES / "jax_expert_parallel.py")
+    printed = run_python(script, XLA_FLAGS=two_cpus, JAX_PLATFORMS="cpu")
+    assert "devices   2 x cpu" in printed
+    assert "131072 of 131072 equal" in printed
 
 
 FLASHINFER_CODE = """
@@ -91,13 +98,3 @@ def test_flashinfer_arguments_are_a_subset():
     names = [*small_problem.NAMES, "scale_granularity_mnk", "scale_major_mode", "mma_sm"]
     names += ["out", "out_dtype"]
     assert list(inspect.signature(group_gemm_fp8_nt_groupwise).parameters)[:10] == names
-
-
-def test_host_overhead_benchmark():
-    pytest.importorskip("torch", reason="PyTorch is not installed")
-    script = EXAMPLES.parent / "benchmarks" / "host_overhead.py"
-    printed = run_python(str(script), "--device", "cpu", "--seconds", "0.01")
-    for name in ("plain call, new output", "operator, out=", "numpy: plain call, out="):
-        line = next(line for line in printed.splitlines() if line.startswith(name))
-        assert float(line.split()[-2]) > 0
-    assert "torch._scaled_grouped_mm: not measured: it runs on CUDA alone" in printed

@@ -2,13 +2,12 @@
 
 import os
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import small_problem
-from numeric.process import run_python
+from numeric.process import EXAMPLES, run_python
 from small_problem import CUM_M, N, expected, same_bits
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
@@ -20,8 +19,6 @@ import jax.numpy as jnp  # noqa: E402
 
 import groupgemm_fp8  # noqa: E402
 from groupgemm_fp8.jax import group_gemm_fp8_nt_groupwise  # noqa: E402
-
-EXAMPLE = Path(__file__).resolve().parents[2] / "python" / "examples" / "jax_expert_parallel.py"
 
 
 @pytest.fixture
@@ -252,6 +249,8 @@ def test_two_devices_from_two_threads(two_gpus, arrays):
 
 def test_shard_map_example(two_gpus):
     """Experts split over two devices; NCCL adds the rows up."""
-    output = run_python(str(EXAMPLE), "--rows", "2048", "--k", "1024", timeout=300)
+    output = run_python(
+        str(EXAMPLES / "jax_expert_parallel.py"), "--rows", "2048", "--k", "1024", timeout=300
+    )
     assert "devices   2 x" in output
     assert "1048576 of 1048576 equal" in output

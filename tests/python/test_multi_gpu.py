@@ -9,8 +9,7 @@ import pytest
 
 from framework_problem import Case, bits, exact_problem, host_arrays, options
 from numeric.compare import assert_exact
-from numeric.process import run_python
-from test_examples import EXAMPLES
+from numeric.process import EXAMPLES, run_python
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 if torch.cuda.device_count() < 2:
@@ -156,7 +155,7 @@ def test_cupy():
 
 def test_expert_parallel():
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    script = str(EXAMPLES / "expert_parallel.py")
+    script = str(EXAMPLES / "torch_expert_parallel.py")
     printed = run_python(*launcher, script, "--device", "cuda", OMP_NUM_THREADS="1")
     assert "2 ranks on cuda" in printed
     assert "rows that differ from one process: 0" in printed

@@ -1,7 +1,7 @@
 """Expert parallelism with torch.distributed: every rank holds some experts and some tokens.
 
-    torchrun --nproc-per-node 2 python/examples/expert_parallel.py
-    torchrun --nproc-per-node 2 python/examples/expert_parallel.py --device cpu --inner 256
+    torchrun --nproc-per-node 2 python/examples/torch_expert_parallel.py
+    torchrun --nproc-per-node 2 python/examples/torch_expert_parallel.py --device cpu --inner 256
 
 The rows of tokens travel to the ranks of their experts by an all-to-all, each rank multiplies with
 its experts by one grouped product, and the results travel back. Rank 0 then compares the sum of all
@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--experts", type=int, default=8, help="of all ranks together")
     parser.add_argument("--tokens", type=int, default=256, help="of each rank")
+    # torchrun would take --n for one of its own options.
     parser.add_argument("--columns", type=int, default=1024, help="n, a multiple of 128")
     parser.add_argument("--inner", type=int, default=1024, help="k, a multiple of 128")
     parser.add_argument("--seed", type=int, default=0)
