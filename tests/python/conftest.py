@@ -14,6 +14,15 @@ settings.register_profile("numeric", deadline=None, derandomize=True, max_exampl
 settings.load_profile("numeric")
 
 
+@pytest.fixture
+def jax_on_cpu():
+    """New JAX arrays are on the CPU, also where there is a GPU."""
+    import jax
+
+    with jax.default_device(jax.devices("cpu")[0]):
+        yield
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "large: needs several GiB of memory")
     config.addinivalue_line("markers", "soak: takes long; runs only where -m asks for it")

@@ -5,7 +5,9 @@ result is the rounded exact product, bit for bit.
 """
 
 import gc
+import os
 import sys
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -62,21 +64,36 @@ def same_bits(got, wanted: np.ndarray) -> bool:
     )
 
 
-def assert_no_leak(arrays: dict, out, call=group_gemm_fp8_nt_groupwise) -> None:
-    """10^4 calls, half of them with a fresh output, leave every reference and block as it was."""
+def assert_no_leak_with_out(arrays: dict, out, call=group_gemm_fp8_nt_groupwise) -> None:
+    """assert_no_leak() for calls with a given and with a fresh output."""
 
-    def call_both(count):
+    def call_both():
+        call(**arrays, out=out)
+        call(**arrays)
+
+    assert_no_leak((*arrays.values(), out), call_both)
+
+
+def assert_no_leak(arrays, call_both) -> None:
+    """10^4 calls, two at a time, leave references, Python's blocks and the memory as they were."""
+
+    def call(count):
         for _ in range(count):
-            call(**arrays, out=out)
-            call(**arrays)
+            call_both()
+        gc.collect()
 
     def references():
-        return [sys.getrefcount(array) for array in (*arrays.values(), out)]
+        return [sys.getrefcount(array) for array in arrays]
 
-    call_both(100)
-    gc.collect()
+    call(500)
     references_before, blocks_before = references(), sys.getallocatedblocks()
-    call_both(5000)
-    gc.collect()
+    resident_before = resident_bytes()
+    call(5000)
     assert references() == references_before
     assert sys.getallocatedblocks() - blocks_before < 500
+    assert resident_bytes() - resident_before < 4 << 20
+
+
+def resident_bytes() -> int:
+    """Physical memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -4,17 +4,13 @@ import numpy as np
 import pytest
 
 import small_problem
-from small_problem import CUM_M, N, assert_no_leak, expected, same_bits
+from small_problem import CUM_M, N, assert_no_leak_with_out, expected, same_bits
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 
 from groupgemm_fp8 import group_gemm_fp8_nt_groupwise  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def on_cpu():
-    with jax.default_device(jax.devices("cpu")[0]):
-        yield
+pytestmark = pytest.mark.usefixtures("jax_on_cpu")
 
 
 @pytest.fixture
@@ -96,4 +92,4 @@ def test_mixed_with_numpy(arrays, jax_arrays, name):
 
 def test_no_leak(arrays, jax_arrays):
     jax_arrays["m_indptr"] = jax.numpy.zeros(4, "int32")
-    assert_no_leak(jax_arrays, np.zeros((CUM_M, N), np.float32))
+    assert_no_leak_with_out(jax_arrays, np.zeros((CUM_M, N), np.float32))

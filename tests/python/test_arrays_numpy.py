@@ -9,7 +9,7 @@ import pytest
 
 import small_problem
 from groupgemm_fp8 import group_gemm_fp8_nt_groupwise
-from small_problem import CUM_M, K, N, assert_no_leak, expected, same_bits
+from small_problem import CUM_M, K, N, assert_no_leak_with_out, expected, same_bits
 
 
 @pytest.fixture
@@ -222,4 +222,4 @@ def test_no_leak(arrays):
     """10^4 calls keep no reference and no memory."""
     out = np.zeros((CUM_M, N), np.float32)
     arrays["m_indptr"] = np.zeros(4, np.int32)
-    assert_no_leak(arrays, out)
+    assert_no_leak_with_out(arrays, out)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import small_problem
-from small_problem import CUM_M, N, assert_no_leak, expected, same_bits
+from small_problem import CUM_M, N, assert_no_leak_with_out, expected, same_bits
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -222,4 +222,4 @@ def test_allocation_for_a_stream(monkeypatch, handle, wanted):
 
 def test_no_leak(tensors):
     tensors["m_indptr"] = torch.zeros(4, dtype=torch.int32)
-    assert_no_leak(tensors, torch.zeros(CUM_M, N))
+    assert_no_leak_with_out(tensors, torch.zeros(CUM_M, N))

@@ -1,17 +1,14 @@
 """groupgemm_fp8.jax on the CPU: values under every transformation, and where they are computed."""
 
-import gc
 import os
-import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import small_problem
 from numeric.process import run_python
-from small_problem import CUM_M, K, N, expected, same_bits
+from small_problem import CUM_M, K, N, assert_no_leak, expected, same_bits
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 
@@ -25,13 +22,7 @@ import groupgemm_fp8  # noqa: E402
 import groupgemm_fp8.jax as ggjax  # noqa: E402
 from groupgemm_fp8.jax import group_gemm_fp8_nt_groupwise  # noqa: E402
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "python" / "examples" / "jax_expert_parallel.py"
-
-
-@pytest.fixture(autouse=True)
-def on_cpu():
-    with jax.default_device(jax.devices("cpu")[0]):
-        yield
+pytestmark = pytest.mark.usefixtures("jax_on_cpu")
 
 
 @pytest.fixture
@@ -186,14 +177,6 @@ def test_sharded_input(call, arrays, two_devices):
     assert_result(call(placed), expected(arrays))
 
 
-def test_shard_map_example():
-    if not hasattr(jax, "shard_map"):
-        pytest.skip("this JAX has no jax.shard_map")
-    output = run_python(str(EXAMPLE), XLA_FLAGS=TWO_CPUS, JAX_PLATFORMS="cpu")
-    assert "devices   2 x cpu" in output
-    assert "131072 of 131072 equal" in output
-
-
 def test_workspace(monkeypatch, arrays):
     """A backend's workspace is a second result, which XLA allocates and the caller never sees."""
     monkeypatch.setattr(ggjax, "_workspace_bytes", lambda specs, options: 1000)
@@ -234,25 +217,11 @@ def test_threads(arrays, jax_arrays):
     assert not failures
 
 
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def test_no_leak(jax_arrays):
-    """10^4 calls, half of them compiled, leave references, blocks and memory as they were."""
     compiled = jax.jit(lambda arrays: group_gemm_fp8_nt_groupwise(**arrays))
 
-    def run(count):
-        for _ in range(count):
-            group_gemm_fp8_nt_groupwise(**jax_arrays)
-            compiled(jax_arrays).block_until_ready()
+    def call_both():
+        group_gemm_fp8_nt_groupwise(**jax_arrays)
+        compiled(jax_arrays).block_until_ready()
 
-    run(500)
-    gc.collect()
-    references = [sys.getrefcount(x) for x in jax_arrays.values()]
-    blocks, resident = sys.getallocatedblocks(), resident_bytes()
-    run(5000)
-    gc.collect()
-    assert [sys.getrefcount(x) for x in jax_arrays.values()] == references
-    assert sys.getallocatedblocks() - blocks < 500
-    assert resident_bytes() - resident < 4 << 20
+    assert_no_leak(jax_arrays.values(), call_both)

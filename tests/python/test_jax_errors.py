@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import small_problem
-from small_problem import CUM_M, N, expected, same_bits
+from small_problem import CUM_M, NAMES, N, expected, same_bits
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 
@@ -20,10 +20,7 @@ from groupgemm_fp8.jax import group_gemm_fp8_nt_groupwise  # noqa: E402
 RUNTIME_ERROR = (RuntimeError, ValueError)
 
 
-@pytest.fixture(autouse=True)
-def on_cpu():
-    with jax.default_device(jax.devices("cpu")[0]):
-        yield
+pytestmark = pytest.mark.usefixtures("jax_on_cpu")
 
 
 @pytest.fixture
@@ -148,14 +145,11 @@ def test_gradient_is_refused(arrays):
     assert jax.grad(stopped)(1.0) == loss(scale)
 
 
-TARGET_ARRAYS = ("a", "b", "a_scale", "b_scale", "m_indptr")
-
-
 def call_target(arrays, out=("bfloat16", (CUM_M, N)), **attributes):
     """Calls the target as another program could, without the checks in Python."""
     result = jax.ShapeDtypeStruct(out[1], out[0])
     call = jax.ffi.ffi_call("groupgemm_fp8", result, vmap_method="sequential")
-    return call(*(jnp.asarray(arrays[name]) for name in TARGET_ARRAYS), **attributes)
+    return call(*(jnp.asarray(arrays[name]) for name in NAMES), **attributes)
 
 
 def test_target_checks_by_itself(arrays):

@@ -235,7 +235,7 @@ def test_no_rows():
 
 
 def test_no_leak(tensors):
-    small_problem.assert_no_leak(tensors, torch.zeros(CUM_M, N), operator_call)
+    small_problem.assert_no_leak_with_out(tensors, torch.zeros(CUM_M, N), operator_call)
 
 
 def operator_call(out=None, **tensors):
