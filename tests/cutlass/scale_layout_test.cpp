@@ -190,6 +190,8 @@ void check_random_cases(std::mt19937& random, bool k_major) {
     params.sfa = sfa.values.data(), params.sfb = sfb.values.data();
     for (size_t group = 0; group + 1 < test_case.bounds.size(); ++group) {
       const int32_t begin = test_case.bounds[group], end = test_case.bounds[group + 1];
+      // A group without rows has no tile, and CUTLASS's layout functions divide by its blocks.
+      if (begin == end) continue;
       const Entries entries = entries_of(params, static_cast<int>(group), begin, end);
       check_group<kGranularityM>(params, entries, static_cast<int>(group), begin, sfa, sfb);
     }
