@@ -3,18 +3,19 @@
     python python/benchmarks/host_overhead.py
     python python/benchmarks/host_overhead.py --device cpu
 
-The contenders take turns in bursts of calls on a small problem; after each burst the device is
-waited for, outside of the measured time. The table has the median and the 10th percentile of
-microseconds per call. On a GPU that is the time until the call returns.
+The contenders (JAX's for themselves) take turns in bursts of calls on a small problem; after each
+burst the device is waited for, outside of the measured time. The table has the median and the 10th
+percentile of microseconds per call. On a GPU that is the time until the call returns.
 
 On the CPU a call computes, so the problem there has rows but no groups that own them: what is left
 is the call's path and one wake-up of the library. torch._scaled_grouped_mm runs on CUDA alone; an
 addition in place stands for torch's own path.
 
-Needs numpy, ml_dtypes and PyTorch; CuPy is measured if it is there.
+Needs numpy, ml_dtypes and PyTorch; CuPy and JAX are measured if they are there.
 """
 
 import argparse
+import os
 import statistics
 import time
 
@@ -95,6 +96,24 @@ def cupy_contenders(arrays) -> dict:
     }
 
 
+def jax_contenders(arrays, device: str) -> dict:
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    try:
+        import jax
+
+        from groupgemm_fp8.jax import group_gemm_fp8_nt_groupwise as product_in_xla
+
+        call = [jax.device_put(x, jax.devices(device)[0]) for x in arrays]
+    except (ImportError, RuntimeError) as error:  # JAX may be there without CUDA
+        print(f"jax: not measured: {error}")
+        return {}
+    compiled = jax.jit(product_in_xla)
+    return {
+        "groupgemm_fp8.jax, eager": lambda: product_in_xla(*call),
+        "groupgemm_fp8.jax, in jax.jit": lambda: compiled(*call),
+    }
+
+
 def numpy_contenders(arrays) -> dict:
     out = product(*arrays)
     return {
@@ -114,8 +133,10 @@ def measure(contenders: dict, synchronize, seconds: float) -> dict[str, list[flo
             synchronize()
             start = time.perf_counter()
             for _ in range(BURST_CALLS):
-                call()
+                out = call()
             samples[name].append((time.perf_counter() - start) / BURST_CALLS * 1e6)
+            if hasattr(out, "block_until_ready"):  # JAX is asynchronous on the CPU, too
+                out.block_until_ready()
     synchronize()
     return {name: values[len(values) // 4 :] for name, values in samples.items()}
 
@@ -137,6 +158,9 @@ def main() -> None:
     contenders |= numpy_contenders(arrays) if on_cpu else cupy_contenders(arrays)
     synchronize = (lambda: None) if on_cpu else torch.cuda.synchronize
     samples = measure(contenders, synchronize, options.seconds)
+    # XLA's threads would disturb the others: JAX is imported and measured behind them.
+    if contenders := jax_contenders(arrays, device):
+        samples |= measure(contenders, synchronize, options.seconds)
 
     where = "the CPU, where no row is computed" if on_cpu else torch.cuda.get_device_name()
     print(f"torch {torch.__version__} on {where}")
