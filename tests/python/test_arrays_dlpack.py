@@ -38,6 +38,36 @@ def test_capsules(arrays, version, dense, offset):
     assert all("stream" not in request for request in call["a"].requests)
 
 
+@pytest.mark.parametrize("name", ["a", "b", "a_scale", "b_scale"])
+def test_strides(arrays, name):
+    """Rows may be further apart than they are long; they may not run backwards."""
+    array = arrays[name]
+    wide = np.zeros((*array.shape[:-1], array.shape[-1] + 16), array.dtype)
+    wide[..., : array.shape[-1]] = array
+    out = np.zeros((CUM_M, N), np.float32)
+    strided = Producer(wide[..., : array.shape[-1]])
+    group_gemm_fp8_nt_groupwise(**{**arrays, name: strided}, out=out)
+    assert same_bits(out, expected(arrays, "float32"))
+    with pytest.raises(ValueError, match=f"{name}: got strides"):
+        group_gemm_fp8_nt_groupwise(**{**arrays, name: Producer(array[::-1])}, out=out)
+
+
+@pytest.mark.parametrize("name", small_problem.NAMES)
+def test_zero_dimensional(arrays, name):
+    scalar = Producer(np.zeros((), arrays[name].dtype))
+    with pytest.raises(ValueError, match=rf"{name}: got shape \(\)"):
+        group_gemm_fp8_nt_groupwise(**{**arrays, name: scalar}, out=np.zeros((CUM_M, N)))
+
+
+def test_no_elements(arrays):
+    """An array without elements need not have memory."""
+    arrays["a"] = Producer(arrays["a"][:0], data=None)
+    arrays["a_scale"] = arrays["a_scale"][:, :0]
+    arrays["m_indptr"] = np.zeros_like(arrays["m_indptr"])
+    out = np.zeros((0, N), np.float32)
+    assert group_gemm_fp8_nt_groupwise(**arrays, out=out) is out
+
+
 def test_out_must_be_given(arrays):
     call = {name: Producer(array) for name, array in arrays.items()}
     with pytest.raises(TypeError, match="out: got None, but Producer cannot allocate"):
