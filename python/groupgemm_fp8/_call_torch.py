@@ -34,6 +34,7 @@ class _Known:
         self.granularity, self.mma_sm, self.a_fp8, self.b_fp8, self.backend = options
         self.out_dtype, self.device, self.view_device = request.out.dtype, a.device, request.device
         self.on_cpu, self.ordinal = request.device == CPU, request.device[1]
+        self.types = tuple(type(x) for x in tensors)
         self.dtypes = tuple(x.dtype for x in tensors)
         self.devices = (a.device,) * 5
         self.layouts = (
@@ -84,6 +85,8 @@ def attempt(
         known = _known.get((b.shape, scale_major_mode, out_dtype if out is None else out.dtype))
         if known is None or not _has_options(known, options):
             return None
+        if (type(a), type(b), type(a_scale), type(b_scale), type(m_indptr)) != known.types:
+            return None  # a subclass may have no memory, and warn when it is asked for it
         rows = _checked_rows(known, a, b, a_scale, b_scale, m_indptr)
         if rows is None:
             return None
