@@ -73,38 +73,11 @@ def group_gemm_fp8_nt_groupwise(
     return out
 
 
-def _run(
-    a,
-    b,
-    a_scale,
-    b_scale,
-    m_indptr,
-    scale_granularity_mnk=(1, 128, 128),
-    scale_major_mode="MN",
-    mma_sm=1,
-    *,
-    out=None,
-    out_dtype=None,
-    a_dtype=None,
-    b_dtype=None,
-    backend=None,
-):
-    """The operator's kernel, on the CPU and on CUDA."""
-    return ops.group_gemm_fp8_nt_groupwise(
-        a,
-        b,
-        a_scale,
-        b_scale,
-        m_indptr,
-        tuple(scale_granularity_mnk),
-        scale_major_mode,
-        mma_sm,
-        out,
-        out_dtype,
-        a_dtype=a_dtype,
-        b_dtype=b_dtype,
-        backend=backend,
-    )
+def _run(a, b, a_scale, b_scale, m_indptr, scale_granularity_mnk=(1, 128, 128), *modes, **options):
+    """The operator's kernel, on the CPU and on CUDA. The granularity arrives as a list."""
+    granularity = tuple(scale_granularity_mnk)
+    tensors = (a, b, a_scale, b_scale, m_indptr)
+    return ops.group_gemm_fp8_nt_groupwise(*tensors, granularity, *modes, **options)
 
 
 def _run_out(*arguments, **options) -> None:
