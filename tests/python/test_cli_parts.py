@@ -126,6 +126,42 @@ class TestTiming:
     def test_first_samples_are_dropped(self):
         assert timing._summary([100.0, 1.0, 2.0, 3.0], 10) == timing.Timing(2.0, 1.0, 3.0, 30)
 
+    def test_replays_are_timed_behind_one_of_their_own(self, monkeypatch):
+        class Clock:
+            now = 0.0
+            device_id = 0
+
+            def __init__(self, device_id=0):
+                pass
+
+            def synchronize(self):
+                pass
+
+            def record(self, stream):
+                self.time = Clock.now
+
+            def elapsed(self, end):
+                return end.time - self.time
+
+        class Simulated(timing.Contender):
+            def run_eagerly(self, stream, count):
+                pass
+
+            def capture(self, stream, count):
+                def replay():
+                    Clock.now += count * (1.0 if order and order[-1] == self.name else 5.0)
+                    order.append(self.name)
+
+                return replay
+
+        order = []
+        monkeypatch.setattr(timing, "Event", Clock)
+        timings = timing.time_on_gpu([Simulated(name, None) for name in "xyz"], Clock(), 0.0)
+        assert {name: timing.seconds for name, timing in timings.items()} == dict.fromkeys(
+            "xyz", 1.0
+        )
+        assert "".join(order[3:]).startswith("xxyyzzyyzzxxzzxxyy")
+
     def test_weights_exceed_the_cache(self):
         machine = HostMachine()
         cache = groupgemm_fp8.device_info("cpu", 0).l2_bytes
