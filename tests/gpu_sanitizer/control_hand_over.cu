@@ -12,6 +12,7 @@
 
 #include "ptx/cp_async.cuh"
 #include "ptx/mbarrier.cuh"
+#include "ptx/smem_address.cuh"
 
 namespace {
 

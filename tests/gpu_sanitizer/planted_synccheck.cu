@@ -3,8 +3,8 @@
 // differs between its releases.
 #include <cuda_runtime_api.h>
 
-#include "ptx/cp_async.cuh"
 #include "ptx/mbarrier.cuh"
+#include "ptx/smem_address.cuh"
 
 __global__ void planted_synccheck_mbarrier() {
   __shared__ uint64_t barrier;

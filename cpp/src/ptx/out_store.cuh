@@ -1,7 +1,6 @@
 // Stores of accumulators that lie across a warp: lane 4 * r + q has columns 2 * q and 2 * q + 1 of
 // every block of eight columns, in row r of eight. The lanes exchange values by shuffles, so that
-// each stores 16 neighbouring bytes, and neighbouring lanes 64 or 128 bytes of a row: a store costs
-// the more, the more rows it touches.
+// each stores 16 neighbouring bytes, and neighbouring lanes 64 or 128 bytes of a row.
 #pragma once
 
 #include <cstdint>
@@ -25,14 +24,14 @@ union OutChunk {
   __device__ __forceinline__ OutChunk() {}
 };
 
-// Swaps words[i] of the lanes whose `bit` is set with words[j] of the lanes one `bit` below.
-__device__ __forceinline__ void exchange(uint32_t (&words)[4], int i, int j, int bit) {
+// Swaps x of the lanes whose `bit` is set with y of the lanes one `bit` below.
+__device__ __forceinline__ void exchange(uint32_t& x, uint32_t& y, int bit) {
   const bool upper = threadIdx.x & bit;
-  const uint32_t received = __shfl_xor_sync(0xFFFFFFFFu, upper ? words[i] : words[j], bit);
+  const uint32_t received = __shfl_xor_sync(0xFFFFFFFFu, upper ? x : y, bit);
   if (upper) {
-    words[i] = received;
+    x = received;
   } else {
-    words[j] = received;
+    y = received;
   }
 }
 
@@ -41,31 +40,17 @@ __device__ __forceinline__ void exchange(uint32_t (&words)[4], int i, int j, int
 template <Dtype kDtype>
 __device__ __forceinline__ int gather_columns(OutChunk<kDtype>& chunk) {
   const int q = static_cast<int>(threadIdx.x) % 4;
+  uint32_t (&words)[4] = chunk.words;
   if constexpr (OutChunk<kDtype>::kNumPairs == 4) {
-    exchange(chunk.words, 0, 1, 1);
-    exchange(chunk.words, 2, 3, 1);
-    exchange(chunk.words, 0, 2, 2);
-    exchange(chunk.words, 1, 3, 2);
+    exchange(words[0], words[1], 1);
+    exchange(words[2], words[3], 1);
+    exchange(words[0], words[2], 2);
+    exchange(words[1], words[3], 2);
     return q * 8;
   } else {
-    exchange(chunk.words, 0, 2, 1);
-    exchange(chunk.words, 1, 3, 1);
+    exchange(words[0], words[2], 1);
+    exchange(words[1], words[3], 1);
     return q % 2 * 8 + q / 2 * 4;
-  }
-}
-
-// Swaps chunk `x` of lanes 16 to 31 with chunk `y` of lanes 0 to 15.
-template <Dtype kDtype>
-__device__ __forceinline__ void exchange_halves(OutChunk<kDtype>& x, OutChunk<kDtype>& y) {
-  const bool upper = threadIdx.x & 16;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const uint32_t received = __shfl_xor_sync(0xFFFFFFFFu, upper ? x.words[i] : y.words[i], 16);
-    if (upper) {
-      x.words[i] = received;
-    } else {
-      y.words[i] = received;
-    }
   }
 }
 
@@ -121,7 +106,8 @@ __device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t ro
       store_chunk<kDtype>(rows, row + lane / 4, columns, chunks[0]);
     } else {
       // Lanes 0 to 15 take the columns of the first chunk, lanes 16 to 31 those of the second.
-      exchange_halves<kDtype>(chunks[0], chunks[1]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) exchange(chunks[0].words[i], chunks[1].words[i], 16);
       columns += lane / 16 * Chunk::kNumPairs * 8;
       store_chunk<kDtype>(rows, row + lane % 16 / 4, columns, chunks[0]);
       store_chunk<kDtype>(rows, row + lane % 16 / 4 + 4, columns, chunks[1]);

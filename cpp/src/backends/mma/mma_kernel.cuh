@@ -12,6 +12,7 @@
 #include "backends/mma/mma_loader.cuh"
 #include "backends/mma/mma_mainloop.cuh"
 #include "backends/mma/mma_pipeline.cuh"
+#include "ptx/smem_address.cuh"
 
 namespace ggfp8::mma {
 

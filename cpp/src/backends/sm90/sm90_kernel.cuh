@@ -13,6 +13,7 @@
 #include "backends/sm90/sm90_mainloop.cuh"
 #include "backends/sm90/sm90_producer.cuh"
 #include "ptx/setmaxnreg.cuh"
+#include "ptx/smem_address.cuh"
 
 namespace ggfp8::sm90 {
 

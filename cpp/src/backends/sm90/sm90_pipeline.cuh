@@ -8,8 +8,8 @@
 #include "backends/sm90/sm90_config.h"
 #include "core/tile_scheduler.cuh"
 #include "ptx/cluster.cuh"
-#include "ptx/cp_async.cuh"
 #include "ptx/mbarrier.cuh"
+#include "ptx/smem_address.cuh"
 #include "ptx/wgmma.cuh"
 
 namespace ggfp8::sm90 {
@@ -107,8 +107,8 @@ class ScalePipeline : public Ring<kNumScaleStages> {
 
   // Of k-block k_block_idx of the stage.
   __device__ __forceinline__ float* scales(int k_block_idx) const {
-    return reinterpret_cast<float*>(scales_ + this->stage_idx() * kConfig.scale_stage_bytes() + 32 +
-                                    k_block_idx * kConfig.scale_bytes());
+    return reinterpret_cast<float*>(scales_ + this->stage_idx() * kConfig.scale_stage_bytes() +
+                                    32 + k_block_idx * kConfig.scale_bytes());
   }
 
  private:

@@ -1,0 +1,12 @@
+// Addresses of shared memory as the other instruction families take them.
+#pragma once
+
+#include <cstdint>
+
+namespace ggfp8::ptx {
+
+__device__ __forceinline__ uint32_t smem_address(const void* pointer) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
+}
+
+}  // namespace ggfp8::ptx
