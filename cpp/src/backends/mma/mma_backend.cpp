@@ -1,7 +1,4 @@
 // Backend mma: the portable kernel for every NVIDIA GPU since compute capability 8.0.
-#include <array>
-#include <utility>
-
 #include "backends/mma/mma_config.h"
 #include "backends/mma/mma_heuristics.h"
 #include "backends/mma/mma_instances.h"
@@ -9,6 +6,7 @@
 #include "core/math.h"
 #include "cuda/device_guard.h"
 #include "cuda/kernel_launch.h"
+#include "cuda/kernel_table.h"
 #include "select/backend.h"
 
 namespace ggfp8 {
@@ -18,14 +16,8 @@ extern const Backend kMmaBackend;
 namespace mma {
 namespace {
 
-using KernelAddress = const void* (*)();
-
-template <size_t... kIdx>
-constexpr std::array<KernelAddress, sizeof...(kIdx)> make_table(std::index_sequence<kIdx...>) {
-  return {&kernel_address<static_cast<int>(kIdx)>...};
-}
-
-constexpr auto kKernelTable = make_table(std::make_index_sequence<kNumInstances>());
+constexpr auto kKernelTable =
+    make_kernel_table<kNumInstances>([]<int kIdx>() { return &kernel_address<kIdx>; });
 
 KernelState kernel_states[kNumInstances];
 

@@ -1,7 +1,4 @@
 // Backend sm90: TMA and WGMMA on Hopper.
-#include <array>
-#include <utility>
-
 #include "backends/sm90/sm90_config.h"
 #include "backends/sm90/sm90_heuristics.h"
 #include "backends/sm90/sm90_instances.h"
@@ -9,6 +6,7 @@
 #include "core/math.h"
 #include "cuda/device_guard.h"
 #include "cuda/kernel_launch.h"
+#include "cuda/kernel_table.h"
 #include "cuda/tensor_map.h"
 #include "select/backend.h"
 
@@ -19,14 +17,8 @@ extern const Backend kSm90Backend;
 namespace sm90 {
 namespace {
 
-using KernelAddress = const void* (*)();
-
-template <size_t... kIdx>
-constexpr std::array<KernelAddress, sizeof...(kIdx)> make_table(std::index_sequence<kIdx...>) {
-  return {&kernel_address<static_cast<int>(kIdx)>...};
-}
-
-constexpr auto kKernelTable = make_table(std::make_index_sequence<kNumInstances>());
+constexpr auto kKernelTable =
+    make_kernel_table<kNumInstances>([]<int kIdx>() { return &kernel_address<kIdx>; });
 
 KernelState kernel_states[kNumInstances];
 
