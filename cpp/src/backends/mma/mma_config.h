@@ -17,15 +17,18 @@ namespace ggfp8::mma {
 // Bytes of k in one pipeline stage: the longest scale block. Shorter ones leave the rest unused.
 constexpr int kStageK = 128;
 
-struct Config {
-  Dtype a_dtype;
-  Dtype b_dtype;
+struct Shape {
   int tile_m;           // rows of a CTA tile
   int tile_n;           // columns of a CTA tile
   int num_warps_m;      // warps along the rows
   int num_warps_n;      // warps along the columns
   int num_stages;       // pipeline depth
   int num_ctas_per_sm;  // where shared memory allows it; registers always do
+};
+
+struct Config : Shape {
+  Dtype a_dtype;
+  Dtype b_dtype;
 
   constexpr int num_warps() const { return num_warps_m * num_warps_n; }
   constexpr int num_threads() const { return num_warps() * 32; }
@@ -47,24 +50,22 @@ struct Config {
 
 // The tile shapes, by growing rows; each exists for the four pairs of FP8 types. The pipelines of
 // the first two fit the 99 KiB that the smallest devices give a CTA; the third needs 136 KiB.
-struct TileShape {
+struct TileShape : Shape {
   const char* name;
-  int tile_m, tile_n, num_warps_m, num_warps_n, num_stages, num_ctas_per_sm;
 };
 
 constexpr std::array<TileShape, 3> kTileShapes = {{
-    {"tile 16x128", 16, 128, 1, 4, 4, 3},
-    {"tile 64x128", 64, 128, 1, 4, 3, 2},
-    {"tile 128x128", 128, 128, 2, 4, 4, 1},
+    {{16, 128, 1, 4, 4, 3}, "tile 16x128"},
+    {{64, 128, 1, 4, 3, 2}, "tile 64x128"},
+    {{128, 128, 2, 4, 4, 1}, "tile 128x128"},
 }};
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());
 
 constexpr Config config_of(int idx) {
-  const TileShape& shape = kTileShapes[static_cast<size_t>(idx / kNumDtypePairs)];
+  const Shape& shape = kTileShapes[static_cast<size_t>(idx / kNumDtypePairs)];
   const int pair = idx % kNumDtypePairs;
-  return {a_dtype_of_pair(pair), b_dtype_of_pair(pair), shape.tile_m,     shape.tile_n,
-          shape.num_warps_m,     shape.num_warps_n,     shape.num_stages, shape.num_ctas_per_sm};
+  return {shape, a_dtype_of_pair(pair), b_dtype_of_pair(pair)};
 }
 
 }  // namespace ggfp8::mma

@@ -27,8 +27,10 @@ constexpr int kNumScaleThreads = kNumScaleWarps * 32;
 constexpr int kScaleStageKBlocks = 8;
 constexpr int kNumScaleStages = 2;
 
-struct TileShape {
-  const char* name;
+// In front of the scales of a stage: the tile that they belong to.
+constexpr int kTileRecordBytes = 32;
+
+struct Shape {
   int tile_m;
   bool swapped;       // columns on the M side of wgmma
   int num_consumers;  // warpgroups
@@ -37,15 +39,9 @@ struct TileShape {
   int a_box_rows;  // loaded at once
 };
 
-struct Config {
+struct Config : Shape {
   Dtype a_dtype;
   Dtype b_dtype;
-  int tile_m;
-  bool swapped;
-  int num_consumers;
-  int cluster_size;
-  int num_stages;
-  int a_box_rows;
 
   constexpr int num_consumer_threads() const { return num_consumers * 128; }
   constexpr int num_threads() const { return num_consumer_threads() + 128; }
@@ -71,7 +67,9 @@ struct Config {
   constexpr int b_bytes() const { return kTileN * kTileK; }
   constexpr int stage_bytes() const { return a_bytes() + b_bytes(); }
   constexpr int scale_bytes() const { return tile_m * 4 + 16; }  // of a k-block
-  constexpr int scale_stage_bytes() const { return 32 + kScaleStageKBlocks * scale_bytes(); }
+  constexpr int scale_stage_bytes() const {
+    return kTileRecordBytes + kScaleStageKBlocks * scale_bytes();
+  }
   constexpr int scales_offset() const { return num_stages * stage_bytes(); }
   constexpr int barriers_offset() const {
     return scales_offset() + kNumScaleStages * scale_stage_bytes();
@@ -81,20 +79,23 @@ struct Config {
   constexpr int smem_bytes() const { return 1024 + schedule_offset() + (kNumChunks + 2) * 8; }
 };
 
+struct TileShape : Shape {
+  const char* name;
+};
+
 constexpr std::array<TileShape, 4> kTileShapes = {{
-    {"tile 64x128, swapped", 64, true, 2, 1, 9, 32},
-    {"tile 128x128", 128, false, 2, 2, 6, 32},
-    {"tile 192x128", 192, false, 3, 2, 5, 32},
-    {"tile 256x128", 256, false, 2, 2, 4, 64},
+    {{64, true, 2, 1, 9, 32}, "tile 64x128, swapped"},
+    {{128, false, 2, 2, 6, 32}, "tile 128x128"},
+    {{192, false, 3, 2, 5, 32}, "tile 192x128"},
+    {{256, false, 2, 2, 4, 64}, "tile 256x128"},
 }};
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());
 
 constexpr Config config_of(int idx) {
-  const TileShape& shape = kTileShapes[static_cast<size_t>(idx / kNumDtypePairs)];
+  const Shape& shape = kTileShapes[static_cast<size_t>(idx / kNumDtypePairs)];
   const int pair = idx % kNumDtypePairs;
-  return {a_dtype_of_pair(pair), b_dtype_of_pair(pair), shape.tile_m,     shape.swapped,
-          shape.num_consumers,   shape.cluster_size,    shape.num_stages, shape.a_box_rows};
+  return {shape, a_dtype_of_pair(pair), b_dtype_of_pair(pair)};
 }
 
 }  // namespace ggfp8::sm90

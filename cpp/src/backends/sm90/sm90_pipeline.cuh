@@ -101,14 +101,14 @@ class ScalePipeline : public Ring<kNumScaleStages> {
         scales_(smem + kConfig.scales_offset()) {}
 
   __device__ __forceinline__ Tile& tile() const {
-    static_assert(sizeof(Tile) <= 32);
+    static_assert(sizeof(Tile) <= kTileRecordBytes);
     return *reinterpret_cast<Tile*>(scales_ + this->stage_idx() * kConfig.scale_stage_bytes());
   }
 
   // Of k-block k_block_idx of the stage.
   __device__ __forceinline__ float* scales(int k_block_idx) const {
     return reinterpret_cast<float*>(scales_ + this->stage_idx() * kConfig.scale_stage_bytes() +
-                                    32 + k_block_idx * kConfig.scale_bytes());
+                                    kTileRecordBytes + k_block_idx * kConfig.scale_bytes());
   }
 
  private:
