@@ -8,6 +8,7 @@ dlpack.h, from before version 1 (capsule "dltensor") and of version 1 ("dltensor
 import ctypes
 import struct
 
+from ._ffi import capsule_pointer
 from ._view import CPU, View, dense_strides
 
 _MAX_VERSION = (1, 3)
@@ -27,10 +28,7 @@ _CUDA_TYPES = (2, 13)
 
 _LEGACY_STREAM = 1  # how DLPack writes the legacy default stream, whose handle is 0
 
-# Prototypes of our own: attributes of ctypes.pythonapi belong to the whole process.
-_capsule_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-    ("PyCapsule_GetPointer", ctypes.pythonapi)
-)
+# A prototype of our own: attributes of ctypes.pythonapi belong to the whole process.
 _capsule_is_valid = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(
     ("PyCapsule_IsValid", ctypes.pythonapi)
 )
@@ -69,7 +67,7 @@ def _export(x, options: dict):
 def _peek(argument: str, capsule, device: tuple[int, int]) -> View:
     readonly = False
     if _capsule_is_valid(capsule, b"dltensor_versioned"):
-        address = _capsule_pointer(capsule, b"dltensor_versioned")
+        address = capsule_pointer(capsule, b"dltensor_versioned")
         header = ctypes.string_at(address, _VERSIONED_HEADER.size)
         major, _, _, _, flags = _VERSIONED_HEADER.unpack(header)
         if major != _MAX_VERSION[0]:
@@ -77,7 +75,7 @@ def _peek(argument: str, capsule, device: tuple[int, int]) -> View:
         readonly = bool(flags & _READ_ONLY)
         address += _VERSIONED_HEADER.size
     else:
-        address = _capsule_pointer(capsule, b"dltensor")
+        address = capsule_pointer(capsule, b"dltensor")
     tensor = _TENSOR.unpack(ctypes.string_at(address, _TENSOR.size))
     data, _, _, ndim, code, bits, lanes, shape_at, strides_at, offset = tensor
     shape = _read_int64s(shape_at, ndim)

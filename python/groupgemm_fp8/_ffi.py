@@ -102,6 +102,22 @@ class DeviceInfo(ctypes.Structure):
     ]
 
 
+# DLPack: ggfp8_dlpack_options, native alignment
+DLPACK_OPTIONS_FIELDS = (
+    ("struct_size", "N"),
+    ("exchange_api", "P"),
+    ("backend", "P"),
+    ("scale_granularity_m", "i"),
+    ("scale_granularity_n", "i"),
+    ("scale_granularity_k", "i"),
+    ("scale_major", "i"),
+    ("mma_sm", "i"),
+    ("a_dtype", "i"),
+    ("b_dtype", "i"),
+    ("out_dtype", "i"),
+)
+DLPACK_OPTIONS = struct.Struct("@" + "".join(code for _, code in DLPACK_OPTIONS_FIELDS))
+
 # Packed arguments travel as bytes: an immutable object of this call alone needs no lock.
 _ARGS_POINTER = c_char_p
 
@@ -128,7 +144,13 @@ FUNCTIONS = {
     "ggfp8_xla_ffi_cpu_validate": (c_void_p, (c_void_p,)),
     "ggfp8_xla_ffi_cuda": (c_void_p, (c_void_p,)),
     "ggfp8_xla_ffi_cuda_validate": (c_void_p, (c_void_p,)),
+    "ggfp8_dlpack_function": (ctypes.py_object, ()),
 }
+
+# Prototypes of our own: attributes of ctypes.pythonapi belong to the whole process.
+capsule_pointer = ctypes.PYFUNCTYPE(c_void_p, ctypes.py_object, c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
 
 
 def bind(library: ctypes.CDLL) -> ctypes.CDLL:
@@ -138,3 +160,13 @@ def bind(library: ctypes.CDLL) -> ctypes.CDLL:
         function.restype = result
         function.argtypes = arguments
     return library
+
+
+def dlpack_function(library: ctypes.CDLL):
+    """The builtin function of ggfp8_dlpack_function, or None if there is none."""
+    result, arguments = FUNCTIONS["ggfp8_dlpack_function"]
+    make = ctypes.PYFUNCTYPE(result, *arguments)(("ggfp8_dlpack_function", library))
+    try:
+        return make()  # with the interpreter's lock, unlike what bind() declares
+    except ValueError:  # the answer was NULL
+        return None

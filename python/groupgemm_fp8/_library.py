@@ -70,6 +70,12 @@ def load() -> ctypes.CDLL:
     )
 
 
+@functools.cache
+def dlpack_function():
+    """The library's builtin function for tensors, or None if this Python cannot have it."""
+    return _ffi.dlpack_function(load())
+
+
 def check(status: int) -> None:
     """Raises the exception that belongs to a status other than success."""
     if status != _ffi.SUCCESS:

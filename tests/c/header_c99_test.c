@@ -166,6 +166,10 @@ static void test_xla_handlers_tell_their_version(void) {
   }
 }
 
+static void test_no_function_for_python_without_python(void) {
+  EXPECT(ggfp8_dlpack_function() == NULL);
+}
+
 int main(void) {
   EXPECT(ggfp8_last_error()[0] == '\0');
   test_init_macro_is_all_defaults();
@@ -175,5 +179,6 @@ int main(void) {
   test_backends();
   test_devices();
   test_xla_handlers_tell_their_version();
+  test_no_function_for_python_without_python();
   return num_failures;
 }

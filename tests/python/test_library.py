@@ -114,11 +114,21 @@ def struct_members(header, name):
     return [tuple(line.rsplit(None, 1)) for line in declarations if line]
 
 
-def test_args_mirror_the_header(header):
+@pytest.mark.parametrize(
+    "fields, name",
+    [
+        (_ffi.ARGS_FIELDS, "ggfp8_group_gemm_args"),
+        (_ffi.DLPACK_OPTIONS_FIELDS, "ggfp8_dlpack_options"),
+    ],
+)
+def test_packed_structs_mirror_the_header(header, fields, name):
     codes = {"size_t": "N", "int64_t": "q", "int32_t": "i", "uint32_t": "I"}
-    members = struct_members(header, "ggfp8_group_gemm_args")
+    members = struct_members(header, name)
     wanted = tuple((name, "P" if "*" in kind else codes[kind]) for kind, name in members)
-    assert wanted == _ffi.ARGS_FIELDS
+    assert wanted == fields
+
+
+def test_size_of_args():
     assert _library.load().ggfp8_group_gemm_args_size() == _ffi.ARGS.size
 
 

@@ -314,6 +314,51 @@ GGFP8_API void* ggfp8_xla_ffi_cpu_validate(void* call_frame);
 GGFP8_API void* ggfp8_xla_ffi_cuda(void* call_frame);
 GGFP8_API void* ggfp8_xla_ffi_cuda_validate(void* call_frame);
 
+/* ------------------------------------------------------------------ DLPack */
+
+/* What a call of the function below does, besides what its arrays say. Zeros mean defaults. */
+typedef struct ggfp8_dlpack_options {
+  size_t struct_size;       /* sizeof(ggfp8_dlpack_options) */
+  const void* exchange_api; /* the DLPackExchangeAPI* that the type of all the arrays publishes */
+  const char* backend;      /* this and the next five: as in ggfp8_group_gemm_args */
+  int32_t scale_granularity_m;
+  int32_t scale_granularity_n;
+  int32_t scale_granularity_k;
+  int32_t scale_major;
+  int32_t mma_sm;
+  int32_t a_dtype;   /* GGFP8_DTYPE_FLOAT8_* of an a of bytes; 0: a has an FP8 type itself */
+  int32_t b_dtype;   /* the same for b */
+  int32_t out_dtype; /* the type that out must have; 0: any */
+} ggfp8_dlpack_options;
+
+/*
+ * A new reference to a builtin function of CPython, for packages to whom the host's time of a call
+ * matters. It reads arrays through the C functions that DLPack 1.3 calls the exchange API. NULL in
+ * a process without CPython. The caller holds the GIL, here and in a call of
+ *
+ *     function(options, stream, a, b, a_scale, b_scale, m_indptr, out, empty, keywords, workspace)
+ *
+ * options       bytes: a ggfp8_dlpack_options
+ * stream        bytes: a cudaStream_t, or none for the framework's current stream on the device;
+ *               without effect on the CPU
+ * a to m_indptr arrays as ggfp8_group_gemm_args has them, all on one device and of a type whose
+ *               arrays the table reads
+ * out           another such array, or None: a new one, which is empty(cum_m, n, **keywords[i]),
+ *               with i = 0 for the CPU and 1 + ordinal for CUDA; keywords is a list
+ * workspace     None, or such an array of uint8, at any address
+ *
+ * The function raises nothing. It returns out for success. Otherwise nothing was enqueued, out is
+ * untouched, and it returns an int:
+ *     negative      a workspace of so many bytes is needed, GGFP8_WORKSPACE_ALIGNMENT not counted
+ *     positive      a status, which ggfp8_last_error() need not explain. Read the arrays in another
+ *                   way and call ggfp8_group_gemm_nt_groupwise with them: that explains it.
+ *
+ * Arrays without elements are refused. DLPack does not show everything: that no array wants a
+ * gradient or is negated lazily is for the caller to check. The GIL is released while the product
+ * is enqueued or computed.
+ */
+GGFP8_API void* ggfp8_dlpack_function(void);
+
 #ifdef __cplusplus
 }
 #endif
