@@ -2,8 +2,8 @@
 
 _request reads every array argument through `readers`. A type's framework is found once per type:
 
-    PyTorch          by its attributes: faster than DLPack, and they show what DLPack hides
-                     (negative views, gradients, tensors without memory)
+    PyTorch          by its attributes: they show what DLPack hides (negative views, gradients,
+                     tensors without memory)
     JAX              by __dlpack__: its other protocols fail for FP8
     NumPy            by __array_interface__: its DLPack refuses FP8
     CuPy             by its attributes: its DLPack refuses or mislabels FP8

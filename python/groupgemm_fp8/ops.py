@@ -7,7 +7,7 @@ import ctypes
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import _arguments, _arrays, _call_torch, _ffi, _library, _request, _streams
+from . import _arguments, _arrays, _call_torch, _ffi, _library, _request
 from .errors import from_status
 
 
@@ -129,10 +129,22 @@ def group_gemm_fp8_nt_groupwise(
 
     Source of the signature: FlashInfer, flashinfer.gemm.group_gemm_fp8_nt_groupwise.
     """
+    is_tracing = _operator is not None and _operator.is_tracing()
     plain = workspace is None and validate is False
-    if _operator is not None and (
-        _operator.is_tracing() or _arrays.all_fake(a, b, a_scale, b_scale, m_indptr)
-    ):
+    options = (
+        scale_granularity_mnk,
+        scale_major_mode,
+        mma_sm,
+        out_dtype,
+        a_dtype,
+        b_dtype,
+        backend,
+    )
+    if plain and not is_tracing:
+        result = _call_torch.attempt(a, b, a_scale, b_scale, m_indptr, options, out, stream)
+        if result is not None:
+            return result
+    if _operator is not None and (is_tracing or _arrays.all_fake(a, b, a_scale, b_scale, m_indptr)):
         if not plain or stream is not None:
             raise ValueError(
                 "stream, workspace and validate: wanted the defaults inside torch.compile"
@@ -152,15 +164,6 @@ def group_gemm_fp8_nt_groupwise(
             b_dtype=b_dtype,
             backend=backend,
         )
-    handle = None if stream is None else _streams.handle_of(stream)
-    if plain:
-        tensors = (a, b, a_scale, b_scale, m_indptr)
-        options = (scale_granularity_mnk, mma_sm, a_dtype, b_dtype, backend)
-        known = _call_torch.attempt(*tensors, options, scale_major_mode, out, out_dtype, handle)
-        if known is not None:
-            args, handle, device, out = known
-            _run(a, args, device, handle)
-            return out
     request = _request.build(
         a,
         b,
@@ -174,7 +177,7 @@ def group_gemm_fp8_nt_groupwise(
         out_dtype,
         a_dtype=a_dtype,
         b_dtype=b_dtype,
-        stream=handle,
+        stream=stream,
         backend=backend,
         workspace=workspace,
         validate=validate,
@@ -183,7 +186,7 @@ def group_gemm_fp8_nt_groupwise(
     space = None if workspace is None else (request.workspace, request.workspace_bytes)
     _run(a, request.args, request.device, request.stream, space)
     if plain:
-        _call_torch.remember(tensors, options, scale_major_mode, out, out_dtype, request)
+        _call_torch.remember((a, b, a_scale, b_scale, m_indptr), options, request.args)
     if out is None:
         return _arrays.finish(a, request.out)
     _arrays.written(out)

@@ -5,32 +5,20 @@ import threading
 import pytest
 
 import small_problem
-from small_problem import BATCH_SIZE, CUM_M, K_BLOCKS, K, N, expected, same_bits
+from small_problem import BATCH_SIZE, CUM_M, K, N, assert_no_leak, expected, same_bits
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+if not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"):
+    pytest.skip("this PyTorch has a DLPack from before 1.3", allow_module_level=True)
 
-from groupgemm_fp8 import _call_torch, _request, group_gemm_fp8_nt_groupwise  # noqa: E402
+from groupgemm_fp8 import _call_torch, _library, group_gemm_fp8_nt_groupwise  # noqa: E402
 from torch_problem import tensors_of, to_numpy  # noqa: E402
 
 
 @pytest.fixture
 def tensors():
-    _call_torch._known.clear()
+    _call_torch.forget()
     return tensors_of(small_problem.inputs())
-
-
-@pytest.fixture
-def long_calls(monkeypatch):
-    """A list that grows by one with every call that goes the long way."""
-    calls = []
-    build = _request.build
-
-    def counting_build(*arguments, **options):
-        calls.append(1)
-        return build(*arguments, **options)
-
-    monkeypatch.setattr(_request, "build", counting_build)
-    return calls
 
 
 OPTIONS = [
@@ -88,113 +76,11 @@ def test_other_rows_are_short(tensors, long_calls, first, last, scale_major_mode
 
     changed = rows(tensors, first, last)
     wanted = call(changed)
-    _call_torch._known.clear()
+    _call_torch.forget()
     call(tensors)
     long_calls.clear()
     assert torch.equal(call(changed), wanted)
     assert not long_calls
-
-
-def negative(tensor):
-    return torch._neg_view(tensor)
-
-
-def without_memory(tensor):
-    tensor = tensor.clone()
-    tensor.untyped_storage().resize_(0)
-    return tensor
-
-
-WIDE = torch.zeros(CUM_M, 2 * N)
-CHANGES = [
-    ("a", lambda x: x.view(torch.uint8)),
-    ("a", lambda x: x[:, : K - 16]),
-    ("a", lambda x: x[0]),
-    ("a", lambda x: x[:1].expand(CUM_M, K)),
-    ("a", lambda x: x.t().contiguous().t()),
-    ("a", without_memory),
-    ("a", lambda x: x.to("meta")),
-    ("a", lambda x: x.clone().requires_grad_()),
-    ("a", lambda x: x.float().to_sparse()),
-    ("a", lambda x: None),
-    ("b", lambda x: x[:, :, : K - 16]),
-    ("b", lambda x: x[:2]),
-    ("b", lambda x: x[:1].expand(x.shape)),
-    ("b", lambda x: x.transpose(1, 2).contiguous().transpose(1, 2)),
-    ("b", lambda x: x.clone().requires_grad_()),
-    ("b", without_memory),
-    ("b", lambda x: "b"),
-    ("a_scale", lambda x: x[:, :-1]),
-    ("a_scale", lambda x: x.t()),
-    ("a_scale", lambda x: x.double()),
-    ("a_scale", lambda x: x[:1].expand(K_BLOCKS, CUM_M)),
-    ("a_scale", negative),
-    ("a_scale", lambda x: x.to("meta")),
-    ("a_scale", lambda x: x.clone().requires_grad_()),
-    ("b_scale", lambda x: x.transpose(1, 2)),
-    ("b_scale", lambda x: x.half()),
-    ("b_scale", lambda x: x[:1]),
-    ("b_scale", negative),
-    ("b_scale", lambda x: x.clone().requires_grad_()),
-    ("m_indptr", lambda x: x.long()),
-    ("m_indptr", lambda x: x[:-1]),
-    ("m_indptr", lambda x: x.repeat_interleave(2)[::2]),
-    ("m_indptr", lambda x: x.to("meta")),
-    ("m_indptr", lambda x: [0, 2, 2, 6]),
-    ("scale_granularity_mnk", lambda x: (1.0, 128, 128)),
-    ("scale_granularity_mnk", lambda x: (True, 128, 128)),
-    ("scale_granularity_mnk", lambda x: (1, 128, 64)),
-    ("scale_granularity_mnk", lambda x: (1, 128)),
-    ("scale_granularity_mnk", lambda x: None),
-    ("scale_major_mode", lambda x: "K"),
-    ("scale_major_mode", lambda x: ["MN"]),
-    ("mma_sm", lambda x: True),
-    ("mma_sm", lambda x: 1.0),
-    ("mma_sm", lambda x: 3),
-    ("out", lambda x: x.to("meta")),
-    ("out", lambda x: x[:-1]),
-    ("out", lambda x: x[:, :-8]),
-    ("out", lambda x: WIDE[:, ::2]),
-    ("out", lambda x: x[:1].expand(CUM_M, N)),
-    ("out", negative),
-    ("out", lambda x: x.clone().requires_grad_()),
-    ("out", lambda x: x.double()),
-    ("out_dtype", lambda x: torch.float16),
-    ("out_dtype", lambda x: torch.float64),
-    ("out_dtype", lambda x: []),
-    ("a_dtype", lambda x: torch.float8_e5m2),
-    ("b_dtype", lambda x: "uint8"),
-    ("backend", lambda x: "unknown"),
-    ("backend", lambda x: 1),
-    ("stream", lambda x: "0"),
-    ("stream", lambda x: -1),
-    ("validate", lambda x: 1),
-]
-
-
-def refusal(call) -> tuple:
-    """Type and text of the error, without addresses."""
-    with pytest.raises((TypeError, ValueError)) as info:
-        group_gemm_fp8_nt_groupwise(**call)
-    return info.type, str(info.value).partition(" at 0x")[0]
-
-
-@pytest.mark.parametrize("argument, change", CHANGES)
-def test_what_is_refused_stays_refused(tensors, argument, change):
-    """A known call with one change: the same error as in a process that knows no call."""
-    call = {
-        **tensors,
-        "out": torch.zeros(CUM_M, N),
-        "scale_granularity_mnk": (1, 128, 128),
-        "mma_sm": 1,
-        "scale_major_mode": "MN",
-    }
-    changed = {**call, argument: change(call.get(argument))}
-    wanted = refusal(changed)
-    group_gemm_fp8_nt_groupwise(**call)
-    assert _call_torch._known
-    assert refusal(changed) == wanted
-    assert same_bits(to_numpy(call["out"]), expected(small_problem.inputs(), "float32"))
 
 
 @pytest.mark.parametrize("name", ["a", "b", "a_scale", "b_scale"])
@@ -211,7 +97,7 @@ def test_grad_mode_is_asked_at_every_call(tensors, name):
 def test_the_fp8_type_is_read_at_every_call(tensors, name):
     changed = {**tensors, name: tensors[name].view(torch.float8_e5m2)}
     wanted = group_gemm_fp8_nt_groupwise(**changed)
-    _call_torch._known.clear()
+    _call_torch.forget()
     group_gemm_fp8_nt_groupwise(**tensors)
     assert torch.equal(group_gemm_fp8_nt_groupwise(**changed), wanted)
 
@@ -262,6 +148,125 @@ def test_out_counts_as_modified(tensors):
         group_gemm_fp8_nt_groupwise(**tensors, out=out)
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             product.backward()
+
+
+def test_parameters_are_short(tensors, long_calls):
+    for name in ("b", "b_scale"):
+        tensors[name] = torch.nn.Parameter(tensors[name], requires_grad=False)
+    out = torch.nn.Parameter(torch.zeros(CUM_M, N), requires_grad=False)
+    group_gemm_fp8_nt_groupwise(**tensors)
+    assert type(group_gemm_fp8_nt_groupwise(**tensors)) is torch.Tensor
+    assert group_gemm_fp8_nt_groupwise(**tensors, out=out) is out
+    assert same_bits(to_numpy(out), expected(small_problem.inputs(), "float32"))
+    assert len(long_calls) == 1
+
+
+class Subclass(torch.Tensor):
+    pass
+
+
+@pytest.mark.parametrize("name", ["a", "b", "a_scale", "b_scale", "m_indptr", "out"])
+def test_subclasses_go_the_long_way(tensors, long_calls, name):
+    group_gemm_fp8_nt_groupwise(**tensors)
+    tensors["out"] = torch.zeros(CUM_M, N)
+    tensors[name] = tensors[name].as_subclass(Subclass)
+    for num_calls in (2, 3):
+        out = group_gemm_fp8_nt_groupwise(**tensors)
+        assert same_bits(to_numpy(out), expected(small_problem.inputs(), "float32"))
+        assert len(long_calls) == num_calls
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8])
+def test_bytes_are_short(tensors, long_calls, dtype):
+    for name in ("a", "b"):
+        tensors[name] = tensors[name].view(dtype)
+        tensors[f"{name}_dtype"] = torch.float8_e4m3fn
+    for _ in range(2):
+        out = group_gemm_fp8_nt_groupwise(**tensors)
+        assert same_bits(to_numpy(out), expected(small_problem.inputs()))
+    assert len(long_calls) == 1
+
+
+def test_new_outputs_are_the_allocators_own(tensors, long_calls):
+    """A tensor that came through DLPack could not be resized, and ignored record_stream."""
+    for _ in range(2):
+        out = group_gemm_fp8_nt_groupwise(**tensors)
+        assert out.untyped_storage().resizable()
+    assert len(long_calls) == 1
+
+
+def test_devices_of_new_outputs(tensors):
+    group_gemm_fp8_nt_groupwise(**tensors)
+    (known,) = _call_torch._known.values()
+    cuda = torch.device("cuda", 2)
+    known.add_device(cuda)
+    cpu = {"dtype": torch.bfloat16, "device": torch.device("cpu")}
+    assert known.keywords == [cpu, None, None, {**cpu, "device": cuda}]
+
+
+@pytest.mark.parametrize("missing", ["function", "table"])
+def test_without_the_short_way(tensors, long_calls, monkeypatch, missing):
+    """A Python that is not CPython, or a PyTorch from before DLPack 1.3."""
+    if missing == "function":
+        monkeypatch.setattr(_library, "dlpack_function", lambda: None)
+    else:
+        monkeypatch.setattr(_call_torch, "_exchange_api", lambda torch: None)
+    for _ in range(2):
+        out = group_gemm_fp8_nt_groupwise(**tensors)
+        assert same_bits(to_numpy(out), expected(small_problem.inputs()))
+    assert len(long_calls) == 2
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("stream", [None, 7])
+def test_workspace_on_demand(tensors, long_calls, given, stream):
+    """The function asks for a workspace; the next call brings one of that size."""
+    if given:
+        tensors["out"] = torch.zeros(CUM_M, N, dtype=torch.bfloat16)
+    group_gemm_fp8_nt_groupwise(**tensors)
+    (known,) = _call_torch._known.values()
+    function, *others = known.call
+    wanted, sizes = 0, []
+
+    def wants_workspace(*arguments):
+        space = arguments[10]
+        sizes.append(0 if space is None else space.numel())
+        if sizes[-1] < wanted + 256:  # with room for the alignment
+            return -wanted
+        assert space.dtype == torch.uint8
+        return function(*arguments)
+
+    known.call = (wants_workspace, *others)
+    for num_bytes in (1000, 1000, 500, 2000):
+        wanted = num_bytes
+        out = group_gemm_fp8_nt_groupwise(**tensors, stream=stream)
+        assert same_bits(to_numpy(out), expected(small_problem.inputs()))
+    assert sizes == [0, 1256, 1256, 1256, 1256, 2256]
+    assert len(long_calls) == 1
+
+
+def test_workspace_that_is_never_enough(tensors, long_calls):
+    group_gemm_fp8_nt_groupwise(**tensors)
+    (known,) = _call_torch._known.values()
+    _, *others = known.call
+    known.call = (lambda *arguments: -1000, *others)
+    out = group_gemm_fp8_nt_groupwise(**tensors)
+    assert same_bits(to_numpy(out), expected(small_problem.inputs()))
+    assert len(long_calls) == 2
+
+
+def test_no_leak_of_refused_calls(tensors):
+    """An output is made before the library refuses the address of m_indptr."""
+    group_gemm_fp8_nt_groupwise(**tensors)
+    storage = torch.zeros(4 * BATCH_SIZE + 8, dtype=torch.uint8)
+    misaligned = memoryview(storage.numpy())[1 : 4 * BATCH_SIZE + 5]
+    tensors["m_indptr"] = torch.frombuffer(misaligned, dtype=torch.int32)
+
+    def call():
+        with pytest.raises(ValueError, match="m_indptr: got address"):
+            group_gemm_fp8_nt_groupwise(**tensors)
+
+    assert_no_leak(list(tensors.values()), call)
 
 
 def test_threads(tensors):

@@ -1,0 +1,165 @@
+"""What a call on PyTorch tensors refuses, it refuses the short way too, with the same error."""
+
+import pytest
+
+import small_problem
+from small_problem import CUM_M, K_BLOCKS, K, N, expected, same_bits
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+if not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"):
+    pytest.skip("this PyTorch has a DLPack from before 1.3", allow_module_level=True)
+
+from groupgemm_fp8 import _call_torch, group_gemm_fp8_nt_groupwise  # noqa: E402
+from torch_problem import tensors_of, to_numpy  # noqa: E402
+
+
+@pytest.fixture
+def tensors():
+    _call_torch.forget()
+    return tensors_of(small_problem.inputs())
+
+
+def negative(tensor):
+    return torch._neg_view(tensor)
+
+
+def without_memory(tensor):
+    tensor = tensor.clone()
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
+WIDE = torch.zeros(CUM_M, 2 * N)
+CHANGES = [
+    ("a", lambda x: x.view(torch.uint8)),
+    ("a", lambda x: x[:, : K - 16]),
+    ("a", lambda x: x[0]),
+    ("a", lambda x: x[:1].expand(CUM_M, K)),
+    ("a", lambda x: x.t().contiguous().t()),
+    ("a", without_memory),
+    ("a", lambda x: x.to("meta")),
+    ("a", lambda x: x.clone().requires_grad_()),
+    ("a", lambda x: x.float().to_sparse()),
+    ("a", lambda x: x.view(torch.float8_e4m3fnuz)),
+    ("a", lambda x: torch.complex(x.float(), x.float()).conj()),
+    ("a", lambda x: None),
+    ("b", lambda x: x[:, :, : K - 16]),
+    ("b", lambda x: x[:2]),
+    ("b", lambda x: x[:1].expand(x.shape)),
+    ("b", lambda x: x.transpose(1, 2).contiguous().transpose(1, 2)),
+    ("b", lambda x: x.clone().requires_grad_()),
+    ("b", without_memory),
+    ("b", lambda x: "b"),
+    ("a_scale", lambda x: x[:, :-1]),
+    ("a_scale", lambda x: x.t()),
+    ("a_scale", lambda x: x.double()),
+    ("a_scale", lambda x: x[:1].expand(K_BLOCKS, CUM_M)),
+    ("a_scale", negative),
+    ("a_scale", lambda x: x.to_sparse()),
+    ("a_scale", lambda x: x.to_mkldnn()),
+    ("a_scale", lambda x: torch._efficientzerotensor(x.shape)),
+    ("a_scale", lambda x: x.view(torch.int32)),
+    ("a_scale", lambda x: x.to("meta")),
+    ("a_scale", lambda x: x.clone().requires_grad_()),
+    ("b_scale", lambda x: x.transpose(1, 2)),
+    ("b_scale", lambda x: x.half()),
+    ("b_scale", lambda x: torch._to_functional_tensor(x)),
+    ("b_scale", lambda x: x[:1]),
+    ("b_scale", negative),
+    ("b_scale", lambda x: x.clone().requires_grad_()),
+    ("m_indptr", lambda x: x.long()),
+    ("m_indptr", lambda x: x[:-1]),
+    ("m_indptr", lambda x: x.repeat_interleave(2)[::2]),
+    ("m_indptr", lambda x: x.to("meta")),
+    ("m_indptr", lambda x: x.to_sparse()),
+    ("m_indptr", lambda x: x.float()),
+    ("m_indptr", lambda x: [0, 2, 2, 6]),
+    ("scale_granularity_mnk", lambda x: (1.0, 128, 128)),
+    ("scale_granularity_mnk", lambda x: (True, 128, 128)),
+    ("scale_granularity_mnk", lambda x: (1, 128, 64)),
+    ("scale_granularity_mnk", lambda x: (1, 128)),
+    ("scale_granularity_mnk", lambda x: None),
+    ("scale_major_mode", lambda x: "K"),
+    ("scale_major_mode", lambda x: ["MN"]),
+    ("mma_sm", lambda x: True),
+    ("mma_sm", lambda x: 1.0),
+    ("mma_sm", lambda x: 3),
+    ("out", lambda x: x.to("meta")),
+    ("out", lambda x: x[:-1]),
+    ("out", lambda x: x[:, :-8]),
+    ("out", lambda x: WIDE[:, ::2]),
+    ("out", lambda x: x[:1].expand(CUM_M, N)),
+    ("out", negative),
+    ("out", lambda x: x.clone().requires_grad_()),
+    ("out", lambda x: x.double()),
+    ("out_dtype", lambda x: torch.float16),
+    ("out_dtype", lambda x: torch.float64),
+    ("out_dtype", lambda x: []),
+    ("a_dtype", lambda x: torch.float8_e5m2),
+    ("b_dtype", lambda x: "uint8"),
+    ("backend", lambda x: "unknown"),
+    ("backend", lambda x: 1),
+    ("stream", lambda x: "0"),
+    ("stream", lambda x: -1),
+    ("validate", lambda x: 1),
+]
+
+
+def refusal(call) -> tuple:
+    """Type and text of the error, without addresses."""
+    with pytest.raises((TypeError, ValueError)) as info:
+        group_gemm_fp8_nt_groupwise(**call)
+    return info.type, str(info.value).partition(" at 0x")[0]
+
+
+@pytest.mark.parametrize("argument, change", CHANGES)
+def test_what_is_refused_stays_refused(tensors, argument, change):
+    """A known call with one change: the same error as in a process that knows no call."""
+    call = {
+        **tensors,
+        "out": torch.zeros(CUM_M, N),
+        "scale_granularity_mnk": (1, 128, 128),
+        "mma_sm": 1,
+        "scale_major_mode": "MN",
+    }
+    changed = {**call, argument: change(call.get(argument))}
+    wanted = refusal(changed)
+    group_gemm_fp8_nt_groupwise(**call)
+    assert _call_torch._known
+    assert refusal(changed) == wanted
+    assert same_bits(to_numpy(call["out"]), expected(small_problem.inputs(), "float32"))
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+@pytest.mark.parametrize("dtype", ["uint4", "int3", "bool", "float8_e5m2", "float8_e4m3fnuz"])
+def test_what_is_declared_must_be_bytes(tensors, name, dtype):
+    """DLPack says of integers with fewer bits that they have eight."""
+    if not hasattr(torch, dtype):
+        pytest.skip(f"this PyTorch has no {dtype}")
+    call = {**tensors, "a_dtype": torch.float8_e4m3fn, "b_dtype": torch.float8_e4m3fn}
+    changed = {**call, name: torch.empty(call[name].shape, dtype=getattr(torch, dtype))}
+    wanted = refusal(changed)
+    group_gemm_fp8_nt_groupwise(**call)
+    assert refusal(changed) == wanted
+
+
+def test_inside_a_function_transform(tensors):
+    group_gemm_fp8_nt_groupwise(**tensors)
+    for transform in (torch.vmap, torch.func.grad):
+        with pytest.raises(ValueError, match="a_scale: got a tensor whose memory cannot be"):
+            transform(lambda x: group_gemm_fp8_nt_groupwise(**{**tensors, "a_scale": x}).sum())(
+                torch.stack([tensors["a_scale"]] * 2)
+            )
+
+
+def test_inside_a_fake_tensor_mode(tensors):
+    """New outputs are then fake."""
+    fake_tensor = pytest.importorskip("torch._subclasses.fake_tensor")
+
+    def refusal_in_mode():
+        with fake_tensor.FakeTensorMode():
+            return refusal(tensors)
+
+    wanted = refusal_in_mode()
+    group_gemm_fp8_nt_groupwise(**tensors)
+    assert refusal_in_mode() == wanted
