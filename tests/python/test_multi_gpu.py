@@ -57,6 +57,25 @@ def test_other_device_than_the_current(function, backend_name):
         assert_right(problem, out, device)
 
 
+def test_short_calls_on_every_device(long_calls):
+    """What one call told holds on all devices it has seen; the output is on the inputs' device."""
+    if not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"):
+        pytest.skip("this PyTorch has a DLPack from before 1.3")
+    problem = exact_problem(CASE)
+    calls = [call_on(device, problem) for device in (0, 1)]
+    for call in calls:
+        group_gemm_fp8_nt_groupwise(**call)
+    long_calls.clear()
+    for device in (1, 0, 1):
+        given = torch.zeros(sum(CASE.rows), CASE.n, device=f"cuda:{device}")
+        assert_right(problem, group_gemm_fp8_nt_groupwise(**calls[device]), device)
+        assert_right(problem, group_gemm_fp8_nt_groupwise(**calls[device], out=given), device)
+        assert torch.cuda.current_device() == 0
+    assert not long_calls
+    with pytest.raises(ValueError, match="b: got an array on cuda:1, wanted cuda:0 like a"):
+        group_gemm_fp8_nt_groupwise(**{**calls[0], "b": calls[1]["b"]})
+
+
 def first_call_on_device_one() -> None:
     """A process whose first call runs on device 1 while device 0 is current."""
     problem = exact_problem(CASE)

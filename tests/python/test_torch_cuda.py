@@ -158,6 +158,91 @@ def test_new_output_is_allocated_for_the_stream(problem, call):
     assert_right(problem, out)
 
 
+needs_table = pytest.mark.skipif(
+    not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"),
+    reason="this PyTorch has a DLPack from before 1.3",
+)
+
+
+@needs_table
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("on_stream", [False, True])
+def test_second_call_is_short(problem, call, long_calls, given, on_stream):
+    """Except that memory of a new output for an explicit stream is made the long way."""
+    group_gemm_fp8_nt_groupwise(**call)
+    torch.cuda.synchronize()
+    long_calls.clear()
+    if given:
+        call["out"] = torch.full((ROWS, CASE.n), torch.nan, device=DEVICE)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    for _ in range(3):
+        out = group_gemm_fp8_nt_groupwise(**call, stream=stream if on_stream else None)
+        assert (out is call["out"]) if given else (out.device == call["a"].device)
+        assert_right(problem, out)
+        assert torch.cuda.current_stream() != stream
+    assert len(long_calls) == (3 if on_stream and not given else 0)
+
+
+@needs_table
+def test_short_call_runs_on_the_current_stream(problem, call, long_calls):
+    group_gemm_fp8_nt_groupwise(**call)
+    torch.cuda.synchronize()
+    long_calls.clear()
+    stream = torch.cuda.Stream()
+    for function in (group_gemm_fp8_nt_groupwise, operator):
+        with torch.cuda.stream(stream):
+            changed = {**call, "a": late(call["a"])}
+            copy = function(**changed).clone()
+        assert not stream.query()
+        assert_right(problem, copy)
+    assert not long_calls
+
+
+@needs_table
+def test_short_call_inside_capture(problem, call, long_calls):
+    group_gemm_fp8_nt_groupwise(**call)
+    torch.cuda.synchronize()
+    long_calls.clear()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        out = group_gemm_fp8_nt_groupwise(**call)
+    assert not long_calls
+    out.fill_(torch.nan)
+    graph.replay()
+    assert_right(problem, out)
+
+
+@needs_table
+def test_new_output_of_a_short_call_knows_record_stream(call, long_calls):
+    """Memory that another stream still reads is not handed out, though the tensor is gone."""
+    group_gemm_fp8_nt_groupwise(**call)
+    long_calls.clear()
+    out = group_gemm_fp8_nt_groupwise(**call)
+    assert not long_calls
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(DELAY_CYCLES)
+        out.record_stream(stream)
+    address = out.data_ptr()
+    del out
+    others = [torch.empty(ROWS, CASE.n, device=DEVICE) for _ in range(16)]
+    assert not stream.query()
+    assert address not in [other.data_ptr() for other in others]
+    torch.cuda.synchronize()
+
+
+@needs_table
+@pytest.mark.parametrize("name", ["a", "b", "a_scale", "b_scale", "m_indptr", "out"])
+def test_host_tensor_in_a_known_call(call, name):
+    call["out"] = torch.zeros(ROWS, CASE.n, device=DEVICE)
+    group_gemm_fp8_nt_groupwise(**call)
+    call[name] = call[name].cpu()
+    with pytest.raises(ValueError, match=r"got an array on c.*, wanted c.* like a"):
+        group_gemm_fp8_nt_groupwise(**call)
+
+
 def test_inputs_may_be_dropped(problem, call):
     """On the current stream the allocator keeps freed inputs until the product has read them."""
     torch.cuda._sleep(DELAY_CYCLES)
