@@ -5,11 +5,15 @@
     flashinfer_name.install()
     from flashinfer.gemm import group_gemm_fp8_nt_groupwise  # this library's
 
-Code and tests written for that name then run unchanged, also where FlashInfer is not installed. To
-run a program or FlashInfer's own tests so:
+Code written for that name then runs unchanged, also where FlashInfer is not installed. To run a
+program or tests so:
 
     python python/examples/flashinfer_name.py SCRIPT.py [ARGUMENT ...]
     python python/examples/flashinfer_name.py -m pytest TEST_FILE.py
+
+Tests of FlashInfer skip this function on other devices than Blackwell. With `--capability 10.0` in
+front of the rest (in a program: install(capability=(10, 0))) flashinfer.utils says that the device
+is one.
 """
 
 import importlib
@@ -17,24 +21,66 @@ import runpy
 import sys
 import types
 
-from groupgemm_fp8 import group_gemm_fp8_nt_groupwise
+import groupgemm_fp8
 
 NAME = "group_gemm_fp8_nt_groupwise"
+CAPABILITY = "get_compute_capability"
 
 
-def install() -> None:
+def group_gemm_fp8_nt_groupwise(
+    a,
+    b,
+    a_scale,
+    b_scale,
+    m_indptr,
+    scale_granularity_mnk=(1, 128, 128),
+    scale_major_mode="MN",
+    mma_sm=1,
+    out=None,
+    out_dtype=None,
+    backend="trtllm",
+    *,
+    skip_check=False,
+):
+    """This library's function with FlashInfer's parameters.
+
+    backend names one of FlashInfer's kernels, and skip_check leaves out its checks: neither has an
+    effect.
+    """
+    return groupgemm_fp8.group_gemm_fp8_nt_groupwise(
+        a,
+        b,
+        a_scale,
+        b_scale,
+        m_indptr,
+        scale_granularity_mnk,
+        scale_major_mode,
+        mma_sm,
+        out,
+        out_dtype,
+    )
+
+
+def install(capability: tuple[int, int] | None = None) -> None:
     """Replaces the name in flashinfer.gemm and wherever FlashInfer itself exports it.
 
-    Without FlashInfer, modules of those names are made that hold the function alone.
+    Without FlashInfer, modules of those names are made that hold the function alone. A capability
+    is what flashinfer.utils.get_compute_capability answers from now on, for every device.
     """
     package = _module("flashinfer")
-    gemm = _module("flashinfer.gemm")
-    package.gemm = gemm
-    for name, module in list(sys.modules.items()):
-        if name == gemm.__name__ or (name.startswith("flashinfer.") and hasattr(module, NAME)):
-            setattr(module, NAME, group_gemm_fp8_nt_groupwise)
-    if hasattr(package, NAME):
-        setattr(package, NAME, group_gemm_fp8_nt_groupwise)
+    package.gemm = _module("flashinfer.gemm")
+    _replace(package.gemm, NAME, group_gemm_fp8_nt_groupwise)
+    if capability is not None:
+        package.utils = _module("flashinfer.utils")
+        _replace(package.utils, CAPABILITY, lambda device: capability)
+
+
+def _replace(home: types.ModuleType, name: str, value) -> None:
+    """In `home`, and in every other module of FlashInfer that has it."""
+    for module_name, module in list(sys.modules.items()):
+        is_part = module_name == "flashinfer" or module_name.startswith("flashinfer.")
+        if module is home or (is_part and hasattr(module, name)):
+            setattr(module, name, value)
 
 
 def _module(name: str) -> types.ModuleType:
@@ -49,9 +95,14 @@ def _module(name: str) -> types.ModuleType:
 
 
 def main(arguments: list[str]) -> None:
+    capability = None
+    if arguments[:1] == ["--capability"] and len(arguments) > 1:
+        major, _, minor = arguments[1].partition(".")
+        capability = int(major), int(minor or 0)
+        arguments = arguments[2:]
     if not arguments or arguments == ["-m"]:
         raise SystemExit(__doc__)
-    install()
+    install(capability)
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)

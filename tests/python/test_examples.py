@@ -40,7 +40,7 @@ from flashinfer.gemm import group_gemm_fp8_nt_groupwise
 arrays = small_problem.inputs()
 out = group_gemm_fp8_nt_groupwise(
     *arrays.values(), scale_granularity_mnk=(1, 128, 128), scale_major_mode="MN", mma_sm=1,
-    out_dtype="float32",
+    out_dtype="float32", backend="trtllm",
 )
 assert flashinfer.gemm.group_gemm_fp8_nt_groupwise is group_gemm_fp8_nt_groupwise
 assert small_problem.same_bits(out, small_problem.expected(arrays, "float32"))
@@ -65,11 +65,18 @@ def test_flashinfer_name_runs_tests(tmp_path):
 STAND_IN = {
     "__init__.py": "from .gemm import group_gemm_fp8_nt_groupwise, other\n",
     "gemm/__init__.py": "from .gemm_base import group_gemm_fp8_nt_groupwise, other\n",
-    "gemm/gemm_base.py": "def group_gemm_fp8_nt_groupwise(): pass\ndef other(): return 5\n",
+    "gemm/gemm_base.py": (
+        "from ..utils import get_compute_capability\n"
+        "def group_gemm_fp8_nt_groupwise(): pass\n"
+        "def other(): return 5\n"
+        "def asks(): return get_compute_capability('cuda')\n"
+    ),
+    "utils.py": "def get_compute_capability(device): return (9, 0)\n",
 }
 
 
-def test_flashinfer_name_replaces_only_the_function(tmp_path):
+@pytest.mark.parametrize("capability", [None, (10, 0)])
+def test_flashinfer_name_replaces_only_the_function(tmp_path, capability):
     """Where FlashInfer is installed (here a package of that shape), the rest of it stays."""
     for name, text in STAND_IN.items():
         path = tmp_path / "flashinfer" / name
@@ -77,20 +84,38 @@ def test_flashinfer_name_replaces_only_the_function(tmp_path):
         path.write_text(text)
     program = (
         f"import sys; sys.path[:0] = [{str(EXAMPLES)!r}, {str(tmp_path)!r}]\n"
-        "import flashinfer_name, groupgemm_fp8\n"
-        "flashinfer_name.install()\n"
+        "import flashinfer_name\n"
+        f"flashinfer_name.install({capability})\n"
         "import flashinfer, flashinfer.gemm, flashinfer.gemm.gemm_base as base\n"
-        "ours = groupgemm_fp8.group_gemm_fp8_nt_groupwise\n"
+        "ours = flashinfer_name.group_gemm_fp8_nt_groupwise\n"
         "modules = (flashinfer, flashinfer.gemm, base)\n"
         "print(all(module.group_gemm_fp8_nt_groupwise is ours for module in modules))\n"
         "print(flashinfer.other(), flashinfer.gemm.other(), flashinfer.__file__)\n"
+        "print(base.asks())\n"
     )
     lines = run_python("-c", program).splitlines()
-    assert lines == ["True", f"5 5 {tmp_path / 'flashinfer' / '__init__.py'}"]
+    assert lines[0] == "True"
+    assert lines[1] == f"5 5 {tmp_path / 'flashinfer' / '__init__.py'}"
+    assert lines[2] == str(capability or (9, 0))
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("trtllm",), ("any name",)], ids=["default", "trtllm", "any"]
+)
+def test_flashinfer_name_takes_its_options(options):
+    program = (
+        f"import sys; sys.path[:0] = [{str(EXAMPLES)!r}]\n"
+        "import flashinfer_name, small_problem\n"
+        "arrays = small_problem.inputs()\n"
+        "out = flashinfer_name.group_gemm_fp8_nt_groupwise(*arrays.values(), (1, 128, 128), 'MN',\n"
+        f"    1, None, 'float32', *{options}, skip_check=True)\n"
+        "print(small_problem.same_bits(out, small_problem.expected(arrays, 'float32')))\n"
+    )
+    assert run_python("-c", program) == "True"
 
 
 def test_flashinfer_arguments_are_a_subset():
-    """FlashInfer's parameters, in its order."""
+    """FlashInfer's parameters, in its order, but for the one that names its kernels."""
     import inspect
 
     from groupgemm_fp8 import group_gemm_fp8_nt_groupwise
