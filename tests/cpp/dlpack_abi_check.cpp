@@ -1,5 +1,5 @@
 // Compares cpp/src/dlpack/dlpack_abi.h with the header of DLPack that PyTorch brings. Compiled,
-// never run, by test_torch_abi.py: every difference is a compile error.
+// never run, by test_foreign_abi.py: every difference is a compile error.
 #include <ATen/dlpack.h>
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // Compares cpp/src/xla/xla_abi.h with the header of XLA that jaxlib brings. Compiled, never run, by
-// test_jax_abi.py: every difference is a compile error.
+// test_foreign_abi.py: every difference is a compile error.
 #include <cstddef>
 
 #include "xla/ffi/api/c_api.h"
