@@ -51,7 +51,7 @@ RULES = [
     ),
     ("xla/*", [PUBLIC, "core/*", "xla/xla_*"], [STD]),
     ("dlpack/*_abi.h", [], [STD]),
-    ("dlpack/*", [PUBLIC, "core/math.h", "dlpack/*"], [STD, r"dlfcn\.h"]),
+    ("dlpack/*", [PUBLIC, "core/array_args.h", "dlpack/*"], [STD, r"dlfcn\.h"]),
     ("backends/cpu/*", [PUBLIC, "core/*", "select/backend.h", OWN], [STD, SYSTEM]),
     ("backends/*/*_config.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_params.*", ["core/*", *OWN_PURE], [STD, re.escape("cuda.h")]),

@@ -2,7 +2,7 @@
 
 #include <initializer_list>
 
-#include "core/math.h"
+#include "core/array_args.h"
 
 namespace ggfp8::dlpack {
 namespace {
@@ -72,12 +72,6 @@ bool read_out_dtype(const DataType& dtype, int32_t wanted, int32_t* code) {
   return wanted == 0 || wanted == *code;
 }
 
-// Number of scale blocks. The C API refuses an illegal granularity, so it may be anything here.
-int64_t num_blocks(int64_t size, int32_t granularity, int32_t fallback) {
-  const int64_t step = granularity == 0 ? fallback : granularity;
-  return step > 0 ? ceil_div<int64_t>(size, step) : 0;
-}
-
 // a and b, whose shapes are the measure of the others.
 bool read_factors(const Tensor& a, const Tensor& b, const ggfp8_dlpack_options& options,
                   ggfp8_group_gemm_args* args) {
@@ -103,9 +97,7 @@ bool read_factors(const Tensor& a, const Tensor& b, const ggfp8_dlpack_options& 
 }
 
 bool read_scales(const Tensor& a_scale, const Tensor& b_scale, ggfp8_group_gemm_args* args) {
-  const int64_t mb = num_blocks(args->cum_m, args->scale_granularity_m, 1);
-  const int64_t nb = num_blocks(args->n, args->scale_granularity_n, 128);
-  const int64_t kb = num_blocks(args->k, args->scale_granularity_k, 128);
+  const auto [mb, nb, kb] = scale_blocks(*args);
   const bool k_major = args->scale_major == GGFP8_SCALE_MAJOR_K;
   const bool shapes_fit =
       k_major ? has_shape(a_scale, {mb, kb}) && has_shape(b_scale, {args->batch_size, nb, kb})
@@ -195,14 +187,10 @@ bool read_workspace(const Table& table, void* object, Call* call) noexcept {
       tensor.dtype != kUint8 || tensor.strides[0] != 1) {
     return false;
   }
-  // Frameworks may align to less than the library wants.
-  const auto start = reinterpret_cast<uintptr_t>(tensor.data);
-  const uintptr_t skipped = round_up<uintptr_t>(start, GGFP8_WORKSPACE_ALIGNMENT) - start;
-  const auto bytes = static_cast<uintptr_t>(tensor.shape[0]);
-  if (bytes < skipped) return false;
-  call->workspace = static_cast<char*>(tensor.data) + skipped;
-  call->workspace_bytes = bytes - skipped;
-  return true;
+  const auto [data, bytes] = aligned_workspace(tensor.data, static_cast<size_t>(tensor.shape[0]));
+  call->workspace = data;
+  call->workspace_bytes = bytes;
+  return data != nullptr;
 }
 
 bool read_current_stream(const Table& table, Call* call) noexcept {

@@ -5,7 +5,7 @@
 #include <initializer_list>
 #include <string_view>
 
-#include "core/math.h"
+#include "core/array_args.h"
 
 namespace ggfp8::xla {
 namespace {
@@ -139,12 +139,6 @@ Status read_out_dtype(const Buffer& buffer, int32_t* code) {
   }
 }
 
-// Number of scale blocks. The C API refuses an illegal granularity, so it may be anything here.
-int64_t num_blocks(int64_t size, int32_t granularity, int32_t fallback) {
-  const int64_t step = granularity == 0 ? fallback : granularity;
-  return step > 0 ? ceil_div<int64_t>(size, step) : 0;
-}
-
 Status read_inputs(const Values& values, ggfp8_group_gemm_args* args) {
   const Buffer &a = buffer_at(values, 0), &b = buffer_at(values, 1);
   if (Status s = check_rank("a", a, 2)) return s;
@@ -166,9 +160,7 @@ Status read_scales(const Values& values, ggfp8_group_gemm_args* args) {
   if (Status s = check_dtype("b_scale", b_scale, DataType::kFloat32)) return s;
   args->a_scale = static_cast<const float*>(a_scale.data);
   args->b_scale = static_cast<const float*>(b_scale.data);
-  const int64_t mb = num_blocks(args->cum_m, args->scale_granularity_m, 1);
-  const int64_t nb = num_blocks(args->n, args->scale_granularity_n, 128);
-  const int64_t kb = num_blocks(args->k, args->scale_granularity_k, 128);
+  const auto [mb, nb, kb] = scale_blocks(*args);
   if (args->scale_major == GGFP8_SCALE_MAJOR_K) {
     if (Status s = check_shape("a_scale", a_scale, {mb, kb})) return s;
     return check_shape("b_scale", b_scale, {args->batch_size, nb, kb});
@@ -180,13 +172,9 @@ Status read_scales(const Values& values, ggfp8_group_gemm_args* args) {
 Status read_workspace(const Buffer& buffer, Call* call) {
   if (Status s = check_dtype("workspace", buffer, DataType::kUint8)) return s;
   if (Status s = check_rank("workspace", buffer, 1)) return s;
-  // XLA aligns to less than the library wants.
-  const auto start = reinterpret_cast<uintptr_t>(buffer.data);
-  const uintptr_t aligned = round_up<uintptr_t>(start, GGFP8_WORKSPACE_ALIGNMENT);
-  const size_t bytes = static_cast<size_t>(buffer.dims[0]);
-  if (bytes <= aligned - start) return kSuccess;
-  call->workspace = static_cast<unsigned char*>(buffer.data) + (aligned - start);
-  call->workspace_bytes = bytes - (aligned - start);
+  const auto [data, bytes] = aligned_workspace(buffer.data, static_cast<size_t>(buffer.dims[0]));
+  call->workspace = data;
+  call->workspace_bytes = bytes;
   return kSuccess;
 }
 
