@@ -70,10 +70,6 @@ def framework_of(kind: type) -> Framework:
     return _NO_ARRAY
 
 
-def is_torch(kind: type) -> bool:
-    return framework_of(kind) is _TORCH
-
-
 def all_fake(*arrays) -> bool:
     """Whether all stand for other tensors while PyTorch traces."""
     if framework_of(type(arrays[0])) is not _TORCH_FAKE:

@@ -157,24 +157,28 @@ def attempt(a, b, a_scale, b_scale, m_indptr, options, out, stream):
             or (out.requires_grad and known.is_grad_enabled())
         ):
             return None
-        handle = _CURRENT_STREAM
+        handle = None
+        packed_handle = _CURRENT_STREAM
         if stream is not None:
-            handle = _STREAM.pack(_streams.handle_of(stream))
+            handle = _streams.handle_of(stream)
+            packed_handle = _STREAM.pack(handle)
             if out is None and not a.is_cpu:
                 return None  # the memory of `out` would belong to another stream
     except (AttributeError, TypeError, ValueError):
         return None
 
     function, packed, empty, keywords = known.call
-    space = _workspace(a, known.workspace_bytes, stream) if known.workspace_bytes else None
-    result = function(packed, handle, a, b, a_scale, b_scale, m_indptr, out, empty, keywords, space)
+    space = _workspace(a, known.workspace_bytes, handle) if known.workspace_bytes else None
+    result = function(
+        packed, packed_handle, a, b, a_scale, b_scale, m_indptr, out, empty, keywords, space
+    )
     if type(result) is int:  # not done
         if result > 0:
             return None
         known.workspace_bytes = -result
-        space = _workspace(a, -result, stream)
+        space = _workspace(a, -result, handle)
         result = function(
-            packed, handle, a, b, a_scale, b_scale, m_indptr, out, empty, keywords, space
+            packed, packed_handle, a, b, a_scale, b_scale, m_indptr, out, empty, keywords, space
         )
         if type(result) is int:
             return None
@@ -202,9 +206,8 @@ def _have_plain_values(options) -> bool:
     )
 
 
-def _workspace(a, num_bytes: int, stream):
-    """An array for work on the stream, behind which it may be dropped."""
+def _workspace(a, num_bytes: int, handle):
+    """An array for work on a stream, by default the current one, behind which it may be dropped."""
     num_bytes += _library.load().ggfp8_workspace_alignment()
     device = CPU if a.is_cpu else (2, a.device.index)
-    handle = None if stream is None else _streams.handle_of(stream)
     return _arrays.empty("workspace", a, (num_bytes,), "uint8", device, handle)

@@ -10,11 +10,11 @@ import small_problem
 from small_problem import BATCH_SIZE, CUM_M, N, expected, same_bits
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-if not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"):
-    pytest.skip("this PyTorch has a DLPack from before 1.3", allow_module_level=True)
 
 from groupgemm_fp8 import _call_torch, group_gemm_fp8_nt_groupwise  # noqa: E402
-from torch_problem import tensors_of, to_numpy  # noqa: E402
+from torch_problem import needs_exchange_api, tensors_of, to_numpy  # noqa: E402
+
+pytestmark = needs_exchange_api
 
 
 @pytest.fixture

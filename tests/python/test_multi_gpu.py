@@ -17,7 +17,7 @@ if torch.cuda.device_count() < 2:
 
 import groupgemm_fp8.torch  # noqa: E402, F401  registers the operators
 from groupgemm_fp8 import group_gemm_fp8_nt_groupwise, supports  # noqa: E402
-from torch_problem import tensors_of, to_numpy  # noqa: E402
+from torch_problem import needs_exchange_api, tensors_of, to_numpy  # noqa: E402
 
 operator = torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise
 CASE = Case((40, 0, 129, 1, 17), 200, 400, out_dtype="float32")
@@ -57,10 +57,9 @@ def test_other_device_than_the_current(function, backend_name):
         assert_right(problem, out, device)
 
 
+@needs_exchange_api
 def test_short_calls_on_every_device(long_calls):
     """What one call told holds on all devices it has seen; the output is on the inputs' device."""
-    if not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"):
-        pytest.skip("this PyTorch has a DLPack from before 1.3")
     problem = exact_problem(CASE)
     calls = [call_on(device, problem) for device in (0, 1)]
     for call in calls:

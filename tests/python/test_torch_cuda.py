@@ -15,7 +15,7 @@ if not torch.cuda.is_available():
 
 import groupgemm_fp8.torch  # noqa: E402, F401  registers the operators
 from groupgemm_fp8 import group_gemm_fp8_nt_groupwise  # noqa: E402
-from torch_problem import tensors_of, to_numpy  # noqa: E402
+from torch_problem import needs_exchange_api, tensors_of, to_numpy  # noqa: E402
 
 operator = torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise
 
@@ -158,13 +158,7 @@ def test_new_output_is_allocated_for_the_stream(problem, call):
     assert_right(problem, out)
 
 
-needs_table = pytest.mark.skipif(
-    not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"),
-    reason="this PyTorch has a DLPack from before 1.3",
-)
-
-
-@needs_table
+@needs_exchange_api
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("on_stream", [False, True])
 def test_second_call_is_short(problem, call, long_calls, given, on_stream):
@@ -184,7 +178,7 @@ def test_second_call_is_short(problem, call, long_calls, given, on_stream):
     assert len(long_calls) == (3 if on_stream and not given else 0)
 
 
-@needs_table
+@needs_exchange_api
 def test_short_call_runs_on_the_current_stream(problem, call, long_calls):
     group_gemm_fp8_nt_groupwise(**call)
     torch.cuda.synchronize()
@@ -199,7 +193,7 @@ def test_short_call_runs_on_the_current_stream(problem, call, long_calls):
     assert not long_calls
 
 
-@needs_table
+@needs_exchange_api
 def test_short_call_inside_capture(problem, call, long_calls):
     group_gemm_fp8_nt_groupwise(**call)
     torch.cuda.synchronize()
@@ -213,7 +207,7 @@ def test_short_call_inside_capture(problem, call, long_calls):
     assert_right(problem, out)
 
 
-@needs_table
+@needs_exchange_api
 def test_new_output_of_a_short_call_knows_record_stream(call, long_calls):
     """Memory that another stream still reads is not handed out, though the tensor is gone."""
     group_gemm_fp8_nt_groupwise(**call)
@@ -233,7 +227,7 @@ def test_new_output_of_a_short_call_knows_record_stream(call, long_calls):
     torch.cuda.synchronize()
 
 
-@needs_table
+@needs_exchange_api
 @pytest.mark.parametrize("name", ["a", "b", "a_scale", "b_scale", "m_indptr", "out"])
 def test_host_tensor_in_a_known_call(call, name):
     call["out"] = torch.zeros(ROWS, CASE.n, device=DEVICE)
