@@ -25,13 +25,13 @@ EncodeTiled find_encode_tiled() noexcept {
 
 }  // namespace
 
-Status encode_tensor_map(const Fp8Matrices& matrices, int box_rows, bool stacked,
+Status encode_tensor_map(const ByteMatrices& matrices, int box_rows, bool stacked,
                          CUtensorMap* map) noexcept {
   static const EncodeTiled encode_tiled = find_encode_tiled();
   if (encode_tiled == nullptr) {
     return fail(GGFP8_ERROR_CUDA, "cuTensorMapEncodeTiled: the driver does not have it");
   }
-  const cuuint64_t sizes[3] = {static_cast<cuuint64_t>(matrices.k),
+  const cuuint64_t sizes[3] = {static_cast<cuuint64_t>(matrices.row_bytes),
                                static_cast<cuuint64_t>(matrices.num_rows),
                                static_cast<cuuint64_t>(matrices.num_matrices)};
   const cuuint64_t strides[2] = {static_cast<cuuint64_t>(matrices.row_stride),

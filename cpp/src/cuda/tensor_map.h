@@ -1,4 +1,4 @@
-// The one way to encode a tensor map: FP8 matrices with rows of k, boxes of 128 bytes of k in the
+// The one way to encode a tensor map: matrices of bytes, boxes of 128 bytes of each row in the
 // 128-byte swizzle.
 #pragma once
 
@@ -10,10 +10,10 @@
 
 namespace ggfp8 {
 
-// A stack of num_matrices matrices of num_rows x k bytes. Strides are in bytes.
-struct Fp8Matrices {
+// A stack of num_matrices matrices of num_rows x row_bytes bytes. Strides are in bytes.
+struct ByteMatrices {
   const void* data;
-  int64_t k;
+  int64_t row_bytes;
   int64_t num_rows;
   int64_t num_matrices;
   int64_t row_stride;
@@ -22,7 +22,7 @@ struct Fp8Matrices {
 
 // Fills *map for boxes of 128 x box_rows bytes. With one matrix the map has two dimensions if
 // `stacked` is false, else three.
-Status encode_tensor_map(const Fp8Matrices& matrices, int box_rows, bool stacked,
+Status encode_tensor_map(const ByteMatrices& matrices, int box_rows, bool stacked,
                          CUtensorMap* map) noexcept;
 
 }  // namespace ggfp8

@@ -23,13 +23,13 @@ constexpr auto kKernelTable =
 KernelState kernel_states[kNumInstances];
 
 Status make_params(const Problem& problem, const Config& config, Params* params) {
-  const Fp8Matrices a = {problem.a, problem.k, problem.cum_m, 1, problem.a_row_stride, 0};
-  const Fp8Matrices b = {problem.b,
-                         problem.k,
-                         problem.n,
-                         problem.batch_size,
-                         problem.b_row_stride,
-                         problem.b_group_stride};
+  const ByteMatrices a = {problem.a, problem.k, problem.cum_m, 1, problem.a_row_stride, 0};
+  const ByteMatrices b = {problem.b,
+                          problem.k,
+                          problem.n,
+                          problem.batch_size,
+                          problem.b_row_stride,
+                          problem.b_group_stride};
   if (Status s = encode_tensor_map(a, config.a_box_rows, false, &params->a_map)) return s;
   if (Status s = encode_tensor_map(b, kTileN, true, &params->b_map)) return s;
   params->sfa = problem.a_scale;
