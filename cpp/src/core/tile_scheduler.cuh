@@ -68,15 +68,17 @@ __device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleSto
   __syncthreads();
 }
 
-// The tile with this index, below num_m_tiles * num_n_tiles; tile_n columns each.
+// The tile with this index, below num_m_tiles * num_n_tiles, a number that Index holds; tile_n
+// columns each.
+template <class Index>
 __device__ inline Tile find_tile(const GroupSchedule& schedule, const ScheduleStorage& storage,
-                                 int32_t num_n_tiles, int32_t tile_n, int64_t tile_idx) {
+                                 int32_t num_n_tiles, int32_t tile_n, Index tile_idx) {
   // Any index inside the group's range of tiles finds the group; its rows then run first.
   const int32_t m_tile_idx = static_cast<int32_t>(tile_idx / num_n_tiles);
   const int32_t chunk_idx = find_chunk(storage.chunk_starts, kNumChunks, m_tile_idx);
   const GroupTiles group =
       find_group(schedule, storage.chunk_starts[chunk_idx], chunk_idx, m_tile_idx);
-  const int64_t local_idx = tile_idx - int64_t{group.first_m_tile_idx} * num_n_tiles;
+  const Index local_idx = tile_idx - Index{group.first_m_tile_idx} * num_n_tiles;
   const int32_t n_tile_idx = static_cast<int32_t>(local_idx / group.num_m_tiles);
   const int32_t m_tile_in_group = static_cast<int32_t>(local_idx % group.num_m_tiles);
   const int32_t row_begin = group.row_begin + m_tile_in_group * schedule.tile_m;
