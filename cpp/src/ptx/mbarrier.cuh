@@ -45,6 +45,19 @@ __device__ __forceinline__ void mbarrier_init_fence() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
+// Whole warps: the lanes below num_lanes arrive. Without a branch, behind which the compiler would
+// no longer see that the warp stays together.
+__device__ __forceinline__ void mbarrier_arrive_lanes(uint32_t barrier, uint32_t num_lanes) {
+  asm volatile(
+      "{\n"
+      ".reg .pred arrives;\n"
+      "setp.lt.u32 arrives, %1, %2;\n"
+      "@arrives mbarrier.arrive.shared::cta.b64 _, [%0];\n"
+      "}" ::"r"(barrier),
+      "r"(threadIdx.x % 32), "r"(num_lanes)
+      : "memory");
+}
+
 #endif
 
 // Whether the phase of this parity is complete; with acquire semantics if it is.
@@ -85,5 +98,28 @@ __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity)
   }
 #endif
 }
+
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+
+// The same for whole warps, which stay together.
+__device__ __forceinline__ void mbarrier_wait_warp(uint32_t barrier, uint32_t parity) {
+  constexpr uint32_t kHintNanoseconds = 10'000'000;
+  asm volatile(
+      "{\n"
+      ".reg .pred done;\n"
+      "again:\n"
+      "mbarrier.try_wait.parity.shared.b64 done, [%0], %1, %2;\n"
+      "vote.sync.all.pred done, done, 0xFFFFFFFF;\n"
+      "@!done bra.uni again;\n"
+      "}" ::"r"(barrier),
+      "r"(parity), "r"(kHintNanoseconds)
+      : "memory");
+}
+
+__device__ __forceinline__ bool mbarrier_test_warp(uint32_t barrier, uint32_t parity) {
+  return __all_sync(0xFFFFFFFFu, mbarrier_test(barrier, parity));
+}
+
+#endif
 
 }  // namespace ggfp8::ptx

@@ -46,4 +46,49 @@ __device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, 
       : "memory");
 }
 
+__device__ __forceinline__ void tma_load_multicast(uint32_t smem, const CUtensorMap& map,
+                                                   uint32_t barrier, int32_t x, int32_t y,
+                                                   int32_t z, uint16_t ranks) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes"
+      ".multicast::cluster [%0], [%1, {%3, %4, %5}], [%2], %6;" ::"r"(smem),
+      "l"(&map), "r"(barrier), "r"(x), "r"(y), "r"(z), "h"(ranks)
+      : "memory");
+}
+
+// Every thread that wrote a box, behind its writes and before the barrier in front of the copy:
+// makes them visible to bulk copies.
+__device__ __forceinline__ void tma_store_fence() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+// The way back. What of the box is outside the tensor is not written.
+__device__ __forceinline__ void tma_store(const CUtensorMap& map, uint32_t smem, int32_t x,
+                                          int32_t y) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(&map),
+      "r"(smem), "r"(x), "r"(y)
+      : "memory");
+}
+
+// Closes this thread's batch of stores.
+__device__ __forceinline__ void tma_store_commit() {
+  asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+}
+
+// Waits until all batches of this thread have read their shared memory.
+__device__ __forceinline__ void tma_store_wait_read() {
+  asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
+}
+
+// Plain memory; addresses and size are multiples of 16 bytes.
+__device__ __forceinline__ void bulk_load(uint32_t smem, const void* global, uint32_t barrier,
+                                          uint32_t num_bytes) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %3, [%2];" ::
+          "r"(smem),
+      "l"(__cvta_generic_to_global(global)), "r"(barrier), "r"(num_bytes)
+      : "memory");
+}
+
 }  // namespace ggfp8::ptx
