@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "backends/sm90/sm90_config.h"
+#include "backends/sm90/sm90_last_wave.h"
 #include "check.h"
 
 namespace {
@@ -22,7 +23,8 @@ struct Case {
 };
 
 // Many tiles fill every SM; few tiles get one CTA each, or one cluster of two. Groups of more than
-// 128 rows take the large tile that fits their rows and the waves of clusters better.
+// 128 rows take the large tile that fits their rows and the waves of clusters better; the largest
+// may be halved.
 constexpr Case kCases[] = {
     {1, 8, 1, "tile 64x128, swapped", 1},
     {16, 4096, 1, "tile 64x128, swapped", 32},
@@ -31,15 +33,14 @@ constexpr Case kCases[] = {
     {64 * 32, 4096, 32, "tile 64x128, swapped", 132},
     {65, 128, 1, "tile 128x128", 2},
     {128 * 32, 4096, 32, "tile 128x128", 132},
-    {129, 384, 1, "tile 192x128", 4},
+    {129, 192, 1, "tile 256x192, two CTAs", 4},
     {192 * 32, 4096, 32, "tile 192x128", 132},
-    {193, 256, 1, "tile 192x128", 4},
-    {193 * 64, 4096, 64, "tile 256x128", 132},
-    {384, 256, 1, "tile 192x128", 6},
-    {512 * 128, 1536, 128, "tile 256x128", 132},
-    {1024 * 32, 4096, 32, "tile 256x128", 132},
-    {4096 * 8, 4096, 8, "tile 192x128", 132},
-    {8192, 8192, 1, "tile 192x128", 132},
+    {193 * 64, 4096, 64, "tile 256x192, two CTAs", 132},
+    {384, 256, 1, "tile 256x192, two CTAs", 16},
+    {512 * 128, 1536, 128, "tile 256x192, two CTAs", 132},
+    {1024 * 32, 4096, 32, "tile 256x192, two CTAs", 132},
+    {4096 * 8, 4096, 8, "tile 256x192, two CTAs", 132},
+    {8192, 8192, 1, "tile 256x192, two CTAs", 132},
 };
 
 void check_table() {
@@ -69,10 +70,32 @@ void check_instances() {
     CHECK_EQ(config.barriers_offset() % 8, 0);
     CHECK(config.registers_fit());
     CHECK_EQ(config.a_box_bytes() % 1024, 0);
-    CHECK_EQ(config.tile_m % config.a_box_rows, 0);
-    CHECK(config.num_stages >= 3);
+    CHECK_EQ(config.b_box_bytes() % 1024, 0);
+    CHECK_EQ(config.cta_m % config.a_box_rows, 0);
+    CHECK_EQ(config.cta_n % config.b_box_rows, 0);
+    CHECK_EQ(config.scale_bytes() % 16, 0);
+    CHECK_EQ(config.sfb_idx() % 4, 0);
+    CHECK_EQ(config.out_offset() % 1024, 0);
+    CHECK(config.num_stages > ggfp8::sm90::kNumScaleWarps);
+    CHECK(config.num_stages + 2 < ggfp8::sm90::kNumTileRecords);
     const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
     CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);
+  }
+}
+
+// Every tile is computed once, no cluster gets more than its turn, and the last wave is no longer
+// than without halves.
+void check_last_wave() {
+  for (int num_clusters = 1; num_clusters <= 70; ++num_clusters) {
+    for (int num_tiles = 0; num_tiles <= 3 * num_clusters; ++num_tiles) {
+      const ggfp8::sm90::LastWave wave = ggfp8::sm90::make_last_wave(num_tiles, num_clusters);
+      const int num_left = num_tiles - wave.first_tile_idx;
+      CHECK_EQ(wave.first_tile_idx % num_clusters, 0);
+      CHECK(num_left >= 0 && num_left < num_clusters);
+      CHECK(wave.num_parts == 1 || num_left * wave.num_parts <= num_clusters);
+      CHECK(wave.num_parts == 2 || num_left * 2 > num_clusters || num_left == 0);
+      CHECK_EQ(wave.num_items, wave.first_tile_idx + num_left * wave.num_parts);
+    }
   }
 }
 
@@ -81,5 +104,6 @@ void check_instances() {
 int main() {
   check_table();
   check_instances();
+  check_last_wave();
   return check::report();
 }

@@ -9,7 +9,7 @@ namespace ggfp8::ptx {
 // This CTA's place in its cluster; 0 without one.
 __device__ __forceinline__ uint32_t cluster_rank() {
   uint32_t rank;
-  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return rank;
 }
 
@@ -21,17 +21,34 @@ __device__ __forceinline__ void cluster_sync() {
           : "memory");
 }
 
-// Arrives at the barrier that lies at this address in the shared memory of the CTA of that rank.
-// The release is the CTA's own: a wider one would wait for all global stores of the thread.
-__device__ __forceinline__ void mbarrier_arrive_at(uint32_t barrier, uint32_t rank) {
-  asm volatile(
-      "{\n"
-      ".reg .b32 remote;\n"
-      "mapa.shared::cluster.u32 remote, %0, %1;\n"
-      "mbarrier.arrive.shared::cluster.b64 _, [remote];\n"
-      "}" ::"r"(barrier),
-      "r"(rank)
-      : "memory");
-}
+// Whole warps: lane i of the first kNumRanks arrives at the barrier that lies at this address in
+// the shared memory of the CTA of rank i. Without a branch, behind which the compiler would no
+// longer see that the warp stays together. The release is the CTA's own: a wider one would wait for
+// all global stores of the thread.
+template <int kNumRanks>
+class RemoteArrival {
+ public:
+  __device__ __forceinline__ explicit RemoteArrival(uint32_t barrier) : lane_(threadIdx.x % 32) {
+    asm("mapa.shared::cluster.u32 %0, %1, %2;"
+        : "=r"(barrier_)
+        : "r"(barrier), "r"(lane_ % kNumRanks));
+  }
+
+  // At the barrier that lies this many bytes behind.
+  __device__ __forceinline__ void arrive(uint32_t offset = 0) const {
+    asm volatile(
+        "{\n"
+        ".reg .pred arrives;\n"
+        "setp.lt.u32 arrives, %1, %2;\n"
+        "@arrives mbarrier.arrive.shared::cluster.b64 _, [%0];\n"
+        "}" ::"r"(barrier_ + offset),
+        "r"(lane_), "n"(kNumRanks)
+        : "memory");
+  }
+
+ private:
+  uint32_t barrier_;
+  uint32_t lane_;
+};
 
 }  // namespace ggfp8::ptx

@@ -31,7 +31,14 @@ Status make_params(const Problem& problem, const Config& config, Params* params)
                           problem.b_row_stride,
                           problem.b_group_stride};
   if (Status s = encode_tensor_map(a, config.a_box_rows, false, &params->a_map)) return s;
-  if (Status s = encode_tensor_map(b, kTileN, true, &params->b_map)) return s;
+  if (Status s = encode_tensor_map(b, config.b_box_rows, true, &params->b_map)) return s;
+  params->stores_boxes = config.gathers_out && problem.out_dtype != Dtype::kFloat32 &&
+                         problem.out_rows_aligned(16) && problem.out_row_stride < kMaxStride / 2;
+  if (params->stores_boxes) {
+    const ByteMatrices out = {
+        problem.out, problem.n * 2, problem.cum_m, 1, problem.out_row_stride * 2, 0};
+    if (Status s = encode_tensor_map(out, kOutBoxRows, false, &params->out_map)) return s;
+  }
   params->sfa = problem.a_scale;
   params->sfb = problem.b_scale;
   params->out = problem.out;
@@ -41,12 +48,13 @@ Status make_params(const Problem& problem, const Config& config, Params* params)
   params->sfb_n_stride = problem.b_scale_n_stride;
   params->sfb_k_stride = problem.b_scale_k_stride;
   params->sfb_group_stride = problem.b_scale_group_stride;
-  params->schedule = make_group_schedule(problem, config.tile_m);
+  params->schedule = make_group_schedule(problem, config.tile_m());
   params->n = static_cast<int32_t>(problem.n);
   params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
   params->granularity_m = problem.granularity_m;
-  params->num_n_tiles = ceil_div(params->n, kTileN * config.cluster_size);
+  params->num_n_tiles = ceil_div(params->n, config.tile_n());
   params->out_dtype = problem.out_dtype;
+  params->sfa_in_bulk = sfa_in_bulk(problem);
   params->out_aligned = problem.out_rows_aligned(16);
   return kSuccess;
 }

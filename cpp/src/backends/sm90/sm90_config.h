@@ -1,10 +1,9 @@
 // The compile-time shape of one sm90 kernel and the list of the shapes that exist.
 //
-// A tile has tile_m rows and 128 columns of the output. The consumer warpgroups share it, 64 of
-// wgmma's M each at a time. Large tiles put rows on the M side; the small one swaps the operands,
-// so that the 128 columns stand on the M side and as few rows on the N side as there are. CTAs of a
-// cluster take the same rows of neighbouring columns. Limits behind the numbers: 232448 bytes of
-// shared memory and 65536 registers per CTA.
+// The CTAs of a cluster and their consumer warpgroups share a tile of the output (sm90_tiles.cuh).
+// Large tiles put rows on wgmma's M side; the small one swaps the operands, so that columns stand
+// on the M side and as few rows on the N side as there are. Limits behind the numbers: 232448 bytes
+// of shared memory and 65536 registers per CTA.
 #pragma once
 
 #include <array>
@@ -16,27 +15,42 @@
 
 namespace ggfp8::sm90 {
 
-constexpr int kTileN = 128;
 constexpr int kTileK = 128;  // one scale block: four wgmma of 32 k
+constexpr int kScaleN = 128;
+constexpr int kNumSteps = kTileK / 32;
 
 // Warps of the producer warpgroup: the first starts the bulk copies, the others load scales.
 constexpr int kNumScaleWarps = 3;
-constexpr int kNumScaleThreads = kNumScaleWarps * 32;
 
-// Scales are handed over for several k-blocks at once.
-constexpr int kScaleStageKBlocks = 8;
-constexpr int kNumScaleStages = 2;
+// Finished rows leave in boxes of 64 columns of 16 bits, those of a warp at a time.
+constexpr int kOutBoxRows = 16;
+constexpr int kOutBoxBytes = kOutBoxRows * 128;
 
-// In front of the scales of a stage: the tile that they belong to.
-constexpr int kTileRecordBytes = 32;
+// Strides in bytes, or twice as many, that tensor maps take.
+constexpr int64_t kMaxStride = int64_t{1} << 40;
+
+// Tiles that are kept for the consumers. Producers are at most a ring of stages ahead, and every
+// tile has a stage at least. A power of two.
+constexpr int kNumTileRecords = 16;
+
+constexpr int kTileStorageBytes = (kNumChunks + 4) * 8 + kNumTileRecords * 16;
 
 struct Shape {
-  int tile_m;
+  // What a CTA holds at most of a tile.
+  int cta_m;
+  int cta_n;
   bool swapped;       // columns on the M side of wgmma
   int num_consumers;  // warpgroups
   int cluster_size;   // CTAs
+  bool splits_rows;   // between the CTAs of a cluster, which then share b; else columns
   int num_stages;
   int a_box_rows;  // loaded at once
+  int b_box_rows;
+  bool gathers_out;  // 16-bit outputs go through shared memory, in boxes of rows
+
+  // The tile of a cluster.
+  constexpr int tile_m() const { return splits_rows ? cta_m * cluster_size : cta_m; }
+  constexpr int tile_n() const { return splits_rows ? cta_n : cta_n * cluster_size; }
 };
 
 struct Config : Shape {
@@ -49,34 +63,46 @@ struct Config : Shape {
   // Registers per thread: of the launch, and after the producer warpgroup gave up what it does not
   // need. Together they must not exceed the launch's: consumers would wait for the rest for ever.
   constexpr int launch_registers() const { return 65536 / num_threads() / 8 * 8; }
-  constexpr int producer_registers() const { return 56; }
-  constexpr int consumer_registers() const { return num_consumers == 2 ? 224 : 152; }
+  constexpr int producer_registers() const { return num_consumers == 2 ? 40 : 56; }
+  constexpr int consumer_registers() const { return num_consumers == 2 ? 232 : 152; }
   constexpr bool registers_fit() const {
     return producer_registers() + num_consumers * consumer_registers() <=
            (num_consumers + 1) * launch_registers();
   }
 
-  // Blocks of 64 rows or columns of wgmma's M that one warpgroup computes, and how far apart.
-  constexpr int block_stride() const { return 64 * num_consumers; }
-  constexpr int num_blocks() const { return (swapped ? kTileN : tile_m) / block_stride(); }
+  // What is left of a CTA's columns when CTAs, warpgroups or the last wave halve a tile whose rows
+  // they would else split.
+  constexpr int half_n() const { return cta_n / 2; }
 
-  // Shared memory, from an address that is a multiple of 1024 on: the stages' tiles, the scales,
-  // the barriers, the tile scheduler's storage.
+  // Whether warpgroups start their products in turns: those that both have rows of every large
+  // tile.
+  constexpr bool takes_turns() const { return splits_rows; }
+
+  // Shared memory, from an address that is a multiple of 1024 on: the stages' tiles, finished rows
+  // on their way out, the scales, the barriers, what tiles are found with.
   constexpr int a_box_bytes() const { return a_box_rows * kTileK; }
-  constexpr int a_bytes() const { return tile_m * kTileK; }
-  constexpr int b_bytes() const { return kTileN * kTileK; }
+  constexpr int b_box_bytes() const { return b_box_rows * kTileK; }
+  constexpr int a_bytes() const { return cta_m * kTileK; }
+  constexpr int b_bytes() const { return cta_n * kTileK; }
   constexpr int stage_bytes() const { return a_bytes() + b_bytes(); }
-  constexpr int scale_bytes() const { return tile_m * 4 + 16; }  // of a k-block
-  constexpr int scale_stage_bytes() const {
-    return kTileRecordBytes + kScaleStageKBlocks * scale_bytes();
+  // Of a k-block: those of the rows, in front of which bulk copies put up to three of others, then
+  // those of the columns. Of 192 columns the limits of scale blocks are among the limits of thirds,
+  // also of both halves: there the scales are those of the thirds of all, of the first and of the
+  // second half, three and one unused each.
+  constexpr int sfb_idx() const { return cta_m + 4; }
+  constexpr int num_sfb() const { return splits_rows ? 12 : 4; }
+  constexpr int scale_bytes() const { return (sfb_idx() + num_sfb()) * 4; }
+  // Boxes of a warp's rows of the output.
+  constexpr int num_out_boxes() const { return cta_n / 64; }
+  constexpr int out_bytes() const {
+    return gathers_out ? num_consumers * 4 * num_out_boxes() * kOutBoxBytes : 0;
   }
-  constexpr int scales_offset() const { return num_stages * stage_bytes(); }
-  constexpr int barriers_offset() const {
-    return scales_offset() + kNumScaleStages * scale_stage_bytes();
-  }
-  constexpr int scale_barriers_offset() const { return barriers_offset() + num_stages * 16; }
-  constexpr int schedule_offset() const { return scale_barriers_offset() + kNumScaleStages * 16; }
-  constexpr int smem_bytes() const { return 1024 + schedule_offset() + (kNumChunks + 2) * 8; }
+
+  constexpr int out_offset() const { return num_stages * stage_bytes(); }
+  constexpr int scales_offset() const { return out_offset() + out_bytes(); }
+  constexpr int barriers_offset() const { return scales_offset() + num_stages * scale_bytes(); }
+  constexpr int tile_storage_offset() const { return barriers_offset() + num_stages * 16; }
+  constexpr int smem_bytes() const { return 1024 + tile_storage_offset() + kTileStorageBytes; }
 };
 
 struct TileShape : Shape {
@@ -84,10 +110,10 @@ struct TileShape : Shape {
 };
 
 constexpr std::array<TileShape, 4> kTileShapes = {{
-    {{64, true, 2, 1, 9, 32}, "tile 64x128, swapped"},
-    {{128, false, 2, 2, 6, 32}, "tile 128x128"},
-    {{192, false, 3, 2, 5, 32}, "tile 192x128"},
-    {{256, false, 2, 2, 4, 64}, "tile 256x128"},
+    {{64, 128, true, 2, 1, false, 9, 32, 128, false}, "tile 64x128, swapped"},
+    {{128, 128, false, 2, 2, false, 6, 64, 128, false}, "tile 128x128"},
+    {{192, 128, false, 3, 2, false, 5, 64, 128, false}, "tile 192x128"},
+    {{128, 192, false, 2, 2, true, 4, 64, 96, true}, "tile 256x192, two CTAs"},
 }};
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());

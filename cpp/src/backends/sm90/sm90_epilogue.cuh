@@ -4,40 +4,148 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_mainloop.cuh"
-#include "backends/sm90/sm90_params.h"
-#include "core/tile_scheduler.cuh"
 #include "ptx/out_convert.cuh"
 #include "ptx/out_store.cuh"
+#include "ptx/smem_load.cuh"
+#include "ptx/stmatrix.cuh"
+#include "ptx/tma.cuh"
 
 namespace ggfp8::sm90 {
 
-// Rows on the M side: a thread holds pairs of neighbouring columns.
-template <Dtype kDtype, Config kConfig, int kN>
-__device__ __forceinline__ void store_rows(const BlockAccumulator<kN>& accumulator,
-                                           const ThreadPosition& position, int block_idx,
-                                           const Tile& tile, const Params& params) {
-  const ptx::OutRows rows = {params.out, params.out_row_stride, tile.row_end, params.n,
-                             params.out_aligned};
-  const int32_t first_row = tile.row_begin + block_idx * kConfig.block_stride() + position.m -
-                            static_cast<int>(threadIdx.x) % 32 / 4;
+// Where the accumulators of a warp go: 16 rows.
+struct WarpRows {
+  int32_t first_row;  // of the output
+  int32_t row_end;
+  int32_t col_begin;
+  int warp_idx;  // of the CTA
+  int lane;
+};
+
+// A warp's part of shared memory for rows on their way out: boxes of 64 columns in the 128-byte
+// swizzle, so that pieces of neighbouring rows lie in different banks. Where piece `piece_idx`, of
+// eight columns, of a row is.
+__device__ __forceinline__ uint32_t out_piece(uint32_t warp_boxes, int row, int piece_idx) {
+  return warp_boxes + piece_idx / 8 * kOutBoxBytes + row * 128 + (piece_idx % 8 ^ row % 8) * 16;
+}
+
+// Rounds a warp's 16 rows into its boxes.
+template <Dtype kDtype, int kN>
+__device__ __forceinline__ void fill_boxes(const BlockAccumulator<kN>& main_acc,
+                                           uint32_t warp_boxes, int lane) {
+  using Traits = ptx::OutTraits<kDtype>;
+  // Matrices 0 and 1 are rows 0 to 7 and 8 to 15 of eight columns, 2 and 3 those of the next eight.
+  const int row = lane % 16;
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    ptx::store_eight_rows<kDtype, kN / 8>(
-        rows, first_row + half * 8, tile.col_begin,
-        [&](int block) { return accumulator + block * 4 + half * 2; });
+  for (int j = 0; j < kN / 8; j += 2) {
+    uint32_t words[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const float* pair = main_acc + j * 4 + i * 2;
+      const auto rounded = Traits::pair(pair[0], pair[1]);
+      words[i] = reinterpret_cast<const uint32_t&>(rounded);
+    }
+    ptx::stmatrix_x4(out_piece(warp_boxes, row, j + lane / 16), words);
   }
 }
 
-// Columns on the M side: a thread holds pairs of neighbouring rows.
-template <Dtype kDtype, int kN>
-__device__ __forceinline__ void store_columns(const BlockAccumulator<kN>& accumulator,
-                                              const ThreadPosition& position, const Tile& tile,
-                                              const Params& params) {
-  using Traits = ptx::OutTraits<kDtype>;
-  using Element = typename Traits::Element;
+// Through shared memory: boxes of 16 rows by bulk copies, which go on while the next tile is
+// multiplied; where fewer are the group's, or fewer columns than boxes have, row by row.
+template <Dtype kDtype, Config kConfig, int kN>
+__device__ __forceinline__ void store_rows_gathered(const BlockAccumulator<kN>& main_acc,
+                                                    const Consumer<kConfig>& consumer,
+                                                    const WarpRows& rows) {
+  using Element = typename ptx::OutTraits<kDtype>::Element;
+  const Params& params = consumer.params;
+  const int lane = rows.lane;
+  const uint32_t boxes =
+      consumer.out_boxes + rows.warp_idx * kConfig.num_out_boxes() * kOutBoxBytes;
+  // The lane that started the copies of the tile before.
+  if (lane == 0) ptx::tma_store_wait_read();
+  __syncwarp();
+  fill_boxes<kDtype, kN>(main_acc, boxes, lane);
+  if (kN % 64 == 0 && params.stores_boxes && rows.first_row + kOutBoxRows <= rows.row_end) {
+    ptx::tma_store_fence();
+    __syncwarp();
+    if (lane == 0) {
+#pragma unroll
+      for (int i = 0; i < kN / 64; ++i) {
+        ptx::tma_store(params.out_map, boxes + i * kOutBoxBytes, (rows.col_begin + i * 64) * 2,
+                       rows.first_row);
+      }
+      ptx::tma_store_commit();
+    }
+    return;
+  }
+  __syncwarp();
+  constexpr int kPiecesOfRow = kN / 8;
+#pragma unroll 1
+  for (int i = lane; i < kOutBoxRows * kPiecesOfRow; i += 32) {
+    const int row_in_box = i / kPiecesOfRow;
+    const int32_t row = rows.first_row + row_in_box;
+    const int32_t col = rows.col_begin + i % kPiecesOfRow * 8;
+    if (row < rows.row_end && col < params.n) {
+      auto* to = static_cast<Element*>(params.out) + row * params.out_row_stride + col;
+      *reinterpret_cast<uint4*>(to) =
+          ptx::load_shared_16_bytes(out_piece(boxes, row_in_box, i % kPiecesOfRow));
+    }
+  }
+}
+
+// By stores of each thread, for any address and type.
+template <Dtype kDtype, Config kConfig, int kN>
+__device__ __forceinline__ void store_rows_directly(const BlockAccumulator<kN>& main_acc,
+                                                    const Consumer<kConfig>& consumer,
+                                                    const WarpRows& rows) {
+  const Params& params = consumer.params;
+  const ptx::OutRows out = {params.out, params.out_row_stride, rows.row_end, params.n,
+                            params.out_aligned};
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const int32_t col = tile.col_begin + position.m + half * 8;
+    ptx::store_eight_rows<kDtype, kN / 8>(
+        out, rows.first_row + half * 8, rows.col_begin,
+        [&](int block) { return main_acc + block * 4 + half * 2; });
+  }
+}
+
+template <Dtype kDtype, Config kConfig, int kN>
+__device__ __forceinline__ void store_rows_as(const BlockAccumulator<kN>& main_acc,
+                                              const Consumer<kConfig>& consumer,
+                                              const WarpRows& rows) {
+  if constexpr (kConfig.gathers_out && kDtype != Dtype::kFloat32) {
+    if (consumer.params.out_aligned) {
+      store_rows_gathered<kDtype, kConfig, kN>(main_acc, consumer, rows);
+      return;
+    }
+  }
+  store_rows_directly<kDtype, kConfig, kN>(main_acc, consumer, rows);
+}
+
+// Rows on the M side: a thread holds pairs of neighbouring columns.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void store_rows(const BlockAccumulator<kN>& main_acc,
+                                           const Consumer<kConfig>& consumer,
+                                           const WarpRows& rows) {
+  switch (consumer.params.out_dtype) {
+    case Dtype::kBFloat16:
+      store_rows_as<Dtype::kBFloat16, kConfig, kN>(main_acc, consumer, rows);
+      break;
+    case Dtype::kFloat16:
+      store_rows_as<Dtype::kFloat16, kConfig, kN>(main_acc, consumer, rows);
+      break;
+    default: store_rows_as<Dtype::kFloat32, kConfig, kN>(main_acc, consumer, rows);
+  }
+}
+
+template <Dtype kDtype, int kN>
+__device__ __forceinline__ void store_columns_as(const BlockAccumulator<kN>& accumulator,
+                                                 const ThreadPosition& position,
+                                                 const OutTile& tile, const Params& params) {
+  using Traits = ptx::OutTraits<kDtype>;
+  using Element = typename Traits::Element;
+  const int32_t row_end = tile.row_begin + tile.num_rows;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int32_t col = tile.col_begin + position.warpgroup * 64 + position.m + half * 8;
     if (col >= params.n) continue;
     Element* out = static_cast<Element*>(params.out) + col;
 #pragma unroll
@@ -45,39 +153,25 @@ __device__ __forceinline__ void store_columns(const BlockAccumulator<kN>& accumu
       const int32_t row = tile.row_begin + j * 8 + position.n;
       const auto pair =
           Traits::pair(accumulator[j * 4 + half * 2], accumulator[j * 4 + half * 2 + 1]);
-      if (row < tile.row_end) out[row * params.out_row_stride] = pair.x;
-      if (row + 1 < tile.row_end) out[(row + 1) * params.out_row_stride] = pair.y;
+      if (row < row_end) out[row * params.out_row_stride] = pair.x;
+      if (row + 1 < row_end) out[(row + 1) * params.out_row_stride] = pair.y;
     }
   }
 }
 
-template <Dtype kDtype, Config kConfig, int kN, int kNumBlocks>
-__device__ __forceinline__ void store_tile_as(const BlockAccumulator<kN>* accumulator,
-                                              const ThreadPosition& position, const Tile& tile,
+// Columns on the M side: a thread holds pairs of neighbouring rows.
+template <int kN>
+__device__ __forceinline__ void store_columns(const BlockAccumulator<kN>& accumulator,
+                                              const ThreadPosition& position, const OutTile& tile,
                                               const Params& params) {
-#pragma unroll
-  for (int i = 0; i < kNumBlocks; ++i) {
-    if constexpr (kConfig.swapped) {
-      store_columns<kDtype, kN>(accumulator[i], position, tile, params);
-    } else {
-      store_rows<kDtype, kConfig, kN>(accumulator[i], position, i, tile, params);
-    }
-  }
-}
-
-template <Config kConfig, int kN, int kNumBlocks>
-__device__ __forceinline__ void store_tile(const BlockAccumulator<kN>* accumulator,
-                                           const ThreadPosition& position, const Tile& tile,
-                                           const Params& params) {
   switch (params.out_dtype) {
     case Dtype::kBFloat16:
-      store_tile_as<Dtype::kBFloat16, kConfig, kN, kNumBlocks>(accumulator, position, tile, params);
+      store_columns_as<Dtype::kBFloat16, kN>(accumulator, position, tile, params);
       break;
     case Dtype::kFloat16:
-      store_tile_as<Dtype::kFloat16, kConfig, kN, kNumBlocks>(accumulator, position, tile, params);
+      store_columns_as<Dtype::kFloat16, kN>(accumulator, position, tile, params);
       break;
-    default:
-      store_tile_as<Dtype::kFloat32, kConfig, kN, kNumBlocks>(accumulator, position, tile, params);
+    default: store_columns_as<Dtype::kFloat32, kN>(accumulator, position, tile, params);
   }
 }
 

@@ -10,9 +10,9 @@ int64_t mean_rows(const Problem& problem) {
   return ceil_div(problem.cum_m, problem.batch_size);
 }
 
-// Large tiles share out the rows of a group; it fits into the others whole.
+// Larger tiles share out the rows of a group; it fits into the others whole.
 bool is_large(const TileShape& shape) {
-  return shape.tile_m > kTileN;
+  return shape.tile_m() > 128;
 }
 
 // Clusters that the device runs at once: every SM holds one CTA.
@@ -20,24 +20,25 @@ int64_t num_clusters(const TileShape& shape, const DeviceInfo& device) {
   return max_of(device.num_processors / shape.cluster_size, 1);
 }
 
-// Columns of tiles, as wide as a cluster.
-int64_t num_n_tiles(const Problem& problem, const TileShape& shape) {
-  return ceil_div<int64_t>(problem.n, int64_t{kTileN} * shape.cluster_size);
-}
-
-// Time of a tile with all its rows, in units that only compare large tiles. The largest keeps two
-// blocks of 64 rows per warpgroup and hides less of their promotion: measured on an H200, a row
-// takes 17/16 of what it takes in a tile of 192.
+// Time of a tile with all its rows, in units that only compare large tiles. Per product both take
+// about the same; the larger one is preferred, because it moves fewer bytes.
 int64_t tile_time(const TileShape& shape) {
-  return shape.tile_m == 256 ? 17 : 12;
+  return shape.splits_rows ? 16 : 18;
 }
 
 // Time of the busiest cluster, if all groups had the mean number of rows.
 int64_t busiest_time(const Problem& problem, const TileShape& shape, const DeviceInfo& device) {
   const int64_t row_tiles =
-      problem.batch_size * ceil_div<int64_t>(mean_rows(problem), shape.tile_m);
-  const int64_t num_tiles = row_tiles * num_n_tiles(problem, shape);
+      problem.batch_size * ceil_div<int64_t>(mean_rows(problem), shape.tile_m());
+  const int64_t num_tiles = row_tiles * ceil_div<int64_t>(problem.n, shape.tile_n());
   return ceil_div(num_tiles, num_clusters(shape, device)) * tile_time(shape);
+}
+
+// m_indptr is unknown here: every group may add one partly filled tile.
+int64_t max_tiles(const Problem& problem, const TileShape& shape) {
+  const int64_t row_tiles =
+      min_of(problem.cum_m / shape.tile_m() + problem.batch_size, problem.cum_m);
+  return row_tiles * ceil_div<int64_t>(problem.n, shape.tile_n());
 }
 
 }  // namespace
@@ -46,7 +47,7 @@ Choice choose(const Problem& problem, const DeviceInfo& device) {
   // The smallest tile that holds an average group: it reads b once and computes few rows that are
   // not there. Larger groups take the large tile that takes the busiest cluster less time.
   const TileShape* shape = kTileShapes.data();
-  while (!is_large(*shape) && mean_rows(problem) > shape->tile_m) ++shape;
+  while (!is_large(*shape) && mean_rows(problem) > shape->tile_m()) ++shape;
   if (is_large(*shape)) {
     for (const TileShape* other = shape + 1; other <= &kTileShapes.back(); ++other) {
       if (busiest_time(problem, *other, device) <= busiest_time(problem, *shape, device)) {
@@ -54,21 +55,25 @@ Choice choose(const Problem& problem, const DeviceInfo& device) {
       }
     }
   }
-  // m_indptr is unknown here: every group may add one partly filled tile.
-  const int64_t row_tiles =
-      min_of(problem.cum_m / shape->tile_m + problem.batch_size, problem.cum_m);
-  const int64_t num_tiles = row_tiles * num_n_tiles(problem, *shape);
+  // The last wave of the largest tile halves tiles.
+  const int64_t num_items = max_tiles(problem, *shape) * (shape->splits_rows ? 2 : 1);
   Choice choice;
   choice.shape_idx = static_cast<int>(shape - kTileShapes.data());
   choice.num_ctas =
-      static_cast<int>(min_of(num_clusters(*shape, device), num_tiles)) * shape->cluster_size;
+      static_cast<int>(min_of(num_clusters(*shape, device), num_items)) * shape->cluster_size;
   return choice;
+}
+
+bool sfa_in_bulk(const Problem& problem) {
+  return problem.granularity_m == 1 && problem.a_scale_m_stride == 1 &&
+         problem.a_scale_k_stride % 4 == 0 && problem.cum_m % 4 == 0 &&
+         is_aligned(problem.a_scale, 16);
 }
 
 // What tensor maps and the kernel's scale blocks ask for. None of it depends on the number of rows
 // or groups, so a row's result does not either.
 Support supports(const Problem& problem, const DeviceInfo& device) {
-  constexpr int64_t kMaxStride = int64_t{1} << 40;
+  constexpr int64_t kMaxTiles = int64_t{1} << 30;  // the kernel counts them in 32 bits
   if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
   if (device.compute_capability() != 90) {
     return refuse("needs compute capability 9.0, the device has %d.%d", device.compute_major,
@@ -84,6 +89,9 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   if (problem.a_row_stride >= kMaxStride || problem.b_row_stride >= kMaxStride ||
       problem.b_group_stride >= kMaxStride) {
     return refuse("needs strides of a and b below 2^40 bytes");
+  }
+  for (const TileShape& shape : kTileShapes) {
+    if (max_tiles(problem, shape) >= kMaxTiles) return refuse("needs fewer than 2^30 tiles");
   }
   return {};
 }

@@ -16,6 +16,9 @@ struct Choice {
 
 Choice choose(const Problem& problem, const DeviceInfo& device);
 
+// Whether bulk copies, of 16 bytes and their multiples, can load the scales of a's rows.
+bool sfa_in_bulk(const Problem& problem);
+
 Support supports(const Problem& problem, const DeviceInfo& device);
 
 Plan plan(const Problem& problem, const DeviceInfo& device);

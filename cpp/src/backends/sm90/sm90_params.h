@@ -11,8 +11,9 @@
 namespace ggfp8::sm90 {
 
 struct Params {
-  CUtensorMap a_map;  // (cum_m, k), boxes of a_box_rows rows
-  CUtensorMap b_map;  // (batch_size, n, k), boxes of 128 rows
+  CUtensorMap a_map;    // (cum_m, k), boxes of a_box_rows rows
+  CUtensorMap b_map;    // (batch_size, n, k), boxes of b_box_rows rows
+  CUtensorMap out_map;  // (cum_m, n) of 16 bits, boxes of 64 columns of kOutBoxRows rows
   const float* sfa;
   const float* sfb;
   void* out;
@@ -29,9 +30,11 @@ struct Params {
   int32_t n;
   int32_t num_k_blocks;
   int32_t granularity_m;
-  int32_t num_n_tiles;  // as wide as a cluster
+  int32_t num_n_tiles;
   Dtype out_dtype;
+  bool sfa_in_bulk;  // scales of neighbouring rows lie together, and 16 bytes begin at every fourth
   bool out_aligned;  // every row of out begins at a multiple of 16 bytes
+  bool stores_boxes;  // there is an out_map
 };
 
 }  // namespace ggfp8::sm90

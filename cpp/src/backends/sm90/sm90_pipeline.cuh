@@ -1,57 +1,64 @@
-// The two rings of stages between the producer warps and the consumer warpgroups: the tiles of a
-// and b, one k-block per stage, and the scales, several k-blocks per stage together with the tile
-// of the output that they belong to.
+// The ring of stages between the producer warps and the consumer warpgroups. A stage has what one
+// k-block needs: the tiles of a and b, and the scales of their rows and columns.
 #pragma once
 
 #include <cstdint>
 
 #include "backends/sm90/sm90_config.h"
-#include "core/tile_scheduler.cuh"
 #include "ptx/cluster.cuh"
 #include "ptx/mbarrier.cuh"
 #include "ptx/smem_address.cuh"
-#include "ptx/wgmma.cuh"
 
 namespace ggfp8::sm90 {
 
-// A position in a ring of stages; every role has its own. Each stage has two barriers: full
-// completes when its contents have arrived, empty when every consumer warp of every CTA that they
-// were meant for has read them for the last time.
-template <int kNumStages, int kClusterSize = 1>
-class Ring {
+// A position in the ring; every role has its own. Each stage has two barriers: full completes when
+// the warp that starts the bulk copies and the one that stores scales have arrived, and all bytes,
+// those that another CTA of the cluster has loaded included; empty when every consumer warp of
+// every CTA that shares a stage has read it for the last time.
+template <Config kConfig>
+class Pipeline {
  public:
-  // initial_parity is 1 for producers, whose first stages are empty already, and 0 for consumers.
-  __device__ __forceinline__ Ring(uint32_t barriers, uint32_t initial_parity)
-      : barriers_(barriers), parity_(initial_parity) {}
+  // `smem` is the aligned start of shared memory. initial_parity is 1 for producers, whose first
+  // stages are empty already, and 0 for consumers.
+  __device__ __forceinline__ Pipeline(uint8_t* smem, uint32_t initial_parity)
+      : smem_(smem), smem_address_(ptx::smem_address(smem)), parity_(initial_parity) {}
 
   // One thread of the CTA, before anybody waits.
-  __device__ __forceinline__ static void init(uint32_t barriers, int num_producers,
-                                              int num_consumer_warps) {
+  __device__ __forceinline__ void init() const {
     for (int i = 0; i < kNumStages; ++i) {
-      ptx::mbarrier_init(barriers + i * 8, num_producers);
-      ptx::mbarrier_init(barriers + (kNumStages + i) * 8, num_consumer_warps * kClusterSize);
+      ptx::mbarrier_init(full(i), 2);
+      ptx::mbarrier_init(empty(i), kConfig.num_consumer_threads() / 32 * kConfig.cluster_size);
     }
   }
 
-  __device__ __forceinline__ uint32_t full() const { return barriers_ + stage_idx_ * 8; }
-  __device__ __forceinline__ void wait_full() const { ptx::mbarrier_wait(full(), parity_); }
-  __device__ __forceinline__ bool test_full() const { return ptx::mbarrier_test(full(), parity_); }
-  __device__ __forceinline__ void wait_empty() const { ptx::mbarrier_wait(empty(), parity_); }
+  // Waiting and signalling is for whole warps.
+  __device__ __forceinline__ void wait_full() const {
+    ptx::mbarrier_wait_warp(full(stage_idx_), parity_);
+  }
+  __device__ __forceinline__ bool test_full() const {
+    return ptx::mbarrier_test_warp(full(stage_idx_), parity_);
+  }
+  __device__ __forceinline__ void wait_empty() const {
+    ptx::mbarrier_wait_warp(empty(stage_idx_), parity_);
+  }
 
-  // All lanes of a producer warp, behind their last write.
+  // Behind the last write.
   __device__ __forceinline__ void signal_full() const {
     __syncwarp();
-    if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(full());
+    ptx::mbarrier_arrive_lanes(full(stage_idx_), 1);
   }
 
-  // All lanes of a consumer warp, behind their last read.
+  // Behind the last read.
   __device__ __forceinline__ void signal_empty() const {
     __syncwarp();
-    if constexpr (kClusterSize == 1) {
-      if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(empty());
-    } else if (threadIdx.x % 32 < kClusterSize) {
-      ptx::mbarrier_arrive_at(empty(), threadIdx.x % 32);
-    }
+    ptx::RemoteArrival<kConfig.cluster_size>(empty(stage_idx_)).arrive();
+  }
+
+  // In front of a loop: lets the compiler keep the position in uniform registers,
+  // where wgmma and bulk copies want what they are addressed with.
+  __device__ __forceinline__ void make_uniform() {
+    stage_idx_ = __shfl_sync(0xFFFFFFFFu, stage_idx_, 0);
+    parity_ = __shfl_sync(0xFFFFFFFFu, parity_, 0);
   }
 
   __device__ __forceinline__ void advance() {
@@ -60,59 +67,49 @@ class Ring {
     parity_ ^= wraps ? 1 : 0;
   }
 
- protected:
+  __device__ __forceinline__ void advance(int num_stages) {
+    const uint32_t idx = stage_idx_ + num_stages;
+    move_to(idx % kNumStages, parity_ ^ (idx / kNumStages % 2));
+  }
+
+  __device__ __forceinline__ void move_to(uint32_t stage_idx, uint32_t parity) {
+    stage_idx_ = stage_idx;
+    parity_ = parity;
+  }
+
   __device__ __forceinline__ uint32_t stage_idx() const { return stage_idx_; }
+  __device__ __forceinline__ uint32_t parity() const { return parity_; }
+
+  // Of this stage.
+  __device__ __forceinline__ uint32_t full() const { return full(stage_idx_); }
+  __device__ __forceinline__ uint32_t a_tile() const { return a_tile(stage_idx_); }
+  __device__ __forceinline__ uint32_t b_tile() const { return a_tile() + kConfig.a_bytes(); }
+  __device__ __forceinline__ float* scales() const {
+    return reinterpret_cast<float*>(smem_ + kConfig.scales_offset() +
+                                    stage_idx_ * kConfig.scale_bytes());
+  }
+
+  // Addresses of any stage.
+  __device__ __forceinline__ uint32_t full(int stage_idx) const {
+    return smem_address_ + kConfig.barriers_offset() + stage_idx * 8;
+  }
+  __device__ __forceinline__ uint32_t empty(int stage_idx) const {
+    return full(stage_idx) + kNumStages * 8;
+  }
+  __device__ __forceinline__ uint32_t a_tile(int stage_idx) const {
+    return smem_address_ + stage_idx * kConfig.stage_bytes();
+  }
+  __device__ __forceinline__ uint32_t scales(int stage_idx) const {
+    return smem_address_ + kConfig.scales_offset() + stage_idx * kConfig.scale_bytes();
+  }
 
  private:
-  __device__ __forceinline__ uint32_t empty() const { return full() + kNumStages * 8; }
+  static constexpr int kNumStages = kConfig.num_stages;
 
-  uint32_t barriers_;
+  uint8_t* smem_;
+  uint32_t smem_address_;
   uint32_t parity_;
   uint32_t stage_idx_ = 0;
-};
-
-// The tiles of a and b. A stage is full when all their bytes are there, those that another CTA of
-// the cluster has loaded included.
-template <Config kConfig>
-class TilePipeline : public Ring<kConfig.num_stages, kConfig.cluster_size> {
- public:
-  // `smem` is the aligned start of shared memory.
-  __device__ __forceinline__ TilePipeline(uint32_t smem, uint32_t initial_parity)
-      : Ring<kConfig.num_stages, kConfig.cluster_size>(smem + kConfig.barriers_offset(),
-                                                       initial_parity),
-        smem_(smem) {}
-
-  __device__ __forceinline__ uint32_t a_tile() const {
-    return smem_ + this->stage_idx() * kConfig.stage_bytes();
-  }
-  __device__ __forceinline__ uint32_t b_tile() const { return a_tile() + kConfig.a_bytes(); }
-
- private:
-  uint32_t smem_;
-};
-
-// The scales of kScaleStageKBlocks k-blocks or of what is left of them, and the tile. A k-block has
-// the scales of the tile's rows, then the one of its columns.
-template <Config kConfig>
-class ScalePipeline : public Ring<kNumScaleStages> {
- public:
-  __device__ __forceinline__ ScalePipeline(uint8_t* smem, uint32_t initial_parity)
-      : Ring(ptx::smem_address(smem) + kConfig.scale_barriers_offset(), initial_parity),
-        scales_(smem + kConfig.scales_offset()) {}
-
-  __device__ __forceinline__ Tile& tile() const {
-    static_assert(sizeof(Tile) <= kTileRecordBytes);
-    return *reinterpret_cast<Tile*>(scales_ + this->stage_idx() * kConfig.scale_stage_bytes());
-  }
-
-  // Of k-block k_block_idx of the stage.
-  __device__ __forceinline__ float* scales(int k_block_idx) const {
-    return reinterpret_cast<float*>(scales_ + this->stage_idx() * kConfig.scale_stage_bytes() +
-                                    kTileRecordBytes + k_block_idx * kConfig.scale_bytes());
-  }
-
- private:
-  uint8_t* scales_;
 };
 
 }  // namespace ggfp8::sm90

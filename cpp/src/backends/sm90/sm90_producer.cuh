@@ -1,151 +1,237 @@
-// The two producer roles: one thread starts the bulk copies of the tiles; three warps load the
-// scales, which may lie at any row and with either index running fastest.
+// The two producer roles: one warp starts the bulk copies of the tiles, and of the scales of rows
+// that lie so that they can be copied; three load all other scales.
 //
 // A tile of a may reach into the next group, and rows behind that keep what a stage held before:
-// they are computed and never stored, and what they hold stays in their own accumulators. A tile of
-// b may lie behind the last column: it is zeros.
+// they are computed and never stored, and what they hold stays in their own accumulators. Columns
+// of b behind the last one are zeros.
 #pragma once
 
 #include <cstdint>
 
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_pipeline.cuh"
-#include "core/tile_scheduler.cuh"
+#include "backends/sm90/sm90_tiles.cuh"
+#include "ptx/elect.cuh"
 #include "ptx/tma.cuh"
 
 namespace ggfp8::sm90 {
 
-// The tiles of this CTA in order: every cluster takes the tiles of as many columns as its CTAs
-// have together, and every CTA the columns of its rank.
-template <Config kConfig>
-class TileSequence {
+// The boxes of one operand of a k-block that this CTA loads. Those that the cluster shares are
+// loaded for all its CTAs by one of them, each in turn.
+template <bool kShared, int kMaxBoxes, int kClusterSize>
+class Boxes {
  public:
-  __device__ __forceinline__ TileSequence(const Params& params, const ScheduleStorage& storage)
-      : params_(params),
-        storage_(storage),
-        idx_(blockIdx.x / kConfig.cluster_size),
-        num_tiles_(int64_t{storage.num_m_tiles} * params.num_n_tiles) {}
+  // `num_needed` of them make up the operand's part of the CTA's tile.
+  __device__ __forceinline__ explicit Boxes(int num_needed)
+      : num_needed_(num_needed), first_(kShared ? static_cast<int>(ptx::cluster_rank()) : 0) {}
 
-  __device__ __forceinline__ bool done() const { return idx_ >= num_tiles_; }
-  __device__ __forceinline__ void advance() { idx_ += gridDim.x / kConfig.cluster_size; }
-
-  __device__ __forceinline__ Tile tile() const {
-    Tile tile = find_tile(params_.schedule, storage_, params_.num_n_tiles,
-                          kTileN * kConfig.cluster_size, idx_);
-    if constexpr (kConfig.cluster_size > 1) tile.col_begin += kTileN * ptx::cluster_rank();
-    return tile;
+  // Calls load(box).
+  template <class Load>
+  __device__ __forceinline__ void for_each(const Load& load) const {
+#pragma unroll
+    for (int i = 0; i < kMaxBoxes / kStep + (kMaxBoxes % kStep != 0); ++i) {
+      const int box = first_ + i * kStep;
+      if (box < num_needed_) load(box);
+    }
   }
 
  private:
-  const Params& params_;
-  const ScheduleStorage& storage_;
-  int64_t idx_;
-  int64_t num_tiles_;
+  static constexpr int kStep = kShared ? kClusterSize : 1;
+
+  int num_needed_;
+  int first_;
 };
 
-// One thread. The CTAs of a cluster share the tile of a: they take turns with boxes of rows, and
-// each loads its boxes for all. Boxes behind the last row of the group are left out.
-template <Config kConfig>
-__device__ __forceinline__ void produce_tiles(const Params& params, const ScheduleStorage& storage,
-                                              TilePipeline<kConfig> pipeline) {
+// The scales of a tile's rows as bulk copies move them, from the last multiple of four rows in
+// front of them on.
+struct RowScaleCopy {
+  const float* first;
+  uint32_t num_bytes;  // 0 if they do not
+
+  __device__ __forceinline__ RowScaleCopy(const Params& params, const OutTile& tile) {
+    const int32_t first_row = tile.row_begin / 4 * 4;
+    first = params.sfa + first_row;
+    num_bytes =
+        params.sfa_in_bulk ? round_up(tile.row_begin - first_row + tile.num_rows, 4) * 4 : 0;
+  }
+};
+
+// Loads the k-blocks of a tile. A warp goes through here together, so that addresses are uniform,
+// and its leader starts the copies. Whatever does not change from k-block to k-block stays out of
+// the loop: with it inside, a k-block took this warp longer than the consumers.
+template <Shared kShared, Config kConfig>
+__device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTile& tile,
+                                              Pipeline<kConfig>& pipeline, bool is_leader) {
+  constexpr bool kSharesA = kShared == Shared::kA;
+  constexpr bool kSharesB = kShared == Shared::kB;
   constexpr uint16_t kAllRanks = (1u << kConfig.cluster_size) - 1;
-  const int rank = kConfig.cluster_size == 1 ? 0 : static_cast<int>(ptx::cluster_rank());
-  for (TileSequence<kConfig> tiles(params, storage); !tiles.done(); tiles.advance()) {
-    const Tile tile = tiles.tile();
-    const int num_boxes = ceil_div(tile.row_end - tile.row_begin, kConfig.a_box_rows);
-    for (int k_block_idx = 0; k_block_idx < params.num_k_blocks; ++k_block_idx) {
-      pipeline.wait_empty();
-      ptx::mbarrier_arrive_expect_bytes(pipeline.full(),
-                                        num_boxes * kConfig.a_box_bytes() + kConfig.b_bytes());
+  constexpr int kMaxCols = kConfig.splits_rows && kSharesA ? kConfig.half_n() : kConfig.cta_n;
+  const int num_a_boxes = ceil_div(tile.num_rows, kConfig.a_box_rows);
+  const int num_b_boxes = ceil_div(tile.num_cols, kConfig.b_box_rows);
+  const Boxes<kSharesA, kConfig.cta_m / kConfig.a_box_rows, kConfig.cluster_size> a_boxes(
+      num_a_boxes);
+  const Boxes<kSharesB, kMaxCols / kConfig.b_box_rows, kConfig.cluster_size> b_boxes(num_b_boxes);
+  const RowScaleCopy sfa(params, tile);
+  const uint32_t num_bytes =
+      num_a_boxes * kConfig.a_box_bytes() + num_b_boxes * kConfig.b_box_bytes() + sfa.num_bytes;
+  pipeline.make_uniform();
+#pragma unroll 1
+  for (int32_t k_block_idx = 0; k_block_idx < params.num_k_blocks; ++k_block_idx) {
+    pipeline.wait_empty();
+    if (is_leader) {
       const int32_t k_begin = k_block_idx * kTileK;
-      ptx::tma_load(pipeline.b_tile(), params.b_map, pipeline.full(), k_begin, tile.col_begin,
-                    tile.group_idx);
-      for (int box = rank; box < num_boxes; box += kConfig.cluster_size) {
+      const uint32_t full = pipeline.full();
+      ptx::mbarrier_arrive_expect_bytes(full, num_bytes);
+      b_boxes.for_each([&](int box) {
+        const uint32_t smem = pipeline.b_tile() + box * kConfig.b_box_bytes();
+        const int32_t col = tile.col_begin + box * kConfig.b_box_rows;
+        if constexpr (kSharesB) {
+          ptx::tma_load_multicast(smem, params.b_map, full, k_begin, col, tile.group_idx,
+                                  kAllRanks);
+        } else {
+          ptx::tma_load(smem, params.b_map, full, k_begin, col, tile.group_idx);
+        }
+      });
+      a_boxes.for_each([&](int box) {
         const uint32_t smem = pipeline.a_tile() + box * kConfig.a_box_bytes();
         const int32_t row = tile.row_begin + box * kConfig.a_box_rows;
-        if constexpr (kConfig.cluster_size == 1) {
-          ptx::tma_load(smem, params.a_map, pipeline.full(), k_begin, row);
+        if constexpr (kSharesA) {
+          ptx::tma_load_multicast(smem, params.a_map, full, k_begin, row, kAllRanks);
         } else {
-          ptx::tma_load_multicast(smem, params.a_map, pipeline.full(), k_begin, row, kAllRanks);
+          ptx::tma_load(smem, params.a_map, full, k_begin, row);
         }
+      });
+      if (sfa.num_bytes > 0) {
+        ptx::bulk_load(pipeline.scales(pipeline.stage_idx()),
+                       sfa.first + k_block_idx * params.sfa_k_stride, full, sfa.num_bytes);
       }
-      pipeline.advance();
     }
+    __syncwarp();
+    pipeline.advance();
   }
 }
 
-// The scales of a's rows for one thread: every kNumScaleThreads-th row of a tile.
+// One warp. Boxes of a behind the last row of the group are left out.
 template <Config kConfig>
-class RowScales {
- public:
-  static constexpr int kNumRows = ceil_div(kConfig.tile_m, kNumScaleThreads);
+__device__ __forceinline__ void produce_tiles(const Params& params, const TileStorage& storage,
+                                              Pipeline<kConfig> pipeline) {
+  constexpr Shared kUsual = kConfig.cluster_size > 1 ? Shared::kA : Shared::kNothing;
+  const bool is_leader = ptx::elect_one();
+  for (TileSequence<kConfig> tiles(params, storage); !tiles.done(); tiles.advance()) {
+    const CtaTile tile = tiles.uniform_tile();
+    if (kConfig.splits_rows && tile.shared == Shared::kB) {
+      load_k_blocks<Shared::kB>(params, tile, pipeline, is_leader);
+    } else {
+      load_k_blocks<kUsual>(params, tile, pipeline, is_leader);
+    }
+  }
+  // A stage without copies: the one that says there is no further tile.
+  pipeline.wait_empty();
+  pipeline.signal_full();
+}
 
-  __device__ __forceinline__ RowScales(const Params& params, const Tile& tile, int thread_idx)
-      : k_stride_(params.sfa_k_stride) {
+// Where a lane finds its scales of a tile: of every 32nd row unless they are copied, and of one
+// column. What does not exist is 0.
+template <Config kConfig>
+class ScaleLoader {
+ public:
+  static constexpr int kNumRows = kConfig.cta_m / 32;
+
+  struct Values {
+    float sfa[kNumRows];
+    float sfb;
+  };
+
+  __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int lane)
+      : params_(params), lane_(lane) {
     const int32_t gm = params.granularity_m;
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
-      const int32_t row = tile.row_begin + i * kNumScaleThreads + thread_idx;
+      const int32_t row_in_tile = i * 32 + lane;
+      const int32_t row = tile.row_begin + row_in_tile;
       const int32_t m_block =
           gm == 1 ? row : tile.group_row_begin / gm + (row - tile.group_row_begin) / gm;
-      const bool exists = row < min(tile.row_end, tile.row_begin + kConfig.tile_m);
-      row_[i] = exists ? params.sfa + m_block * params.sfa_m_stride : nullptr;
+      row_[i] = params.sfa + m_block * params.sfa_m_stride;
     }
+    const int32_t col = tile.col_begin + first_col(lane);
+    column_ =
+        params.sfb + tile.group_idx * params.sfb_group_stride + col / kScaleN * params.sfb_n_stride;
+    num_rows_ = params.sfa_in_bulk ? 0 : tile.num_rows - lane;
+    has_column_ = lane < kConfig.num_sfb() && col < params.n;
   }
 
-  // Of one row and k-block; 0 where the tile has no such row.
-  __device__ __forceinline__ float load(int i, int k_block_idx) const {
-    return row_[i] == nullptr ? 0.0f : __ldg(row_[i] + k_block_idx * k_stride_);
+  __device__ __forceinline__ Values load(int k_block_idx) const {
+    const int64_t sfa_offset = k_block_idx * params_.sfa_k_stride;
+    Values values;
+#pragma unroll
+    for (int i = 0; i < kNumRows; ++i) {
+      values.sfa[i] = i * 32 < num_rows_ ? __ldg(row_[i] + sfa_offset) : 0.0f;
+    }
+    values.sfb = has_column_ ? __ldg(column_ + k_block_idx * params_.sfb_k_stride) : 0.0f;
+    return values;
+  }
+
+  __device__ __forceinline__ void store(float* scales, const Values& values) const {
+    if (!params_.sfa_in_bulk) {
+#pragma unroll
+      for (int i = 0; i < kNumRows; ++i) scales[i * 32 + lane_] = values.sfa[i];
+    }
+    if (lane_ < kConfig.num_sfb()) scales[kConfig.sfb_idx() + lane_] = values.sfb;
   }
 
  private:
-  int64_t k_stride_;
+  // The first of the columns whose scale this lane loads.
+  __device__ __forceinline__ static int first_col(int lane) {
+    if (!kConfig.splits_rows) return 0;
+    if (lane < 4) return lane * (kConfig.cta_n / 3);
+    return (lane / 4 - 1) * kConfig.half_n() + lane % 4 * (kConfig.half_n() / 3);
+  }
+
+  const Params& params_;
+  int lane_;
   const float* row_[kNumRows];
+  const float* column_;
+  int32_t num_rows_;  // to load, from this lane's first on
+  bool has_column_;
 };
 
-// Three warps. Loads go through registers: 4-byte asynchronous copies that miss L1 hold up the
-// tensor cores' reads of shared memory.
+// kNumScaleWarps warps, which take k-blocks in turn, from tile to tile; behind the last tile comes
+// one without rows. Turns keep a warp from waiting for a stage more than one round ahead, which it
+// could not tell from the round before. Loads go through registers, into which those of a warp's
+// next k-block are under way while it waits for an empty stage: 4-byte asynchronous copies that
+// miss L1 hold up the tensor cores' reads of shared memory.
 template <Config kConfig>
-__device__ __forceinline__ void produce_scales(const Params& params, const ScheduleStorage& storage,
-                                               ScalePipeline<kConfig> pipeline) {
-  constexpr int kBatch = 4;  // k-blocks whose loads are under way together
-  constexpr int kNumRows = RowScales<kConfig>::kNumRows;
-  const int thread_idx = static_cast<int>(threadIdx.x) - kConfig.num_consumer_threads() - 32;
-  for (TileSequence<kConfig> tiles(params, storage); !tiles.done(); tiles.advance()) {
-    const Tile tile = tiles.tile();
-    const RowScales<kConfig> sfa(params, tile, thread_idx);
-    const float* sfb = params.sfb + tile.group_idx * params.sfb_group_stride +
-                       tile.col_begin / kTileN * params.sfb_n_stride;
-    for (int k_begin = 0; k_begin < params.num_k_blocks; k_begin += kScaleStageKBlocks) {
-      const int count = min(kScaleStageKBlocks, params.num_k_blocks - k_begin);
-      const bool loads_sfb = thread_idx < count && tile.col_begin < params.n;
-      const float sfb_value =
-          loads_sfb ? __ldg(sfb + (k_begin + thread_idx) * params.sfb_k_stride) : 0.0f;
-#pragma unroll
-      for (int batch = 0; batch < kScaleStageKBlocks; batch += kBatch) {
-        float value[kBatch][kNumRows];
-#pragma unroll
-        for (int k = 0; k < kBatch; ++k) {
-#pragma unroll
-          for (int i = 0; i < kNumRows; ++i) {
-            value[k][i] = batch + k < count ? sfa.load(i, k_begin + batch + k) : 0.0f;
-          }
-        }
-        if (batch == 0) pipeline.wait_empty();
-#pragma unroll
-        for (int k = 0; k < kBatch; ++k) {
-#pragma unroll
-          for (int i = 0; i < kNumRows; ++i) {
-            const int row = i * kNumScaleThreads + thread_idx;
-            if (row < kConfig.tile_m) pipeline.scales(batch + k)[row] = value[k][i];
-          }
-        }
-      }
-      if (thread_idx < count) pipeline.scales(thread_idx)[kConfig.tile_m] = sfb_value;
-      if (thread_idx == 0) pipeline.tile() = tile;
+__device__ __forceinline__ void produce_scales(const Params& params, TileStorage& storage,
+                                               Pipeline<kConfig> pipeline, int warp) {
+  using Loader = ScaleLoader<kConfig>;
+  static_assert(kNumScaleWarps < kConfig.num_stages);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int num_k_blocks = params.num_k_blocks;
+  uint32_t tile_idx = 0;
+  int k = warp;  // this warp's next k-block, counted from the tile's first
+  pipeline.advance(warp);
+  for (TileSequence<kConfig> tiles(params, storage); !tiles.done(); tiles.advance(), ++tile_idx) {
+    const CtaTile tile = tiles.uniform_tile();
+    const Loader loader(params, tile, lane);
+    typename Loader::Values values = {};
+    if (k < num_k_blocks) values = loader.load(k);
+#pragma unroll 1
+    for (; k < num_k_blocks; k += kNumScaleWarps) {
+      typename Loader::Values next = {};
+      if (k + kNumScaleWarps < num_k_blocks) next = loader.load(k + kNumScaleWarps);
+      pipeline.wait_empty();
+      loader.store(pipeline.scales(), values);
+      if (k == 0 && lane == 0) storage.records[tile_idx % kNumTileRecords] = tile;
       pipeline.signal_full();
-      pipeline.advance();
+      pipeline.advance(kNumScaleWarps);
+      values = next;
     }
+    k -= num_k_blocks;
+  }
+  if (k == 0) {
+    pipeline.wait_empty();
+    if (lane == 0) storage.records[tile_idx % kNumTileRecords].num_rows = 0;
+    pipeline.signal_full();
   }
 }
 

@@ -1,0 +1,102 @@
+// The mainloop of the small tile: the 128 columns on wgmma's M side, 64 per warpgroup, and on its N
+// side as few rows as hold the tile's.
+//
+// Per k-block: four wgmma from zero, then promotion into float32, main_acc =
+// fma(sfa * sfb, partial_acc, main_acc).
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_epilogue.cuh"
+#include "backends/sm90/sm90_mainloop.cuh"
+
+namespace ggfp8::sm90 {
+
+// Starts the products of a k-block; partial_acc is complete behind wgmma_wait<0>().
+template <Config kConfig, int kN>
+__device__ __forceinline__ void start_columns(BlockAccumulator<kN>& partial_acc,
+                                              const Pipeline<kConfig>& stage, int warpgroup) {
+  using Multiply = ptx::Wgmma<kN, kConfig.b_dtype, kConfig.a_dtype>;
+  const uint64_t b_descriptor = ptx::wgmma_descriptor(stage.b_tile() + warpgroup * 64 * kTileK);
+  const uint64_t a_descriptor = ptx::wgmma_descriptor(stage.a_tile());
+  ptx::wgmma_pin(partial_acc);
+  ptx::wgmma_fence();
+#pragma unroll
+  for (int step = 0; step < kNumSteps; ++step) {
+    // Addresses in descriptors count 16 bytes: 32 k are two of them.
+    Multiply::multiply(partial_acc, b_descriptor + step * 2, a_descriptor + step * 2, step);
+  }
+  ptx::wgmma_commit();
+  ptx::wgmma_pin(partial_acc);
+}
+
+// The products sfa * sfb of the rows of a thread's accumulators, in pairs.
+template <int kN>
+struct ColumnFactors {
+  float factor[kN / 8][2];
+
+  // `sfa` are the scales of the tile's rows.
+  __device__ __forceinline__ ColumnFactors(const float* sfa, float sfb, int first_row) {
+#pragma unroll
+    for (int j = 0; j < kN / 8; ++j) {
+      factor[j][0] = __fmul_rn(sfa[first_row + j * 8], sfb);
+      factor[j][1] = __fmul_rn(sfa[first_row + j * 8 + 1], sfb);
+    }
+  }
+
+  __device__ __forceinline__ void promote(BlockAccumulator<kN>& main_acc,
+                                          const BlockAccumulator<kN>& partial_acc) const {
+#pragma unroll
+    for (int i = 0; i < kN / 2; ++i) {
+      main_acc[i] = __fmaf_rn(factor[i / 4][i % 2], partial_acc[i], main_acc[i]);
+    }
+  }
+};
+
+// All k-blocks of a tile, with wgmma's N as given. The scales are read, and the next stage is asked
+// for, while the products are under way.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void accumulate_columns(BlockAccumulator<kN>& main_acc,
+                                                   Consumer<kConfig>& consumer, int first_sfa) {
+  Pipeline<kConfig> pipeline = consumer.pipeline;
+  pipeline.make_uniform();
+  const ThreadPosition position = consumer.position();
+  const int num_k_blocks = consumer.params.num_k_blocks;
+  bool is_full = false;
+#pragma unroll 1
+  for (int k_block_idx = 0; k_block_idx < num_k_blocks; ++k_block_idx) {
+    if (!is_full) pipeline.wait_full();
+    const Pipeline<kConfig> stage = pipeline;
+    pipeline.advance();
+    BlockAccumulator<kN> partial_acc;
+    start_columns<kConfig, kN>(partial_acc, stage, position.warpgroup);
+    const float* scales = stage.scales();
+    const ColumnFactors<kN> factors(scales, scales[kConfig.sfb_idx()], first_sfa + position.n);
+    is_full = pipeline.test_full();
+    ptx::wgmma_wait<0>();
+    ptx::wgmma_pin(partial_acc);
+    stage.signal_empty();
+    factors.promote(main_acc, partial_acc);
+  }
+  consumer.pipeline = pipeline;
+}
+
+template <Config kConfig, int kN>
+__device__ __forceinline__ void compute_with(Consumer<kConfig>& consumer, const OutTile& tile) {
+  BlockAccumulator<kN> main_acc = {};
+  accumulate_columns<kConfig, kN>(main_acc, consumer, consumer.first_sfa(tile));
+  store_columns<kN>(main_acc, consumer.position(), consumer.tile(), consumer.params);
+}
+
+template <Config kConfig>
+__device__ __forceinline__ void compute_columns(Consumer<kConfig>& consumer, const OutTile& tile) {
+  if (tile.num_rows <= 16) {
+    compute_with<kConfig, 16>(consumer, tile);
+  } else if (tile.num_rows <= 32) {
+    compute_with<kConfig, 32>(consumer, tile);
+  } else {
+    compute_with<kConfig, 64>(consumer, tile);
+  }
+}
+
+}  // namespace ggfp8::sm90

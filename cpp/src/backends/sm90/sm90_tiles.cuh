@@ -1,0 +1,129 @@
+// What each CTA computes, and in which order: the tiles of the output in the order of the tile
+// scheduler, every cluster in turn, and the share of a CTA in its cluster's tile.
+//
+// The CTAs of a cluster take the same rows of neighbouring columns, and share the rows of a. Those
+// of the largest tile split its rows instead, and share its columns of b, unless one of them holds
+// all rows: then they halve the columns.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_config.h"
+#include "backends/sm90/sm90_last_wave.h"
+#include "backends/sm90/sm90_params.h"
+#include "core/tile_scheduler.cuh"
+#include "ptx/cluster.cuh"
+
+namespace ggfp8::sm90 {
+
+// The operand that both CTAs of the cluster need: each loads a half of it for both.
+enum class Shared : int32_t { kNothing, kA, kB };
+
+// The part of the output that a CTA computes.
+struct alignas(16) OutTile {
+  int32_t row_begin;
+  int32_t num_rows;
+  int32_t col_begin;
+  int32_t num_cols;  // those behind the last column of the output included
+};
+
+struct CtaTile : OutTile {
+  int32_t group_idx;
+  int32_t group_row_begin;  // first row of the group
+  Shared shared;
+};
+
+// In shared memory: what all tiles are found with, and those that were found last.
+struct TileStorage {
+  OutTile records[kNumTileRecords];
+  ScheduleStorage schedule;
+  LastWave last_wave;
+};
+
+template <Config kConfig>
+class TileSequence {
+ public:
+  // All threads, with a barrier behind it.
+  __device__ __forceinline__ static void prepare(const Params& params, TileStorage& storage) {
+    build_schedule(params.schedule, storage.schedule);
+    if (threadIdx.x == 0) {
+      const int32_t num_tiles = storage.schedule.num_m_tiles * params.num_n_tiles;
+      storage.last_wave = kConfig.splits_rows ? make_last_wave(num_tiles, num_clusters())
+                                              : LastWave{num_tiles, 1, num_tiles};
+    }
+  }
+
+  __device__ __forceinline__ TileSequence(const Params& params, const TileStorage& storage)
+      : params_(params),
+        storage_(storage),
+        idx_(static_cast<int32_t>(blockIdx.x) / kConfig.cluster_size) {}
+
+  __device__ __forceinline__ bool done() const { return idx_ >= storage_.last_wave.num_items; }
+  __device__ __forceinline__ void advance() { idx_ += num_clusters(); }
+
+  __device__ __forceinline__ CtaTile tile() const {
+    const LastWave& wave = storage_.last_wave;
+    int32_t tile_idx = idx_;
+    int32_t part = 0;
+    int32_t num_cols = kConfig.cta_n;
+    if (idx_ >= wave.first_tile_idx) {
+      const int32_t left = idx_ - wave.first_tile_idx;
+      tile_idx = wave.first_tile_idx + left / wave.num_parts;
+      part = left % wave.num_parts;
+      num_cols /= wave.num_parts;
+    }
+    const Tile tile = find_tile(params_.schedule, storage_.schedule, params_.num_n_tiles,
+                                kConfig.tile_n(), tile_idx);
+    const int32_t col_begin = tile.col_begin + part * num_cols;
+    if (kConfig.splits_rows && params_.n - col_begin <= kConfig.half_n()) {
+      num_cols = kConfig.half_n();
+    }
+    return share({{tile.row_begin, tile.row_end - tile.row_begin, col_begin, num_cols},
+                  tile.group_idx,
+                  tile.group_row_begin,
+                  Shared::kNothing});
+  }
+
+  // Whole warps: the same, known to the compiler to be the same in all lanes.
+  __device__ __forceinline__ CtaTile uniform_tile() const {
+    const CtaTile mine = tile();
+    const auto first = [](int32_t value) { return __shfl_sync(0xFFFFFFFFu, value, 0); };
+    return {
+        {first(mine.row_begin), first(mine.num_rows), first(mine.col_begin), first(mine.num_cols)},
+        first(mine.group_idx),
+        first(mine.group_row_begin),
+        static_cast<Shared>(first(static_cast<int32_t>(mine.shared)))};
+  }
+
+ private:
+  __device__ __forceinline__ static int32_t num_clusters() {
+    return static_cast<int32_t>(gridDim.x) / kConfig.cluster_size;
+  }
+
+  // This CTA's share of its cluster's tile.
+  __device__ __forceinline__ static CtaTile share(CtaTile tile) {
+    if constexpr (kConfig.cluster_size > 1) {
+      const auto rank = static_cast<int32_t>(ptx::cluster_rank());
+      tile.shared = Shared::kA;
+      if (!kConfig.splits_rows) {
+        tile.col_begin += rank * kConfig.cta_n;
+      } else if (tile.num_rows > kConfig.cta_m) {
+        tile.shared = Shared::kB;
+        tile.row_begin += rank * kConfig.cta_m;
+        tile.num_rows = rank == 0 ? kConfig.cta_m : tile.num_rows - kConfig.cta_m;
+      } else if (tile.num_cols > kConfig.half_n()) {
+        tile.num_cols = kConfig.half_n();
+        tile.col_begin += rank * kConfig.half_n();
+      } else if (rank != 0) {
+        tile.num_cols = 0;
+      }
+    }
+    return tile;
+  }
+
+  const Params& params_;
+  const TileStorage& storage_;
+  int32_t idx_;
+};
+
+}  // namespace ggfp8::sm90
