@@ -109,6 +109,18 @@ def test_same_bits_in_every_configuration(backend, pair, n, k):
     assert_heads_are_the_same(backend, base, expected, (2300, *range(0, 200, 7)))
 
 
+@pytest.mark.parametrize("num_k_blocks", range(1, 12))
+def test_tiles_follow_one_another(backend, num_k_blocks):
+    """Two or three tiles per processor of a GPU, in the sizes that take each kind of tile: what
+    kernels keep from tile to tile is right after any number of k-blocks.
+    """
+    base = exact_problem(Case((512,), 520, num_k_blocks * 128 - 112), num_k_blocks)
+    expected = backend.run(base)
+    assert_exact(base, expected)
+    for rows in ((16,) * 64, (100,) * 48, (192,) * 32, (512,) * 16):
+        assert_heads_are_the_same(backend, base, expected, rows)
+
+
 def test_same_bits_at_any_place_in_a_group(backend):
     """Rows in reverse order: each meets another place of its tile, or another tile."""
     base = random_problem(Case((300,), 136, 336), seed=6)
