@@ -195,6 +195,25 @@ void check_refused_problems() {
   CHECK(!ggfp8::sm100::supports(problem, single_sm).ok);
 }
 
+// What sm90 refuses on its own hardware because its kernel counts in 32 bits.
+void check_sm90_limits() {
+  const DeviceInfo info = device_info(kDevices[3]);
+  const auto reason = [&](const Problem& problem) {
+    return std::string(ggfp8::sm90::supports(problem, info).reason.text);
+  };
+  Problem problem = ordinary_problem();
+  problem.k = (int64_t{1} << 30) - 16;
+  CHECK(reason(problem).empty());
+  problem.k = int64_t{1} << 30;
+  CHECK(contains(reason(problem), "needs k below 2^30"));
+  CHECK(selected(problem, info) == "mma");
+  problem = ordinary_problem();
+  problem.cum_m = problem.batch_size = int64_t{1} << 24;
+  problem.n = 8192;
+  CHECK(contains(reason(problem), "needs fewer than 2^30 tiles"));
+  CHECK(selected(problem, info) == "mma");
+}
+
 // mma_sm, granularity and output type choose the kernel; nothing else does. The workspace is a
 // function of the number of groups and SMs.
 void check_sm100_plans() {
@@ -231,6 +250,7 @@ int main() {
   check_devices();
   check_left_out();
   check_refused_problems();
+  check_sm90_limits();
   check_sm100_plans();
   return check::report();
 }

@@ -73,7 +73,9 @@ bool sfa_in_bulk(const Problem& problem) {
 // What tensor maps and the kernel's scale blocks ask for. None of it depends on the number of rows
 // or groups, so a row's result does not either.
 Support supports(const Problem& problem, const DeviceInfo& device) {
-  constexpr int64_t kMaxTiles = int64_t{1} << 30;  // the kernel counts them in 32 bits
+  // The kernel counts tiles and k in 32 bits, up to behind the last of each.
+  constexpr int64_t kMaxTiles = int64_t{1} << 30;
+  constexpr int64_t kMaxK = int64_t{1} << 30;
   if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
   if (device.compute_capability() != 90) {
     return refuse("needs compute capability 9.0, the device has %d.%d", device.compute_major,
@@ -84,6 +86,7 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
                   problem.granularity_m, problem.granularity_n, problem.granularity_k);
   }
   if (problem.k == 0) return refuse("needs k of at least 16, got 0");
+  if (problem.k >= kMaxK) return refuse("needs k below 2^30");
   if (!is_aligned(problem.a, 16)) return refuse("needs a at a multiple of 16 bytes");
   if (!is_aligned(problem.b, 16)) return refuse("needs b at a multiple of 16 bytes");
   if (problem.a_row_stride >= kMaxStride || problem.b_row_stride >= kMaxStride ||

@@ -74,12 +74,12 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
   const RowScaleCopy sfa(params, tile);
   const uint32_t num_bytes =
       num_a_boxes * kConfig.a_box_bytes() + num_b_boxes * kConfig.b_box_bytes() + sfa.num_bytes;
+  const int32_t k_end = params.num_k_blocks * kTileK;
   pipeline.make_uniform();
 #pragma unroll 1
-  for (int32_t k_block_idx = 0; k_block_idx < params.num_k_blocks; ++k_block_idx) {
+  for (int32_t k_begin = 0; k_begin < k_end; k_begin += kTileK) {
     pipeline.wait_empty();
     if (is_leader) {
-      const int32_t k_begin = k_block_idx * kTileK;
       const uint32_t full = pipeline.full();
       ptx::mbarrier_arrive_expect_bytes(full, num_bytes);
       b_boxes.for_each([&](int box) {
@@ -103,7 +103,7 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
       });
       if (sfa.num_bytes > 0) {
         ptx::bulk_load(pipeline.scales(pipeline.stage_idx()),
-                       sfa.first + k_block_idx * params.sfa_k_stride, full, sfa.num_bytes);
+                       sfa.first + k_begin / kTileK * params.sfa_k_stride, full, sfa.num_bytes);
       }
     }
     __syncwarp();
