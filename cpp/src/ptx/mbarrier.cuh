@@ -45,16 +45,16 @@ __device__ __forceinline__ void mbarrier_init_fence() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-// Whole warps: the lanes below num_lanes arrive. Without a branch, behind which the compiler would
-// no longer see that the warp stays together.
-__device__ __forceinline__ void mbarrier_arrive_lanes(uint32_t barrier, uint32_t num_lanes) {
+// Whole warps: one lane arrives. Without a branch, behind which the compiler would no longer see
+// that the warp stays together.
+__device__ __forceinline__ void mbarrier_arrive_warp(uint32_t barrier) {
   asm volatile(
       "{\n"
       ".reg .pred arrives;\n"
-      "setp.lt.u32 arrives, %1, %2;\n"
+      "setp.lt.u32 arrives, %1, 1;\n"
       "@arrives mbarrier.arrive.shared::cta.b64 _, [%0];\n"
       "}" ::"r"(barrier),
-      "r"(threadIdx.x % 32), "r"(num_lanes)
+      "r"(threadIdx.x % 32)
       : "memory");
 }
 

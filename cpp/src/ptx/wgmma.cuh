@@ -57,173 +57,74 @@ __device__ __forceinline__ void wgmma_pin(float (&accumulator)[kSize]) {
 template <int kN, Dtype kDtypeA, Dtype kDtypeB>
 struct Wgmma;
 
-#define GGFP8_WGMMA_16(DTYPE_A, DTYPE_B, TYPE_A, TYPE_B)                                        \
-  template <>                                                                                   \
-  struct Wgmma<16, DTYPE_A, DTYPE_B> {                                                          \
-    __device__ __forceinline__ static void multiply(float (&d)[8], uint64_t a, uint64_t b,      \
-                                                    int accumulate) {                           \
-      asm volatile(                                                                             \
-          "{\n.reg .pred p;\nsetp.ne.b32 p, %10, 0;\n"                                          \
-          "wgmma.mma_async.sync.aligned.m64n16k32.f32." TYPE_A "." TYPE_B                       \
-          " {"                                                                                  \
-          "%0, %1, %2, %3, %4, %5, %6, %7"                                                      \
-          "}, %8, %9, p, 1, 1;\n}"                                                              \
-          : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), \
-            "+f"(d[7])                                                                          \
-          : "l"(a), "l"(b), "r"(accumulate));                                                   \
-    }                                                                                           \
+// The accumulator as operands: their numbers, and the constraints of as many from `i` on.
+#define GGFP8_REGISTERS_8 "%0, %1, %2, %3, %4, %5, %6, %7"
+#define GGFP8_REGISTERS_16 \
+  GGFP8_REGISTERS_8        \
+  ", %8, %9, %10, %11, %12, %13, %14, %15"
+#define GGFP8_REGISTERS_32 \
+  GGFP8_REGISTERS_16       \
+  ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define GGFP8_REGISTERS_48 \
+  GGFP8_REGISTERS_32       \
+  ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
+#define GGFP8_REGISTERS_64 \
+  GGFP8_REGISTERS_48       \
+  ", %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define GGFP8_REGISTERS_96                                                           \
+  GGFP8_REGISTERS_64                                                                 \
+  ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, "    \
+  "%79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, " \
+  "%95"
+#define GGFP8_8_OF(i)                                                                         \
+  "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), \
+      "+f"(d[i + 6]), "+f"(d[i + 7])
+#define GGFP8_16_OF(i) GGFP8_8_OF(i), GGFP8_8_OF(i + 8)
+#define GGFP8_32_OF(i) GGFP8_16_OF(i), GGFP8_16_OF(i + 16)
+
+// N; the accumulator's registers; the operands behind them; the accumulator's constraints.
+#define GGFP8_WGMMA(N, REGISTERS, A, B, P, DTYPE_A, DTYPE_B, TYPE_A, TYPE_B, ...)              \
+  template <>                                                                                  \
+  struct Wgmma<N, DTYPE_A, DTYPE_B> {                                                          \
+    __device__ __forceinline__ static void multiply(float (&d)[N / 2], uint64_t a, uint64_t b, \
+                                                    int accumulate) {                          \
+      asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " P                                       \
+                   ", 0;\n"                                                                    \
+                   "wgmma.mma_async.sync.aligned.m64n" #N "k32.f32." TYPE_A "." TYPE_B         \
+                   " {" REGISTERS "}, " A ", " B ", p, 1, 1;\n}"                               \
+                   : __VA_ARGS__                                                               \
+                   : "l"(a), "l"(b), "r"(accumulate));                                         \
+    }                                                                                          \
   };
 
-#define GGFP8_WGMMA_32(DTYPE_A, DTYPE_B, TYPE_A, TYPE_B)                                        \
-  template <>                                                                                   \
-  struct Wgmma<32, DTYPE_A, DTYPE_B> {                                                          \
-    __device__ __forceinline__ static void multiply(float (&d)[16], uint64_t a, uint64_t b,     \
-                                                    int accumulate) {                           \
-      asm volatile(                                                                             \
-          "{\n.reg .pred p;\nsetp.ne.b32 p, %18, 0;\n"                                          \
-          "wgmma.mma_async.sync.aligned.m64n32k32.f32." TYPE_A "." TYPE_B                       \
-          " {"                                                                                  \
-          "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"                \
-          "}, %16, %17, p, 1, 1;\n}"                                                            \
-          : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), \
-            "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]),          \
-            "+f"(d[13]), "+f"(d[14]), "+f"(d[15])                                               \
-          : "l"(a), "l"(b), "r"(accumulate));                                                   \
-    }                                                                                           \
-  };
+#define GGFP8_WGMMA_PAIRS(N, REGISTERS, A, B, P, ...)                                        \
+  GGFP8_WGMMA(N, REGISTERS, A, B, P, Dtype::kFloat8E4M3, Dtype::kFloat8E4M3, "e4m3", "e4m3", \
+              __VA_ARGS__)                                                                   \
+  GGFP8_WGMMA(N, REGISTERS, A, B, P, Dtype::kFloat8E4M3, Dtype::kFloat8E5M2, "e4m3", "e5m2", \
+              __VA_ARGS__)                                                                   \
+  GGFP8_WGMMA(N, REGISTERS, A, B, P, Dtype::kFloat8E5M2, Dtype::kFloat8E4M3, "e5m2", "e4m3", \
+              __VA_ARGS__)                                                                   \
+  GGFP8_WGMMA(N, REGISTERS, A, B, P, Dtype::kFloat8E5M2, Dtype::kFloat8E5M2, "e5m2", "e5m2", \
+              __VA_ARGS__)
 
-#define GGFP8_WGMMA_64(DTYPE_A, DTYPE_B, TYPE_A, TYPE_B)                                        \
-  template <>                                                                                   \
-  struct Wgmma<64, DTYPE_A, DTYPE_B> {                                                          \
-    __device__ __forceinline__ static void multiply(float (&d)[32], uint64_t a, uint64_t b,     \
-                                                    int accumulate) {                           \
-      asm volatile(                                                                             \
-          "{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"                                          \
-          "wgmma.mma_async.sync.aligned.m64n64k32.f32." TYPE_A "." TYPE_B                       \
-          " {"                                                                                  \
-          "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, "         \
-          "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"           \
-          "}, %32, %33, p, 1, 1;\n}"                                                            \
-          : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), \
-            "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]),          \
-            "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]),       \
-            "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), "+f"(d[24]),       \
-            "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]),       \
-            "+f"(d[31])                                                                         \
-          : "l"(a), "l"(b), "r"(accumulate));                                                   \
-    }                                                                                           \
-  };
+GGFP8_WGMMA_PAIRS(16, GGFP8_REGISTERS_8, "%8", "%9", "%10", GGFP8_8_OF(0))
+GGFP8_WGMMA_PAIRS(32, GGFP8_REGISTERS_16, "%16", "%17", "%18", GGFP8_16_OF(0))
+GGFP8_WGMMA_PAIRS(64, GGFP8_REGISTERS_32, "%32", "%33", "%34", GGFP8_32_OF(0))
+GGFP8_WGMMA_PAIRS(96, GGFP8_REGISTERS_48, "%48", "%49", "%50", GGFP8_32_OF(0), GGFP8_16_OF(32))
+GGFP8_WGMMA_PAIRS(128, GGFP8_REGISTERS_64, "%64", "%65", "%66", GGFP8_32_OF(0), GGFP8_32_OF(32))
+GGFP8_WGMMA_PAIRS(192, GGFP8_REGISTERS_96, "%96", "%97", "%98", GGFP8_32_OF(0), GGFP8_32_OF(32),
+                  GGFP8_32_OF(64))
 
-#define GGFP8_WGMMA_96(DTYPE_A, DTYPE_B, TYPE_A, TYPE_B)                                          \
-  template <>                                                                                     \
-  struct Wgmma<96, DTYPE_A, DTYPE_B> {                                                            \
-    __device__ __forceinline__ static void multiply(float (&d)[48], uint64_t a, uint64_t b,       \
-                                                    int accumulate) {                             \
-      asm volatile(                                                                               \
-          "{\n.reg .pred p;\nsetp.ne.b32 p, %50, 0;\n"                                            \
-          "wgmma.mma_async.sync.aligned.m64n96k32.f32." TYPE_A "." TYPE_B                         \
-          " {"                                                                                    \
-          "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, "           \
-          "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, " \
-          "%34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"                  \
-          "}, %48, %49, p, 1, 1;\n}"                                                              \
-          : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),   \
-            "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]),            \
-            "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]),         \
-            "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), "+f"(d[24]),         \
-            "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]),         \
-            "+f"(d[31]), "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]),         \
-            "+f"(d[37]), "+f"(d[38]), "+f"(d[39]), "+f"(d[40]), "+f"(d[41]), "+f"(d[42]),         \
-            "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47])                       \
-          : "l"(a), "l"(b), "r"(accumulate));                                                     \
-    }                                                                                             \
-  };
-
-#define GGFP8_WGMMA_128(DTYPE_A, DTYPE_B, TYPE_A, TYPE_B)                                       \
-  template <>                                                                                   \
-  struct Wgmma<128, DTYPE_A, DTYPE_B> {                                                         \
-    __device__ __forceinline__ static void multiply(float (&d)[64], uint64_t a, uint64_t b,     \
-                                                    int accumulate) {                           \
-      asm volatile(                                                                             \
-          "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"                                          \
-          "wgmma.mma_async.sync.aligned.m64n128k32.f32." TYPE_A "." TYPE_B                      \
-          " {"                                                                                  \
-          "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, "         \
-          "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "         \
-          "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, "         \
-          "%47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, "         \
-          "%62, %63"                                                                            \
-          "}, %64, %65, p, 1, 1;\n}"                                                            \
-          : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), \
-            "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]),          \
-            "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]),       \
-            "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), "+f"(d[24]),       \
-            "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]),       \
-            "+f"(d[31]), "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]),       \
-            "+f"(d[37]), "+f"(d[38]), "+f"(d[39]), "+f"(d[40]), "+f"(d[41]), "+f"(d[42]),       \
-            "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]), "+f"(d[48]),       \
-            "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]),       \
-            "+f"(d[55]), "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]),       \
-            "+f"(d[61]), "+f"(d[62]), "+f"(d[63])                                               \
-          : "l"(a), "l"(b), "r"(accumulate));                                                   \
-    }                                                                                           \
-  };
-
-#define GGFP8_WGMMA_192(DTYPE_A, DTYPE_B, TYPE_A, TYPE_B)                                         \
-  template <>                                                                                     \
-  struct Wgmma<192, DTYPE_A, DTYPE_B> {                                                           \
-    __device__ __forceinline__ static void multiply(float (&d)[96], uint64_t a, uint64_t b,       \
-                                                    int accumulate) {                             \
-      asm volatile(                                                                               \
-          "{\n.reg .pred p;\nsetp.ne.b32 p, %98, 0;\n"                                            \
-          "wgmma.mma_async.sync.aligned.m64n192k32.f32." TYPE_A "." TYPE_B                        \
-          " {"                                                                                    \
-          "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, "           \
-          "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, " \
-          "%34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, " \
-          "%51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, " \
-          "%68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, " \
-          "%85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"                                 \
-          "}, %96, %97, p, 1, 1;\n}"                                                              \
-          : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),   \
-            "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]),            \
-            "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]),         \
-            "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), "+f"(d[24]),         \
-            "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]),         \
-            "+f"(d[31]), "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]),         \
-            "+f"(d[37]), "+f"(d[38]), "+f"(d[39]), "+f"(d[40]), "+f"(d[41]), "+f"(d[42]),         \
-            "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]), "+f"(d[48]),         \
-            "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]),         \
-            "+f"(d[55]), "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]),         \
-            "+f"(d[61]), "+f"(d[62]), "+f"(d[63]), "+f"(d[64]), "+f"(d[65]), "+f"(d[66]),         \
-            "+f"(d[67]), "+f"(d[68]), "+f"(d[69]), "+f"(d[70]), "+f"(d[71]), "+f"(d[72]),         \
-            "+f"(d[73]), "+f"(d[74]), "+f"(d[75]), "+f"(d[76]), "+f"(d[77]), "+f"(d[78]),         \
-            "+f"(d[79]), "+f"(d[80]), "+f"(d[81]), "+f"(d[82]), "+f"(d[83]), "+f"(d[84]),         \
-            "+f"(d[85]), "+f"(d[86]), "+f"(d[87]), "+f"(d[88]), "+f"(d[89]), "+f"(d[90]),         \
-            "+f"(d[91]), "+f"(d[92]), "+f"(d[93]), "+f"(d[94]), "+f"(d[95])                       \
-          : "l"(a), "l"(b), "r"(accumulate));                                                     \
-    }                                                                                             \
-  };
-
-#define GGFP8_WGMMA_PAIRS(WGMMA)                                \
-  WGMMA(Dtype::kFloat8E4M3, Dtype::kFloat8E4M3, "e4m3", "e4m3") \
-  WGMMA(Dtype::kFloat8E4M3, Dtype::kFloat8E5M2, "e4m3", "e5m2") \
-  WGMMA(Dtype::kFloat8E5M2, Dtype::kFloat8E4M3, "e5m2", "e4m3") \
-  WGMMA(Dtype::kFloat8E5M2, Dtype::kFloat8E5M2, "e5m2", "e5m2")
-
-GGFP8_WGMMA_PAIRS(GGFP8_WGMMA_16)
-GGFP8_WGMMA_PAIRS(GGFP8_WGMMA_32)
-GGFP8_WGMMA_PAIRS(GGFP8_WGMMA_64)
-GGFP8_WGMMA_PAIRS(GGFP8_WGMMA_96)
-GGFP8_WGMMA_PAIRS(GGFP8_WGMMA_128)
-GGFP8_WGMMA_PAIRS(GGFP8_WGMMA_192)
-
-#undef GGFP8_WGMMA_16
-#undef GGFP8_WGMMA_32
-#undef GGFP8_WGMMA_64
-#undef GGFP8_WGMMA_96
-#undef GGFP8_WGMMA_128
-#undef GGFP8_WGMMA_192
+#undef GGFP8_REGISTERS_8
+#undef GGFP8_REGISTERS_16
+#undef GGFP8_REGISTERS_32
+#undef GGFP8_REGISTERS_48
+#undef GGFP8_REGISTERS_64
+#undef GGFP8_REGISTERS_96
+#undef GGFP8_8_OF
+#undef GGFP8_16_OF
+#undef GGFP8_32_OF
+#undef GGFP8_WGMMA
 #undef GGFP8_WGMMA_PAIRS
 
 }  // namespace ggfp8::ptx

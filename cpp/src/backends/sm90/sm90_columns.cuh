@@ -16,18 +16,9 @@ namespace ggfp8::sm90 {
 template <Config kConfig, int kN>
 __device__ __forceinline__ void start_columns(BlockAccumulator<kN>& partial_acc,
                                               const Pipeline<kConfig>& stage, int warpgroup) {
-  using Multiply = ptx::Wgmma<kN, kConfig.b_dtype, kConfig.a_dtype>;
-  const uint64_t b_descriptor = ptx::wgmma_descriptor(stage.b_tile() + warpgroup * 64 * kTileK);
-  const uint64_t a_descriptor = ptx::wgmma_descriptor(stage.a_tile());
-  ptx::wgmma_pin(partial_acc);
-  ptx::wgmma_fence();
-#pragma unroll
-  for (int step = 0; step < kNumSteps; ++step) {
-    // Addresses in descriptors count 16 bytes: 32 k are two of them.
-    Multiply::multiply(partial_acc, b_descriptor + step * 2, a_descriptor + step * 2, step);
-  }
-  ptx::wgmma_commit();
-  ptx::wgmma_pin(partial_acc);
+  start_products<ptx::Wgmma<kN, kConfig.b_dtype, kConfig.a_dtype>>(
+      partial_acc, ptx::wgmma_descriptor(stage.b_tile() + warpgroup * 64 * kTileK),
+      ptx::wgmma_descriptor(stage.a_tile()), 0);
 }
 
 // The products sfa * sfb of the rows of a thread's accumulators, in pairs.

@@ -26,7 +26,7 @@ constexpr int kNumScaleWarps = 3;
 constexpr int kOutBoxRows = 16;
 constexpr int kOutBoxBytes = kOutBoxRows * 128;
 
-// Strides in bytes, or twice as many, that tensor maps take.
+// Strides of tensor maps are below this many bytes.
 constexpr int64_t kMaxStride = int64_t{1} << 40;
 
 // Tiles that are kept for the consumers. Producers are at most a ring of stages ahead, and every

@@ -14,6 +14,7 @@
 #include "backends/sm90/sm90_rows.cuh"
 #include "ptx/setmaxnreg.cuh"
 #include "ptx/smem_address.cuh"
+#include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
 
@@ -65,8 +66,8 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
 
   if (threadIdx.x >= kConfig.num_consumer_threads()) {
     ptx::setmaxnreg_decrease<kConfig.producer_registers()>();
-    const int warp = __shfl_sync(
-        0xFFFFFFFFu, (static_cast<int>(threadIdx.x) - kConfig.num_consumer_threads()) / 32, 0);
+    const int warp =
+        ptx::uniform((static_cast<int>(threadIdx.x) - kConfig.num_consumer_threads()) / 32);
     if (warp == 0) {
       produce_tiles<kConfig>(params, storage, Pipeline<kConfig>(smem, 1));
     } else {

@@ -8,6 +8,7 @@
 #include "backends/sm90/sm90_pipeline.cuh"
 #include "backends/sm90/sm90_tiles.cuh"
 #include "ptx/thread_idx.cuh"
+#include "ptx/uniform.cuh"
 #include "ptx/wgmma.cuh"
 
 namespace ggfp8::sm90 {
@@ -27,13 +28,28 @@ struct ThreadPosition {
 
   // `thread` is its number in the CTA.
   __device__ __forceinline__ explicit ThreadPosition(int thread)
-      // Shuffled, so that the compiler knows that branches on it do not diverge.
-      : warpgroup(__shfl_sync(0xFFFFFFFFu, thread / 128, 0)),
+      : warpgroup(ptx::uniform(thread / 128)),
         warp(thread % 128 / 32),
         lane(thread % 32),
         m(warp * 16 + lane / 4),
         n(lane % 4 * 2) {}
 };
+
+// Starts the products of a k-block of two tiles, named by the descriptors of their first 32 k. Both
+// lie `offset` further, in units of 16 bytes as descriptors count them: a constant is added once.
+template <class Multiply, int kSize>
+__device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint64_t m_descriptor,
+                                               uint64_t n_descriptor, int offset) {
+  ptx::wgmma_pin(partial_acc);
+  ptx::wgmma_fence();
+#pragma unroll
+  for (int step = 0; step < kNumSteps; ++step) {
+    const uint64_t step_offset = offset + step * 2;  // 32 k are 32 bytes
+    Multiply::multiply(partial_acc, m_descriptor + step_offset, n_descriptor + step_offset, step);
+  }
+  ptx::wgmma_commit();
+  ptx::wgmma_pin(partial_acc);
+}
 
 // What a consumer warpgroup works with; its place moves on.
 template <Config kConfig>
@@ -45,12 +61,8 @@ struct Consumer {
   uint32_t tile_idx = 0;
 
   // The tile that the present stage, which is full, belongs to, or that has been finished last.
-  // Shuffled, so that the compiler knows that branches on it do not diverge.
   __device__ __forceinline__ OutTile tile() const {
-    const OutTile& mine = storage.records[tile_idx % kNumTileRecords];
-    const auto first = [](int32_t value) { return __shfl_sync(0xFFFFFFFFu, value, 0); };
-    return {first(mine.row_begin), first(mine.num_rows), first(mine.col_begin),
-            first(mine.num_cols)};
+    return uniform(storage.records[tile_idx % kNumTileRecords]);
   }
 
   // Asked for anew where it is needed: in the mainloop registers are short.

@@ -8,6 +8,7 @@
 #include "ptx/cluster.cuh"
 #include "ptx/mbarrier.cuh"
 #include "ptx/smem_address.cuh"
+#include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
 
@@ -45,7 +46,7 @@ class Pipeline {
   // Behind the last write.
   __device__ __forceinline__ void signal_full() const {
     __syncwarp();
-    ptx::mbarrier_arrive_lanes(full(stage_idx_), 1);
+    ptx::mbarrier_arrive_warp(full(stage_idx_));
   }
 
   // Behind the last read.
@@ -54,11 +55,11 @@ class Pipeline {
     ptx::RemoteArrival<kConfig.cluster_size>(empty(stage_idx_)).arrive();
   }
 
-  // In front of a loop: lets the compiler keep the position in uniform registers,
-  // where wgmma and bulk copies want what they are addressed with.
+  // In front of a loop: wgmma and bulk copies want what they are addressed with in uniform
+  // registers.
   __device__ __forceinline__ void make_uniform() {
-    stage_idx_ = __shfl_sync(0xFFFFFFFFu, stage_idx_, 0);
-    parity_ = __shfl_sync(0xFFFFFFFFu, parity_, 0);
+    stage_idx_ = ptx::uniform(stage_idx_);
+    parity_ = ptx::uniform(parity_);
   }
 
   __device__ __forceinline__ void advance() {

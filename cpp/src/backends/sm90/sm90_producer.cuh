@@ -29,7 +29,7 @@ class Boxes {
   template <class Load>
   __device__ __forceinline__ void for_each(const Load& load) const {
 #pragma unroll
-    for (int i = 0; i < kMaxBoxes / kStep + (kMaxBoxes % kStep != 0); ++i) {
+    for (int i = 0; i < ceil_div(kMaxBoxes, kStep); ++i) {
       const int box = first_ + i * kStep;
       if (box < num_needed_) load(box);
     }

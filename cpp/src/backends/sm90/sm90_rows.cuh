@@ -11,6 +11,7 @@
 #include "backends/sm90/sm90_mainloop.cuh"
 #include "ptx/named_barrier.cuh"
 #include "ptx/smem_load.cuh"
+#include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
 
@@ -136,9 +137,9 @@ struct Stages {
         empty(pipeline.empty(0)),
         turns(consumer.position().warpgroup) {}
 
-  // Shuffled, so that the compiler computes the descriptors of all stages in uniform registers.
+  // So that those of all stages are computed in uniform registers.
   __device__ __forceinline__ static uint64_t uniform_descriptor(uint32_t smem) {
-    return ptx::wgmma_descriptor_of(__shfl_sync(0xFFFFFFFFu, ptx::wgmma_descriptor_word(smem), 0));
+    return ptx::wgmma_descriptor_of(ptx::uniform(ptx::wgmma_descriptor_word(smem)));
   }
 };
 
@@ -146,18 +147,9 @@ struct Stages {
 template <Config kConfig, int kN>
 __device__ __forceinline__ void start_rows(BlockAccumulator<kN>& partial_acc,
                                            const Stages<kConfig>& stages, int stage_idx) {
-  using Multiply = ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>;
-  ptx::wgmma_pin(partial_acc);
-  ptx::wgmma_fence();
-#pragma unroll
-  for (int step = 0; step < kNumSteps; ++step) {
-    // Addresses in descriptors count 16 bytes: 32 k are two of them.
-    const uint64_t offset = stage_idx * (kConfig.stage_bytes() / 16) + step * 2;
-    Multiply::multiply(partial_acc, stages.a_descriptors + offset, stages.b_descriptors + offset,
-                       step);
-  }
-  ptx::wgmma_commit();
-  ptx::wgmma_pin(partial_acc);
+  start_products<ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>>(
+      partial_acc, stages.a_descriptors, stages.b_descriptors,
+      stage_idx * (kConfig.stage_bytes() / 16));
 }
 
 // A k-block, of a round of this parity. A warpgroup's products and their promotion take turns, and

@@ -13,6 +13,7 @@
 #include "backends/sm90/sm90_params.h"
 #include "core/tile_scheduler.cuh"
 #include "ptx/cluster.cuh"
+#include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
 
@@ -26,6 +27,12 @@ struct alignas(16) OutTile {
   int32_t col_begin;
   int32_t num_cols;  // those behind the last column of the output included
 };
+
+// Whole warps: the same in all lanes.
+__device__ __forceinline__ OutTile uniform(const OutTile& tile) {
+  return {ptx::uniform(tile.row_begin), ptx::uniform(tile.num_rows), ptx::uniform(tile.col_begin),
+          ptx::uniform(tile.num_cols)};
+}
 
 struct CtaTile : OutTile {
   int32_t group_idx;
@@ -84,15 +91,11 @@ class TileSequence {
                   Shared::kNothing});
   }
 
-  // Whole warps: the same, known to the compiler to be the same in all lanes.
+  // Whole warps: the same in all lanes.
   __device__ __forceinline__ CtaTile uniform_tile() const {
     const CtaTile mine = tile();
-    const auto first = [](int32_t value) { return __shfl_sync(0xFFFFFFFFu, value, 0); };
-    return {
-        {first(mine.row_begin), first(mine.num_rows), first(mine.col_begin), first(mine.num_cols)},
-        first(mine.group_idx),
-        first(mine.group_row_begin),
-        static_cast<Shared>(first(static_cast<int32_t>(mine.shared)))};
+    return {uniform(mine), ptx::uniform(mine.group_idx), ptx::uniform(mine.group_row_begin),
+            static_cast<Shared>(ptx::uniform(static_cast<int32_t>(mine.shared)))};
   }
 
  private:
