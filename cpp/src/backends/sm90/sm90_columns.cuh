@@ -12,13 +12,12 @@
 
 namespace ggfp8::sm90 {
 
-// Starts the products of a k-block; partial_acc is complete behind wgmma_wait<0>().
 template <Config kConfig, int kN>
 __device__ __forceinline__ void start_columns(BlockAccumulator<kN>& partial_acc,
                                               const Pipeline<kConfig>& stage, int warpgroup) {
   start_products<ptx::Wgmma<kN, kConfig.b_dtype, kConfig.a_dtype>>(
-      partial_acc, ptx::wgmma_descriptor(stage.b_tile() + warpgroup * 64 * kTileK),
-      ptx::wgmma_descriptor(stage.a_tile()), 0);
+      partial_acc, ptx::wgmma_descriptor_word(stage.b_tile() + warpgroup * 64 * kTileK),
+      ptx::wgmma_descriptor_word(stage.a_tile()), 0);
 }
 
 // The products sfa * sfb of the rows of a thread's accumulators, in pairs.

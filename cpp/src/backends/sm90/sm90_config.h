@@ -74,10 +74,6 @@ struct Config : Shape {
   // they would else split.
   constexpr int half_n() const { return cta_n / 2; }
 
-  // Whether warpgroups start their products in turns: those that both have rows of every large
-  // tile.
-  constexpr bool takes_turns() const { return splits_rows; }
-
   // Shared memory, from an address that is a multiple of 1024 on: the stages' tiles, finished rows
   // on their way out, the scales, the barriers, what tiles are found with.
   constexpr int a_box_bytes() const { return a_box_rows * kTileK; }

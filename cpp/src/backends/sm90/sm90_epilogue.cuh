@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_mainloop.cuh"
+#include "ptx/elect.cuh"
 #include "ptx/out_convert.cuh"
 #include "ptx/out_store.cuh"
 #include "ptx/smem_load.cuh"
@@ -59,14 +60,15 @@ __device__ __forceinline__ void store_rows_gathered(const BlockAccumulator<kN>& 
   const int lane = rows.lane;
   const uint32_t boxes =
       consumer.out_boxes + rows.warp_idx * kConfig.num_out_boxes() * kOutBoxBytes;
-  // The lane that started the copies of the tile before.
-  if (lane == 0) ptx::tma_store_wait_read();
+  const bool is_leader = ptx::elect_one();
+  // Of the tile before.
+  if (is_leader) ptx::tma_store_wait_read();
   __syncwarp();
   fill_boxes<kDtype, kN>(main_acc, boxes, lane);
   if (kN % 64 == 0 && params.stores_boxes && rows.first_row + kOutBoxRows <= rows.row_end) {
     ptx::tma_store_fence();
     __syncwarp();
-    if (lane == 0) {
+    if (is_leader) {
 #pragma unroll
       for (int i = 0; i < kN / 64; ++i) {
         ptx::tma_store(params.out_map, boxes + i * kOutBoxBytes, (rows.col_begin + i * 64) * 2,

@@ -21,8 +21,6 @@ namespace ggfp8::sm90 {
 // A tile is known when its first stage is full; one without rows is the end.
 template <Config kConfig>
 __device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
-  const Turns turns(consumer.position().warpgroup);
-  if constexpr (kConfig.takes_turns()) turns.begin();
   for (;;) {
     consumer.pipeline.wait_full();
     const OutTile tile = consumer.tile();
@@ -34,7 +32,6 @@ __device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
     }
     ++consumer.tile_idx;
   }
-  if constexpr (kConfig.takes_turns()) turns.end();
   // Boxes may still be on their way out of shared memory.
   if constexpr (kConfig.gathers_out) ptx::tma_store_wait_read();
 }

@@ -35,17 +35,19 @@ struct ThreadPosition {
         n(lane % 4 * 2) {}
 };
 
-// Starts the products of a k-block of two tiles, named by the descriptors of their first 32 k. Both
-// lie `offset` further, in units of 16 bytes as descriptors count them: a constant is added once.
+// Starts the products of a k-block of two tiles, named by the lower words of the descriptors of
+// their first 32 k. Both lie `offset` further, in units of 16 bytes as descriptors count them.
+// partial_acc is complete behind wgmma_wait<0>().
 template <class Multiply, int kSize>
-__device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint64_t m_descriptor,
-                                               uint64_t n_descriptor, int offset) {
+__device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint32_t m_word,
+                                               uint32_t n_word, int offset) {
   ptx::wgmma_pin(partial_acc);
   ptx::wgmma_fence();
 #pragma unroll
   for (int step = 0; step < kNumSteps; ++step) {
-    const uint64_t step_offset = offset + step * 2;  // 32 k are 32 bytes
-    Multiply::multiply(partial_acc, m_descriptor + step_offset, n_descriptor + step_offset, step);
+    const int step_offset = offset + step * 2;  // 32 k are 32 bytes
+    Multiply::multiply(partial_acc, ptx::wgmma_descriptor_of(m_word + step_offset),
+                       ptx::wgmma_descriptor_of(n_word + step_offset), step);
   }
   ptx::wgmma_commit();
   ptx::wgmma_pin(partial_acc);

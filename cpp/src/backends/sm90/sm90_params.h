@@ -35,6 +35,7 @@ struct Params {
   bool sfa_in_bulk;  // scales of neighbouring rows lie together, and 16 bytes begin at every fourth
   bool out_aligned;  // every row of out begins at a multiple of 16 bytes
   bool stores_boxes;  // there is an out_map
+  uint32_t zero;      // what the compiler does not know to be 0
 };
 
 }  // namespace ggfp8::sm90

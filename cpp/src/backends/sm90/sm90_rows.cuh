@@ -9,7 +9,6 @@
 
 #include "backends/sm90/sm90_epilogue.cuh"
 #include "backends/sm90/sm90_mainloop.cuh"
-#include "ptx/named_barrier.cuh"
 #include "ptx/smem_load.cuh"
 #include "ptx/uniform.cuh"
 
@@ -92,116 +91,104 @@ class RowFactors {
   float factor_[kNumParts][2];
 };
 
-// Two warpgroups start the products of their k-blocks in turns. Where both are under way, the
-// tensor cores alternate; both would end at nearly the same time, and leave them idle while both
-// promote.
-class Turns {
- public:
-  __device__ __forceinline__ explicit Turns(int warpgroup) : mine_(1 + warpgroup) {}
-
-  // Both, in front of all tiles: the first turn is the first warpgroup's.
-  __device__ __forceinline__ void begin() const {
-    if (mine_ == 2) pass();
-  }
-  __device__ __forceinline__ void wait() const { ptx::named_barrier_sync(mine_, 256); }
-  __device__ __forceinline__ void pass() const { ptx::named_barrier_arrive(3 - mine_, 256); }
-  // Both, behind them: takes the turn that nobody has taken.
-  __device__ __forceinline__ void end() const {
-    if (mine_ == 1) wait();
-  }
-
- private:
-  uint32_t mine_;  // the named barrier that says it is this warpgroup's turn
-};
-
 // Where a thread finds what it needs of any stage: with the stage's index known to the compiler,
 // all else are constants.
 template <Config kConfig>
 struct Stages {
   const Pipeline<kConfig>& pipeline;
-  uint64_t a_descriptors;  // of the first stage, as all below
-  uint64_t b_descriptors;
+  uint32_t a_word;  // of the first stage's descriptor, as all below
+  uint32_t b_word;
   uint32_t sfa;
   uint32_t sfb;
   ptx::RemoteArrival<kConfig.cluster_size> empty;
-  Turns turns;
+  uint32_t zero;
 
   __device__ __forceinline__ Stages(const Consumer<kConfig>& consumer, const RowsPart& part,
                                     int first_sfa)
       : pipeline(consumer.pipeline),
-        a_descriptors(uniform_descriptor(pipeline.a_tile(0) + part.row_begin * kTileK)),
-        b_descriptors(
-            uniform_descriptor(pipeline.a_tile(0) + kConfig.a_bytes() + part.col_begin * kTileK)),
+        a_word(uniform_word(pipeline.a_tile(0) + part.row_begin * kTileK)),
+        b_word(uniform_word(pipeline.a_tile(0) + kConfig.a_bytes() + part.col_begin * kTileK)),
         sfa(pipeline.scales(0) + (first_sfa + part.row_begin + consumer.position().m) * 4),
         sfb(pipeline.scales(0) + (kConfig.sfb_idx() + part.template first_sfb<kConfig>()) * 4),
         empty(pipeline.empty(0)),
-        turns(consumer.position().warpgroup) {}
+        zero(consumer.params.zero) {}
 
-  // So that those of all stages are computed in uniform registers.
-  __device__ __forceinline__ static uint64_t uniform_descriptor(uint32_t smem) {
-    return ptx::wgmma_descriptor_of(ptx::uniform(ptx::wgmma_descriptor_word(smem)));
+  // So that descriptors are computed in uniform registers.
+  __device__ __forceinline__ static uint32_t uniform_word(uint32_t smem) {
+    return ptx::uniform(ptx::wgmma_descriptor_word(smem));
+  }
+
+  // Once per round: without it the compiler computes the descriptors of all stages in front of the
+  // loop, which are more than there are uniform registers, and moves them there again and again.
+  __device__ __forceinline__ void renew_words() {
+    a_word += zero;
+    b_word += zero;
   }
 };
 
-// Starts the products of a k-block; partial_acc is complete behind wgmma_wait<0>().
-template <Config kConfig, int kN>
-__device__ __forceinline__ void start_rows(BlockAccumulator<kN>& partial_acc,
-                                           const Stages<kConfig>& stages, int stage_idx) {
-  start_products<ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>>(
-      partial_acc, stages.a_descriptors, stages.b_descriptors,
-      stage_idx * (kConfig.stage_bytes() / 16));
-}
-
 // A k-block, of a round of this parity. A warpgroup's products and their promotion take turns, and
-// whatever else stands between them is lost: factors are computed, and the next stage is asked for,
-// while the products run. `is_full` says if the stage is known to be full, then if the next one is.
+// whatever else stands between them is lost. Two warpgroups fall into step by themselves, one
+// promotes while the tensor cores work for the other, as long as a promotion takes less time than
+// products.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void multiply_k_block(BlockAccumulator<kN>& main_acc,
                                                  const Stages<kConfig>& stages, int stage_idx,
-                                                 uint32_t parity, bool& is_full) {
-  // Both warpgroups have a part if either has all columns.
-  constexpr bool kTakesTurns = kConfig.takes_turns() && kN == kConfig.cta_n;
-  if (!is_full) ptx::mbarrier_wait_warp(stages.pipeline.full(stage_idx), parity);
+                                                 uint32_t parity) {
+  ptx::mbarrier_wait(stages.pipeline.full(stage_idx), parity);
   RowScales<kN> scales;
   scales.load(stages.sfa + stage_idx * kConfig.scale_bytes(),
               stages.sfb + stage_idx * kConfig.scale_bytes());
-  if (kTakesTurns) stages.turns.wait();
   BlockAccumulator<kN> partial_acc;
-  start_rows<kConfig, kN>(partial_acc, stages, stage_idx);
-  if (kTakesTurns) stages.turns.pass();
+  start_products<ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>>(
+      partial_acc, stages.a_word, stages.b_word, stage_idx * (kConfig.stage_bytes() / 16));
   const RowFactors<kN> factors(scales);
-  const bool wraps = stage_idx + 1 == kConfig.num_stages;
-  is_full = ptx::mbarrier_test_warp(stages.pipeline.full(wraps ? 0 : stage_idx + 1),
-                                    parity ^ (wraps ? 1 : 0));
   ptx::wgmma_wait<0>();
   ptx::wgmma_pin(partial_acc);
   stages.empty.arrive(stage_idx * 8);
   factors.promote(main_acc, partial_acc);
 }
 
+// kNumRounds of the ring of stages, the first of this parity.
+template <int kNumRounds, Config kConfig, int kN>
+__device__ __forceinline__ void multiply_rounds(BlockAccumulator<kN>& main_acc,
+                                                Stages<kConfig>& stages, uint32_t parity) {
+#pragma unroll
+  for (int round = 0; round < kNumRounds; ++round) {
+#pragma unroll
+    for (int i = 0; i < kConfig.num_stages; ++i) {
+      multiply_k_block<kConfig, kN>(main_acc, stages, i, parity ^ (round % 2));
+    }
+    stages.renew_words();
+  }
+}
+
 // All k-blocks of a tile. They are counted from where a round of the ring of stages begins; rounds
-// that the tile has all to itself are unrolled.
+// that the tile has all to itself are unrolled, in pairs, because a loop costs as much as a tenth
+// of a k-block.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void accumulate_rows(BlockAccumulator<kN>& main_acc,
                                                 Consumer<kConfig>& consumer, const RowsPart& part,
                                                 int first_sfa) {
   constexpr int kNumStages = kConfig.num_stages;
-  const Stages<kConfig> stages(consumer, part, first_sfa);
+  Stages<kConfig> stages(consumer, part, first_sfa);
   int begin = static_cast<int>(consumer.pipeline.stage_idx());
   const int end = begin + consumer.params.num_k_blocks;
   uint32_t parity = consumer.pipeline.parity();
-  bool is_full = true;  // the consumer has found the tile in it
+  int first = 0;
+  if (begin == 0) {
 #pragma unroll 1
-  for (int first = 0; first < end; first += kNumStages) {
+    for (; first + 2 * kNumStages <= end; first += 2 * kNumStages) {
+      multiply_rounds<2, kConfig, kN>(main_acc, stages, parity);
+    }
+  }
+#pragma unroll 1
+  for (; first < end; first += kNumStages) {
     if (begin == 0 && first + kNumStages <= end) {
-#pragma unroll
-      for (int i = 0; i < kNumStages; ++i) {
-        multiply_k_block<kConfig, kN>(main_acc, stages, i, parity, is_full);
-      }
+      multiply_rounds<1, kConfig, kN>(main_acc, stages, parity);
     } else {
 #pragma unroll 1
       for (int i = begin; i < min(end - first, kNumStages); ++i) {
-        multiply_k_block<kConfig, kN>(main_acc, stages, i, parity, is_full);
+        multiply_k_block<kConfig, kN>(main_acc, stages, i, parity);
       }
       begin = 0;
     }
@@ -213,8 +200,10 @@ __device__ __forceinline__ void accumulate_rows(BlockAccumulator<kN>& main_acc,
 template <Config kConfig>
 __device__ __forceinline__ WarpRows warp_rows(const OutTile& tile, const ThreadPosition& position) {
   const auto part = RowsPart::make<kConfig>(tile, position.warpgroup);
-  return {tile.row_begin + part.row_begin + position.warp * 16, tile.row_begin + tile.num_rows,
-          tile.col_begin + part.col_begin, position.warpgroup * 4 + position.warp, position.lane};
+  // Shuffled, so that the compiler knows that bulk copies take the same address in all lanes.
+  const int warp = __shfl_sync(0xFFFFFFFFu, position.warp, 0);
+  return {tile.row_begin + part.row_begin + warp * 16, tile.row_begin + tile.num_rows,
+          tile.col_begin + part.col_begin, position.warpgroup * 4 + warp, position.lane};
 }
 
 template <Config kConfig, int kN>
