@@ -130,108 +130,119 @@ __device__ __forceinline__ void produce_tiles(const Params& params, const TileSt
   pipeline.signal_full();
 }
 
-// Where a lane finds its scales of a tile: of every 32nd row unless they are copied, and of one
-// column. What does not exist is 0.
-template <Config kConfig>
+// A lane's scales of a tile: of every 32nd row if the warp loads those of rows, and of one column.
+// Rows and columns that do not exist have those of the last one, which are not used.
+template <Config kConfig, bool kLoadsRows>
 class ScaleLoader {
  public:
-  static constexpr int kNumRows = kConfig.cta_m / 32;
+  static constexpr int kNumRows = kLoadsRows ? kConfig.cta_m / 32 : 0;
 
   struct Values {
-    float sfa[kNumRows];
+    float sfa[kNumRows + 1];
     float sfb;
   };
 
-  __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int lane)
-      : params_(params), lane_(lane) {
+  // Begins with this k-block of the tile.
+  __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int k_block_idx)
+      : row_step_(kNumScaleWarps * params.sfa_k_stride),
+        column_step_(kNumScaleWarps * params.sfb_k_stride) {
     const int32_t gm = params.granularity_m;
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
-      const int32_t row_in_tile = i * 32 + lane;
-      const int32_t row = tile.row_begin + row_in_tile;
+      const int32_t row = tile.row_begin + min(i * 32 + lane(), tile.num_rows - 1);
       const int32_t m_block =
           gm == 1 ? row : tile.group_row_begin / gm + (row - tile.group_row_begin) / gm;
-      row_[i] = params.sfa + m_block * params.sfa_m_stride;
+      row_[i] = params.sfa + m_block * params.sfa_m_stride + k_block_idx * params.sfa_k_stride;
     }
-    const int32_t col = tile.col_begin + first_col(lane);
-    column_ =
-        params.sfb + tile.group_idx * params.sfb_group_stride + col / kScaleN * params.sfb_n_stride;
-    num_rows_ = params.sfa_in_bulk ? 0 : tile.num_rows - lane;
-    has_column_ = lane < kConfig.num_sfb() && col < params.n;
+    const int32_t col = min(tile.col_begin + first_col(), params.n - 1);
+    column_ = params.sfb + tile.group_idx * params.sfb_group_stride +
+              col / kScaleN * params.sfb_n_stride + k_block_idx * params.sfb_k_stride;
   }
 
-  __device__ __forceinline__ Values load(int k_block_idx) const {
-    const int64_t sfa_offset = k_block_idx * params_.sfa_k_stride;
+  // Those of the next of this warp's k-blocks.
+  __device__ __forceinline__ Values load() {
     Values values;
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
-      values.sfa[i] = i * 32 < num_rows_ ? __ldg(row_[i] + sfa_offset) : 0.0f;
+      values.sfa[i] = __ldg(row_[i]);
+      row_[i] += row_step_;
     }
-    values.sfb = has_column_ ? __ldg(column_ + k_block_idx * params_.sfb_k_stride) : 0.0f;
+    values.sfb = __ldg(column_);
+    column_ += column_step_;
     return values;
   }
 
-  __device__ __forceinline__ void store(float* scales, const Values& values) const {
-    if (!params_.sfa_in_bulk) {
+  __device__ __forceinline__ static void store(float* scales, const Values& values) {
 #pragma unroll
-      for (int i = 0; i < kNumRows; ++i) scales[i * 32 + lane_] = values.sfa[i];
-    }
-    if (lane_ < kConfig.num_sfb()) scales[kConfig.sfb_idx() + lane_] = values.sfb;
+    for (int i = 0; i < kNumRows; ++i) scales[i * 32 + lane()] = values.sfa[i];
+    if (lane() < kConfig.num_sfb()) scales[kConfig.sfb_idx() + lane()] = values.sfb;
   }
 
  private:
+  __device__ __forceinline__ static int lane() { return static_cast<int>(threadIdx.x) % 32; }
+
   // The first of the columns whose scale this lane loads.
-  __device__ __forceinline__ static int first_col(int lane) {
+  __device__ __forceinline__ static int first_col() {
     if (!kConfig.splits_rows) return 0;
-    if (lane < 4) return lane * (kConfig.cta_n / 3);
-    return (lane / 4 - 1) * kConfig.half_n() + lane % 4 * (kConfig.half_n() / 3);
+    if (lane() < 4) return lane() * (kConfig.cta_n / 3);
+    return (lane() / 4 - 1) * kConfig.half_n() + lane() % 4 * (kConfig.half_n() / 3);
   }
 
-  const Params& params_;
-  int lane_;
-  const float* row_[kNumRows];
+  const float* row_[kNumRows + 1];
   const float* column_;
-  int32_t num_rows_;  // to load, from this lane's first on
-  bool has_column_;
+  int64_t row_step_;
+  int64_t column_step_;
 };
 
-// kNumScaleWarps warps, which take k-blocks in turn, from tile to tile; behind the last tile comes
-// one without rows. Turns keep a warp from waiting for a stage more than one round ahead, which it
-// could not tell from the round before. Loads go through registers, into which those of a warp's
-// next k-block are under way while it waits for an empty stage: 4-byte asynchronous copies that
-// miss L1 hold up the tensor cores' reads of shared memory.
-template <Config kConfig>
-__device__ __forceinline__ void produce_scales(const Params& params, TileStorage& storage,
-                                               Pipeline<kConfig> pipeline, int warp) {
-  using Loader = ScaleLoader<kConfig>;
+// One of kNumScaleWarps warps, which take k-blocks in turn, from tile to tile; behind the last tile
+// comes one without rows. Turns keep a warp from waiting for a stage more than one round ahead,
+// which it could not tell from the round before. Loads go through registers, into which those of a
+// warp's next k-block are under way while it waits for an empty stage: 4-byte asynchronous copies
+// that miss L1 hold up the tensor cores' reads of shared memory. The loop is short because its
+// instructions take the place of promotions'.
+template <bool kLoadsRows, Config kConfig>
+__device__ __forceinline__ void produce_scales_of(const Params& params, TileStorage& storage,
+                                                  Pipeline<kConfig> pipeline, int warp) {
+  using Loader = ScaleLoader<kConfig, kLoadsRows>;
   static_assert(kNumScaleWarps < kConfig.num_stages);
-  const int lane = static_cast<int>(threadIdx.x) % 32;
+  static_assert(kNumScaleWarps + kConfig.num_stages < kNumTileRecords);
+  const bool is_leader = ptx::elect_one();
   const int num_k_blocks = params.num_k_blocks;
   uint32_t tile_idx = 0;
   int k = warp;  // this warp's next k-block, counted from the tile's first
   pipeline.advance(warp);
   for (TileSequence<kConfig> tiles(params, storage); !tiles.done(); tiles.advance(), ++tile_idx) {
     const CtaTile tile = tiles.uniform_tile();
-    const Loader loader(params, tile, lane);
-    typename Loader::Values values = {};
-    if (k < num_k_blocks) values = loader.load(k);
+    if (k == 0 && is_leader) storage.records[tile_idx % kNumTileRecords] = tile;
+    if (k < num_k_blocks) {
+      Loader loader(params, tile, k);
+      typename Loader::Values values = loader.load();
 #pragma unroll 1
-    for (; k < num_k_blocks; k += kNumScaleWarps) {
-      typename Loader::Values next = {};
-      if (k + kNumScaleWarps < num_k_blocks) next = loader.load(k + kNumScaleWarps);
-      pipeline.wait_empty();
-      loader.store(pipeline.scales(), values);
-      if (k == 0 && lane == 0) storage.records[tile_idx % kNumTileRecords] = tile;
-      pipeline.signal_full();
-      pipeline.advance(kNumScaleWarps);
-      values = next;
+      for (; k < num_k_blocks; k += kNumScaleWarps) {
+        const typename Loader::Values present = values;
+        if (k + kNumScaleWarps < num_k_blocks) values = loader.load();
+        pipeline.wait_empty();
+        loader.store(pipeline.scales(), present);
+        pipeline.signal_full();
+        pipeline.advance(kNumScaleWarps);
+      }
     }
     k -= num_k_blocks;
   }
   if (k == 0) {
     pipeline.wait_empty();
-    if (lane == 0) storage.records[tile_idx % kNumTileRecords].num_rows = 0;
+    if (is_leader) storage.records[tile_idx % kNumTileRecords].num_rows = 0;
     pipeline.signal_full();
+  }
+}
+
+template <Config kConfig>
+__device__ __forceinline__ void produce_scales(const Params& params, TileStorage& storage,
+                                               Pipeline<kConfig> pipeline, int warp) {
+  if (params.sfa_in_bulk) {
+    produce_scales_of<false>(params, storage, pipeline, warp);
+  } else {
+    produce_scales_of<true>(params, storage, pipeline, warp);
   }
 }
 
