@@ -19,9 +19,6 @@ constexpr int kTileK = 128;  // one scale block: four wgmma of 32 k
 constexpr int kScaleN = 128;
 constexpr int kNumSteps = kTileK / 32;
 
-// Warps of the producer warpgroup: the first starts the bulk copies, the others load scales.
-constexpr int kNumScaleWarps = 3;
-
 // Finished rows leave in boxes of 64 columns of 16 bits, those of a warp at a time.
 constexpr int kOutBoxRows = 16;
 constexpr int kOutBoxBytes = kOutBoxRows * 128;
@@ -60,6 +57,10 @@ struct Config : Shape {
   constexpr int num_consumer_threads() const { return num_consumers * 128; }
   constexpr int num_threads() const { return num_consumer_threads() + 128; }
 
+  // Warps of the producer warpgroup that load scales: all but the first, which loads the tiles, and
+  // the last where that one stores boxes.
+  constexpr int num_scale_warps() const { return gathers_out ? 2 : 3; }
+
   // Registers per thread: of the launch, and after the producer warpgroup gave up what it does not
   // need. Together they must not exceed the launch's: consumers would wait for the rest for ever.
   constexpr int launch_registers() const { return 65536 / num_threads() / 8 * 8; }
@@ -97,7 +98,10 @@ struct Config : Shape {
   constexpr int out_offset() const { return num_stages * stage_bytes(); }
   constexpr int scales_offset() const { return out_offset() + out_bytes(); }
   constexpr int barriers_offset() const { return scales_offset() + num_stages * scale_bytes(); }
-  constexpr int tile_storage_offset() const { return barriers_offset() + num_stages * 16; }
+  constexpr int out_barriers_offset() const { return barriers_offset() + num_stages * 16; }
+  constexpr int tile_storage_offset() const {
+    return out_barriers_offset() + (gathers_out ? num_consumers * 16 : 0);
+  }
   constexpr int smem_bytes() const { return 1024 + tile_storage_offset() + kTileStorageBytes; }
 };
 

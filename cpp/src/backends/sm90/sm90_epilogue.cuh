@@ -4,12 +4,10 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_mainloop.cuh"
-#include "ptx/elect.cuh"
 #include "ptx/out_convert.cuh"
 #include "ptx/out_store.cuh"
 #include "ptx/smem_load.cuh"
 #include "ptx/stmatrix.cuh"
-#include "ptx/tma.cuh"
 
 namespace ggfp8::sm90 {
 
@@ -18,7 +16,8 @@ struct WarpRows {
   int32_t first_row;  // of the output
   int32_t row_end;
   int32_t col_begin;
-  int warp_idx;  // of the CTA
+  int warpgroup;
+  int warp;  // of the warpgroup
   int lane;
 };
 
@@ -49,48 +48,33 @@ __device__ __forceinline__ void fill_boxes(const BlockAccumulator<kN>& main_acc,
   }
 }
 
-// Through shared memory: boxes of 16 rows by bulk copies, which go on while the next tile is
-// multiplied; where fewer are the group's, or fewer columns than boxes have, row by row.
+// Through shared memory: whole boxes of rows leave from there by bulk copies (sm90_out_boxes.cuh);
+// where fewer rows are the group's, or fewer columns than boxes have, here and row by row.
 template <Dtype kDtype, Config kConfig, int kN>
 __device__ __forceinline__ void store_rows_gathered(const BlockAccumulator<kN>& main_acc,
                                                     const Consumer<kConfig>& consumer,
                                                     const WarpRows& rows) {
   using Element = typename ptx::OutTraits<kDtype>::Element;
   const Params& params = consumer.params;
-  const int lane = rows.lane;
-  const uint32_t boxes =
-      consumer.out_boxes + rows.warp_idx * kConfig.num_out_boxes() * kOutBoxBytes;
-  const bool is_leader = ptx::elect_one();
-  // Of the tile before.
-  if (is_leader) ptx::tma_store_wait_read();
-  __syncwarp();
-  fill_boxes<kDtype, kN>(main_acc, boxes, lane);
-  if (kN % 64 == 0 && params.stores_boxes && rows.first_row + kOutBoxRows <= rows.row_end) {
-    ptx::tma_store_fence();
+  const uint32_t boxes = consumer.out_boxes.of(rows.warpgroup, rows.warp);
+  consumer.out_boxes.wait_free(rows.warpgroup, consumer.tile_idx);
+  fill_boxes<kDtype, kN>(main_acc, boxes, rows.lane);
+  if (kN % 64 != 0 || !leaves_in_boxes(rows.first_row, rows.row_end)) {
     __syncwarp();
-    if (is_leader) {
-#pragma unroll
-      for (int i = 0; i < kN / 64; ++i) {
-        ptx::tma_store(params.out_map, boxes + i * kOutBoxBytes, (rows.col_begin + i * 64) * 2,
-                       rows.first_row);
-      }
-      ptx::tma_store_commit();
-    }
-    return;
-  }
-  __syncwarp();
-  constexpr int kPiecesOfRow = kN / 8;
+    constexpr int kPiecesOfRow = kN / 8;
 #pragma unroll 1
-  for (int i = lane; i < kOutBoxRows * kPiecesOfRow; i += 32) {
-    const int row_in_box = i / kPiecesOfRow;
-    const int32_t row = rows.first_row + row_in_box;
-    const int32_t col = rows.col_begin + i % kPiecesOfRow * 8;
-    if (row < rows.row_end && col < params.n) {
-      auto* to = static_cast<Element*>(params.out) + row * params.out_row_stride + col;
-      *reinterpret_cast<uint4*>(to) =
-          ptx::load_shared_16_bytes(out_piece(boxes, row_in_box, i % kPiecesOfRow));
+    for (int i = rows.lane; i < kOutBoxRows * kPiecesOfRow; i += 32) {
+      const int row_in_box = i / kPiecesOfRow;
+      const int32_t row = rows.first_row + row_in_box;
+      const int32_t col = rows.col_begin + i % kPiecesOfRow * 8;
+      if (row < rows.row_end && col < params.n) {
+        auto* to = static_cast<Element*>(params.out) + row * params.out_row_stride + col;
+        *reinterpret_cast<uint4*>(to) =
+            ptx::load_shared_16_bytes(out_piece(boxes, row_in_box, i % kPiecesOfRow));
+      }
     }
   }
+  consumer.out_boxes.signal_filled(rows.warpgroup);
 }
 
 // By stores of each thread, for any address and type.
@@ -114,7 +98,7 @@ __device__ __forceinline__ void store_rows_as(const BlockAccumulator<kN>& main_a
                                               const Consumer<kConfig>& consumer,
                                               const WarpRows& rows) {
   if constexpr (kConfig.gathers_out && kDtype != Dtype::kFloat32) {
-    if (consumer.params.out_aligned) {
+    if (consumer.params.stores_boxes) {
       store_rows_gathered<kDtype, kConfig, kN>(main_acc, consumer, rows);
       return;
     }

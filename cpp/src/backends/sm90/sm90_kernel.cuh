@@ -3,6 +3,7 @@
 //
 //   tiles      one warp: wait for an empty stage, start the bulk copies of a and b
 //   scales     three warps: wait for an empty stage, store the scales that are not copied
+//   boxes      one warp, in the largest tile: wait for finished rows, start their bulk copies
 //   consumer   wait for a full stage, multiply, give it back, promote; store a finished tile
 #pragma once
 
@@ -32,8 +33,7 @@ __device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
     }
     ++consumer.tile_idx;
   }
-  // Boxes may still be on their way out of shared memory.
-  if constexpr (kConfig.gathers_out) ptx::tma_store_wait_read();
+  consumer.pass_boxes();
 }
 
 // NOTE: the template parameter is the instance's index, because the compiler cannot name a kernel
@@ -50,6 +50,7 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
   TileStorage& storage = *reinterpret_cast<TileStorage*>(smem + kConfig.tile_storage_offset());
   if (threadIdx.x == 0) {
     Pipeline<kConfig>(smem, 0).init();
+    if constexpr (kConfig.gathers_out) OutBoxes<kConfig>(smem).init();
     ptx::mbarrier_init_fence();
     ptx::tma_prefetch(params.a_map);
     ptx::tma_prefetch(params.b_map);
@@ -67,13 +68,14 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
         ptx::uniform((static_cast<int>(threadIdx.x) - kConfig.num_consumer_threads()) / 32);
     if (warp == 0) {
       produce_tiles<kConfig>(params, storage, Pipeline<kConfig>(smem, 1));
+    } else if (warp > kConfig.num_scale_warps()) {
+      if (params.stores_boxes) store_boxes<kConfig>(params, storage, OutBoxes<kConfig>(smem));
     } else {
-      static_assert(kNumScaleWarps == 3);
       produce_scales<kConfig>(params, storage, Pipeline<kConfig>(smem, 1), warp - 1);
     }
   } else {
     ptx::setmaxnreg_increase<kConfig.consumer_registers()>();
-    consume<kConfig>({params, storage, {smem, 0}, ptx::smem_address(smem) + kConfig.out_offset()});
+    consume<kConfig>({params, storage, {smem, 0}, OutBoxes<kConfig>(smem)});
   }
   // The other CTAs of the cluster may still arrive at barriers of this one.
   if constexpr (kConfig.cluster_size > 1) ptx::cluster_sync();

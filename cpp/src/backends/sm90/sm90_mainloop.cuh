@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "backends/sm90/sm90_out_boxes.cuh"
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_pipeline.cuh"
 #include "backends/sm90/sm90_tiles.cuh"
@@ -59,7 +60,7 @@ struct Consumer {
   const Params& params;
   const TileStorage& storage;
   Pipeline<kConfig> pipeline;
-  uint32_t out_boxes;  // shared memory for finished rows
+  OutBoxes<kConfig> out_boxes;
   uint32_t tile_idx = 0;
 
   // The tile that the present stage, which is full, belongs to, or that has been finished last.
@@ -84,6 +85,14 @@ struct Consumer {
       pipeline.signal_empty();
       pipeline.advance();
     }
+    pass_boxes();
+  }
+
+  // Of a tile for which this warpgroup fills no boxes.
+  __device__ __forceinline__ void pass_boxes() const {
+    if (!params.stores_boxes) return;
+    out_boxes.wait_free(position().warpgroup, tile_idx);
+    out_boxes.signal_filled(position().warpgroup);
   }
 };
 

@@ -144,8 +144,8 @@ class ScaleLoader {
 
   // Begins with this k-block of the tile.
   __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int k_block_idx)
-      : row_step_(kNumScaleWarps * params.sfa_k_stride),
-        column_step_(kNumScaleWarps * params.sfb_k_stride) {
+      : row_step_(kConfig.num_scale_warps() * params.sfa_k_stride),
+        column_step_(kConfig.num_scale_warps() * params.sfb_k_stride) {
     const int32_t gm = params.granularity_m;
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
@@ -194,18 +194,18 @@ class ScaleLoader {
   int64_t column_step_;
 };
 
-// One of kNumScaleWarps warps, which take k-blocks in turn, from tile to tile; behind the last tile
-// comes one without rows. Turns keep a warp from waiting for a stage more than one round ahead,
-// which it could not tell from the round before. Loads go through registers, into which those of a
-// warp's next k-block are under way while it waits for an empty stage: 4-byte asynchronous copies
-// that miss L1 hold up the tensor cores' reads of shared memory. The loop is short because its
-// instructions take the place of promotions'.
+// One of num_scale_warps() warps, which take k-blocks in turn, from tile to tile; behind the last
+// tile comes one without rows. Turns keep a warp from waiting for a stage more than one round
+// ahead, which it could not tell from the round before. Loads go through registers, into which
+// those of a warp's next k-block are under way while it waits for an empty stage: 4-byte
+// asynchronous copies that miss L1 hold up the tensor cores' reads of shared memory. The loop is
+// short because its instructions take the place of promotions'.
 template <bool kLoadsRows, Config kConfig>
 __device__ __forceinline__ void produce_scales_of(const Params& params, TileStorage& storage,
                                                   Pipeline<kConfig> pipeline, int warp) {
   using Loader = ScaleLoader<kConfig, kLoadsRows>;
-  static_assert(kNumScaleWarps < kConfig.num_stages);
-  static_assert(kNumScaleWarps + kConfig.num_stages < kNumTileRecords);
+  constexpr int kNumWarps = kConfig.num_scale_warps();
+  static_assert(kNumWarps < kConfig.num_stages);
   const bool is_leader = ptx::elect_one();
   const int num_k_blocks = params.num_k_blocks;
   uint32_t tile_idx = 0;
@@ -218,13 +218,13 @@ __device__ __forceinline__ void produce_scales_of(const Params& params, TileStor
       Loader loader(params, tile, k);
       typename Loader::Values values = loader.load();
 #pragma unroll 1
-      for (; k < num_k_blocks; k += kNumScaleWarps) {
+      for (; k < num_k_blocks; k += kNumWarps) {
         const typename Loader::Values present = values;
-        if (k + kNumScaleWarps < num_k_blocks) values = loader.load();
+        if (k + kNumWarps < num_k_blocks) values = loader.load();
         pipeline.wait_empty();
         loader.store(pipeline.scales(), present);
         pipeline.signal_full();
-        pipeline.advance(kNumScaleWarps);
+        pipeline.advance(kNumWarps);
       }
     }
     k -= num_k_blocks;

@@ -14,33 +14,6 @@
 
 namespace ggfp8::sm90 {
 
-// The part of a warpgroup in its CTA's tile: 64 rows each. Where the tile may be halved, too few
-// rows for both warpgroups are halved by columns.
-struct RowsPart {
-  int row_begin;  // in the tile
-  int col_begin;  // in the tile
-  int num_cols;
-
-  template <Config kConfig>
-  __device__ __forceinline__ static RowsPart make(const OutTile& tile, int warpgroup) {
-    RowsPart part = {warpgroup * 64, 0, tile.num_cols};
-    if (tile.num_rows > part.row_begin && tile.num_rows > (kConfig.splits_rows ? 64 : 0)) {
-      return part;
-    }
-    if (kConfig.splits_rows && tile.num_cols > kConfig.half_n()) {
-      return {0, warpgroup * kConfig.half_n(), kConfig.half_n()};
-    }
-    return {0, 0, warpgroup == 0 ? tile.num_cols : 0};
-  }
-
-  // Among a k-block's scales of columns.
-  template <Config kConfig>
-  __device__ __forceinline__ int first_sfb() const {
-    if (!kConfig.splits_rows || num_cols > kConfig.half_n()) return 0;
-    return col_begin == 0 ? 4 : 8;
-  }
-};
-
 // The scales of a k-block that a thread needs: of its two rows, and of its columns, which come in
 // thirds, each with one, or have one together.
 template <int kN>
@@ -200,10 +173,13 @@ __device__ __forceinline__ void accumulate_rows(BlockAccumulator<kN>& main_acc,
 template <Config kConfig>
 __device__ __forceinline__ WarpRows warp_rows(const OutTile& tile, const ThreadPosition& position) {
   const auto part = RowsPart::make<kConfig>(tile, position.warpgroup);
-  // Shuffled, so that the compiler knows that bulk copies take the same address in all lanes.
-  const int warp = __shfl_sync(0xFFFFFFFFu, position.warp, 0);
-  return {tile.row_begin + part.row_begin + warp * 16, tile.row_begin + tile.num_rows,
-          tile.col_begin + part.col_begin, position.warpgroup * 4 + warp, position.lane};
+  const int warp = ptx::uniform(position.warp);
+  return {tile.row_begin + part.row_begin + warp * 16,
+          tile.row_begin + tile.num_rows,
+          tile.col_begin + part.col_begin,
+          position.warpgroup,
+          warp,
+          position.lane};
 }
 
 template <Config kConfig, int kN>
@@ -221,7 +197,7 @@ __device__ __forceinline__ void compute_rows(Consumer<kConfig>& consumer, const 
   const int first_sfa = consumer.first_sfa(tile);
   if (part.num_cols == 0) {
     consumer.skip_tile();
-  } else if (!kConfig.splits_rows || part.num_cols > kConfig.half_n()) {
+  } else if (part.template is_wide<kConfig>()) {
     compute_wide<kConfig, kConfig.cta_n>(consumer, part, first_sfa);
   } else if constexpr (kConfig.splits_rows) {
     compute_wide<kConfig, kConfig.half_n()>(consumer, part, first_sfa);

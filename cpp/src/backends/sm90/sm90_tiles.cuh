@@ -34,6 +34,39 @@ __device__ __forceinline__ OutTile uniform(const OutTile& tile) {
           ptx::uniform(tile.num_cols)};
 }
 
+// The part of a warpgroup in its CTA's tile: 64 rows each. Where the tile may be halved, too few
+// rows for both warpgroups are halved by columns.
+struct RowsPart {
+  int row_begin;  // in the tile
+  int col_begin;  // in the tile
+  int num_cols;
+
+  template <Config kConfig>
+  __device__ __forceinline__ static RowsPart make(const OutTile& tile, int warpgroup) {
+    RowsPart part = {warpgroup * 64, 0, tile.num_cols};
+    if (tile.num_rows > part.row_begin && tile.num_rows > (kConfig.splits_rows ? 64 : 0)) {
+      return part;
+    }
+    if (kConfig.splits_rows && tile.num_cols > kConfig.half_n()) {
+      return {0, warpgroup * kConfig.half_n(), kConfig.half_n()};
+    }
+    return {0, 0, warpgroup == 0 ? tile.num_cols : 0};
+  }
+
+  // Computed with all columns of the CTA's tile, though there may be fewer.
+  template <Config kConfig>
+  __device__ __forceinline__ bool is_wide() const {
+    return num_cols > (kConfig.splits_rows ? kConfig.half_n() : 0);
+  }
+
+  // Among a k-block's scales of columns.
+  template <Config kConfig>
+  __device__ __forceinline__ int first_sfb() const {
+    if (is_wide<kConfig>()) return 0;
+    return col_begin == 0 ? 4 : 8;
+  }
+};
+
 struct CtaTile : OutTile {
   int32_t group_idx;
   int32_t group_row_begin;  // first row of the group

@@ -1,0 +1,103 @@
+// Finished rows on their way out of shared memory: consumer warps fill boxes, one warp starts their
+// bulk copies, which go on while the next tile is multiplied. Starting them takes a warp several
+// hundred cycles, which the consumers do not have.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_params.h"
+#include "backends/sm90/sm90_tiles.cuh"
+#include "ptx/elect.cuh"
+#include "ptx/mbarrier.cuh"
+#include "ptx/smem_address.cuh"
+#include "ptx/tma.cuh"
+
+namespace ggfp8::sm90 {
+
+// The boxes of all consumer warps, and two barriers per warpgroup: filled completes when its warps
+// have filled theirs, or have none, for a tile; free when they have been read.
+template <Config kConfig>
+class OutBoxes {
+ public:
+  // `smem` is the aligned start of shared memory.
+  __device__ __forceinline__ explicit OutBoxes(uint8_t* smem) : smem_(ptx::smem_address(smem)) {}
+
+  // One thread of the CTA, before anybody waits.
+  __device__ __forceinline__ void init() const {
+    for (int i = 0; i < kConfig.num_consumers; ++i) {
+      ptx::mbarrier_init(filled(i), 4);
+      ptx::mbarrier_init(free(i), 1);
+    }
+  }
+
+  // Those of a warp of a warpgroup.
+  __device__ __forceinline__ uint32_t of(int warpgroup, int warp) const {
+    return smem_ + kConfig.out_offset() +
+           (warpgroup * 4 + warp) * kConfig.num_out_boxes() * kOutBoxBytes;
+  }
+
+  // Whole warps. Every tile of the CTA has its turn, also where a warpgroup has no part of it.
+  __device__ __forceinline__ void wait_free(int warpgroup, uint32_t tile_idx) const {
+    ptx::mbarrier_wait_warp(free(warpgroup), tile_idx % 2 ^ 1);
+  }
+  __device__ __forceinline__ void signal_filled(int warpgroup) const {
+    __syncwarp();
+    ptx::mbarrier_arrive_warp(filled(warpgroup));
+  }
+  __device__ __forceinline__ void wait_filled(int warpgroup, uint32_t tile_idx) const {
+    ptx::mbarrier_wait_warp(filled(warpgroup), tile_idx % 2);
+  }
+  __device__ __forceinline__ void signal_free(int warpgroup) const {
+    __syncwarp();
+    ptx::mbarrier_arrive_warp(free(warpgroup));
+  }
+
+ private:
+  __device__ __forceinline__ uint32_t filled(int warpgroup) const {
+    return smem_ + kConfig.out_barriers_offset() + warpgroup * 16;
+  }
+  __device__ __forceinline__ uint32_t free(int warpgroup) const { return filled(warpgroup) + 8; }
+
+  uint32_t smem_;
+};
+
+// Whether all rows of a warp's boxes, from this one on, are the group's. If not, the warp stores
+// them itself.
+__device__ __forceinline__ bool leaves_in_boxes(int32_t first_row, int32_t row_end) {
+  return first_row + kOutBoxRows <= row_end;
+}
+
+// One warp: starts the bulk copies of all tiles.
+template <Config kConfig>
+__device__ __forceinline__ void store_boxes(const Params& params, const TileStorage& storage,
+                                            const OutBoxes<kConfig>& boxes) {
+  const bool is_leader = ptx::elect_one();
+  for (uint32_t tile_idx = 0;; ++tile_idx) {
+#pragma unroll 1
+    for (int warpgroup = 0; warpgroup < kConfig.num_consumers; ++warpgroup) {
+      boxes.wait_filled(warpgroup, tile_idx);
+      const OutTile tile = uniform(storage.records[tile_idx % kNumTileRecords]);
+      if (tile.num_rows == 0) return;
+      const auto part = RowsPart::make<kConfig>(tile, warpgroup);
+      if (part.template is_wide<kConfig>() && is_leader) {
+        ptx::tma_store_fence();
+        const int32_t row_end = tile.row_begin + tile.num_rows;
+#pragma unroll 1
+        for (int warp = 0; warp < 4; ++warp) {
+          const int32_t row = tile.row_begin + part.row_begin + warp * 16;
+          if (!leaves_in_boxes(row, row_end)) break;
+#pragma unroll
+          for (int i = 0; i < kConfig.num_out_boxes(); ++i) {
+            ptx::tma_store(params.out_map, boxes.of(warpgroup, warp) + i * kOutBoxBytes,
+                           (tile.col_begin + i * 64) * 2, row);
+          }
+        }
+        ptx::tma_store_commit();
+        ptx::tma_store_wait_read();
+      }
+      boxes.signal_free(warpgroup);
+    }
+  }
+}
+
+}  // namespace ggfp8::sm90
