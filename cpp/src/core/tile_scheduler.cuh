@@ -68,14 +68,26 @@ __device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleSto
   __syncthreads();
 }
 
-// The tile with this index, below num_m_tiles * num_n_tiles, a number that Index holds; tile_n
-// columns each.
+// What find_chunk finds, by whole warps: the lanes look at all chunks at once.
+__device__ inline int32_t find_chunk(const ScheduleStorage& storage, int32_t m_tile_idx) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  int32_t num_not_behind = 0;
+#pragma unroll
+  for (int i = 0; i < kNumChunks; i += 32) {
+    const bool is_not_behind = storage.chunk_starts[i + lane].num_m_tiles <= m_tile_idx;
+    num_not_behind += __popc(__ballot_sync(0xFFFFFFFFu, is_not_behind));
+  }
+  return num_not_behind - 1;
+}
+
+// Whole warps. The tile with this index, below num_m_tiles * num_n_tiles, a number that Index
+// holds; tile_n columns each.
 template <class Index>
 __device__ inline Tile find_tile(const GroupSchedule& schedule, const ScheduleStorage& storage,
                                  int32_t num_n_tiles, int32_t tile_n, Index tile_idx) {
   // Any index inside the group's range of tiles finds the group; its rows then run first.
   const int32_t m_tile_idx = static_cast<int32_t>(tile_idx / num_n_tiles);
-  const int32_t chunk_idx = find_chunk(storage.chunk_starts, kNumChunks, m_tile_idx);
+  const int32_t chunk_idx = find_chunk(storage, m_tile_idx);
   const GroupTiles group =
       find_group(schedule, storage.chunk_starts[chunk_idx], chunk_idx, m_tile_idx);
   const Index local_idx = tile_idx - Index{group.first_m_tile_idx} * num_n_tiles;

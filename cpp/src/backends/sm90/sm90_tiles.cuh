@@ -112,8 +112,10 @@ class TileSequence {
       part = left % wave.num_parts;
       num_cols /= wave.num_parts;
     }
-    const Tile tile = find_tile(params_.schedule, storage_.schedule, params_.num_n_tiles,
-                                kConfig.tile_n(), tile_idx);
+    GroupSchedule schedule = params_.schedule;
+    schedule.tile_m = kConfig.tile_m();  // for the compiler, which divides by it
+    const Tile tile =
+        find_tile(schedule, storage_.schedule, params_.num_n_tiles, kConfig.tile_n(), tile_idx);
     const int32_t col_begin = tile.col_begin + part * num_cols;
     if (kConfig.splits_rows && params_.n - col_begin <= kConfig.half_n()) {
       num_cols = kConfig.half_n();
