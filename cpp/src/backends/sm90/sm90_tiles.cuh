@@ -96,10 +96,18 @@ class TileSequence {
   __device__ __forceinline__ TileSequence(const Params& params, const TileStorage& storage)
       : params_(params),
         storage_(storage),
-        idx_(static_cast<int32_t>(blockIdx.x) / kConfig.cluster_size) {}
+        place_(static_cast<int32_t>(blockIdx.x) / kConfig.cluster_size),
+        idx_(place_) {}
 
   __device__ __forceinline__ bool done() const { return idx_ >= storage_.last_wave.num_items; }
-  __device__ __forceinline__ void advance() { idx_ += num_clusters(); }
+
+  // A cluster takes another place in every round: else, where both the number of clusters and that
+  // of a group's row tiles are even, some clusters would get only whole tiles and others the rest.
+  __device__ __forceinline__ void advance() {
+    idx_ -= place_;
+    place_ = place_ + 1 == num_clusters() ? 0 : place_ + 1;
+    idx_ += num_clusters() + place_;
+  }
 
   __device__ __forceinline__ CtaTile tile() const {
     const LastWave& wave = storage_.last_wave;
@@ -161,6 +169,7 @@ class TileSequence {
 
   const Params& params_;
   const TileStorage& storage_;
+  int32_t place_;  // in the round
   int32_t idx_;
 };
 
