@@ -22,21 +22,25 @@ struct Case {
   int num_ctas;
 };
 
-// Many tiles fill every SM; few tiles get one CTA each, or one cluster of two. Groups of more than
-// 128 rows take the large tile that fits their rows and the waves of clusters better; the largest
-// may be halved.
+// Many tiles fill every SM; few tiles get one CTA each, or one cluster of two. Calls of few rows
+// and few tiles take the swapped tile, groups of up to 192 rows the wide one, larger ones that of
+// both that fits their rows and the waves of clusters better; the largest may be halved.
 constexpr Case kCases[] = {
-    {1, 8, 1, "tile 64x128, swapped", 1},
-    {16, 4096, 1, "tile 64x128, swapped", 32},
-    {4096, 4096, 256, "tile 64x128, swapped", 132},
-    {17, 4096, 1, "tile 64x128, swapped", 32},
-    {64 * 32, 4096, 32, "tile 64x128, swapped", 132},
-    {65, 128, 1, "tile 128x128", 2},
-    {128 * 32, 4096, 32, "tile 128x128", 132},
-    {129, 192, 1, "tile 256x192, two CTAs", 4},
+    {1, 8, 1, "tile 32x128, swapped", 1},
+    {16, 4096, 1, "tile 32x128, swapped", 32},
+    {16 * 32, 4096, 32, "tile 32x128, swapped", 132},
+    {16 * 32, 7168, 32, "tile 192x128", 132},
+    {4096, 4096, 256, "tile 192x128", 132},
+    {33, 4096, 1, "tile 192x128", 32},
+    {64 * 32, 4096, 32, "tile 192x128", 132},
+    {65, 128, 1, "tile 192x128", 2},
+    {128 * 32, 4096, 32, "tile 192x128", 132},
+    {129, 192, 1, "tile 192x128", 2},
     {192 * 32, 4096, 32, "tile 192x128", 132},
     {193 * 64, 4096, 64, "tile 256x192, two CTAs", 132},
+    {288 * 16, 4096, 16, "tile 192x128", 132},
     {384, 256, 1, "tile 256x192, two CTAs", 16},
+    {640 * 16, 4096, 16, "tile 256x192, two CTAs", 132},
     {512 * 128, 1536, 128, "tile 256x192, two CTAs", 132},
     {1024 * 32, 4096, 32, "tile 256x192, two CTAs", 132},
     {4096 * 8, 4096, 8, "tile 256x192, two CTAs", 132},
@@ -76,8 +80,8 @@ void check_instances() {
     CHECK_EQ(config.scale_bytes() % 16, 0);
     CHECK_EQ(config.sfb_idx() % 4, 0);
     CHECK_EQ(config.out_offset() % 1024, 0);
-    CHECK(config.num_stages > ggfp8::sm90::kNumScaleWarps);
-    CHECK(config.num_stages + 2 < ggfp8::sm90::kNumTileRecords);
+    CHECK(config.num_stages > config.num_scale_warps());
+    CHECK(config.num_stages + config.num_scale_warps() < ggfp8::sm90::kNumTileRecords);
     const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
     CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);
   }

@@ -116,10 +116,6 @@ __device__ __forceinline__ void mbarrier_wait_warp(uint32_t barrier, uint32_t pa
       : "memory");
 }
 
-__device__ __forceinline__ bool mbarrier_test_warp(uint32_t barrier, uint32_t parity) {
-  return __all_sync(0xFFFFFFFFu, mbarrier_test(barrier, parity));
-}
-
 #endif
 
 }  // namespace ggfp8::ptx

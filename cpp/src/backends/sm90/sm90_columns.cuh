@@ -43,8 +43,8 @@ struct ColumnFactors {
   }
 };
 
-// All k-blocks of a tile, with wgmma's N as given. The scales are read, and the next stage is asked
-// for, while the products are under way.
+// All k-blocks of a tile, with wgmma's N as given. The scales are read while the products are under
+// way.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void accumulate_columns(BlockAccumulator<kN>& main_acc,
                                                    Consumer<kConfig>& consumer, int first_sfa) {
@@ -52,17 +52,15 @@ __device__ __forceinline__ void accumulate_columns(BlockAccumulator<kN>& main_ac
   pipeline.make_uniform();
   const ThreadPosition position = consumer.position();
   const int num_k_blocks = consumer.params.num_k_blocks;
-  bool is_full = false;
 #pragma unroll 1
   for (int k_block_idx = 0; k_block_idx < num_k_blocks; ++k_block_idx) {
-    if (!is_full) pipeline.wait_full();
+    pipeline.wait_full();
     const Pipeline<kConfig> stage = pipeline;
     pipeline.advance();
     BlockAccumulator<kN> partial_acc;
     start_columns<kConfig, kN>(partial_acc, stage, position.warpgroup);
     const float* scales = stage.scales();
     const ColumnFactors<kN> factors(scales, scales[kConfig.sfb_idx()], first_sfa + position.n);
-    is_full = pipeline.test_full();
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(partial_acc);
     stage.signal_empty();
@@ -80,12 +78,11 @@ __device__ __forceinline__ void compute_with(Consumer<kConfig>& consumer, const 
 
 template <Config kConfig>
 __device__ __forceinline__ void compute_columns(Consumer<kConfig>& consumer, const OutTile& tile) {
+  static_assert(kConfig.cta_m == 32);
   if (tile.num_rows <= 16) {
     compute_with<kConfig, 16>(consumer, tile);
-  } else if (tile.num_rows <= 32) {
-    compute_with<kConfig, 32>(consumer, tile);
   } else {
-    compute_with<kConfig, 64>(consumer, tile);
+    compute_with<kConfig, 32>(consumer, tile);
   }
 }
 

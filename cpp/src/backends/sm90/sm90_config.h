@@ -26,8 +26,8 @@ constexpr int kOutBoxBytes = kOutBoxRows * 128;
 // Strides of tensor maps are below this many bytes.
 constexpr int64_t kMaxStride = int64_t{1} << 40;
 
-// Tiles that are kept for the consumers. Producers are at most a ring of stages ahead, and every
-// tile has a stage at least. A power of two.
+// Tiles that are kept for the consumers. Scale warps note a tile when they turn to it, at most a
+// ring of stages and a turn of theirs ahead, and every tile has a stage at least. A power of two.
 constexpr int kNumTileRecords = 16;
 
 constexpr int kTileStorageBytes = (kNumChunks + 4) * 8 + kNumTileRecords * 16;
@@ -109,9 +109,8 @@ struct TileShape : Shape {
   const char* name;
 };
 
-constexpr std::array<TileShape, 4> kTileShapes = {{
-    {{64, 128, true, 2, 1, false, 9, 32, 128, false}, "tile 64x128, swapped"},
-    {{128, 128, false, 2, 2, false, 6, 64, 128, false}, "tile 128x128"},
+constexpr std::array<TileShape, 3> kTileShapes = {{
+    {{32, 128, true, 2, 1, false, 11, 32, 128, false}, "tile 32x128, swapped"},
     {{192, 128, false, 3, 2, false, 5, 64, 128, false}, "tile 192x128"},
     {{128, 192, false, 2, 2, true, 4, 64, 96, true}, "tile 256x192, two CTAs"},
 }};

@@ -6,13 +6,11 @@
 namespace ggfp8::sm90 {
 namespace {
 
+// Into kTileShapes.
+enum { kSwapped, kWide, kTall };
+
 int64_t mean_rows(const Problem& problem) {
   return ceil_div(problem.cum_m, problem.batch_size);
-}
-
-// Larger tiles share out the rows of a group; it fits into the others whole.
-bool is_large(const TileShape& shape) {
-  return shape.tile_m() > 128;
 }
 
 // Clusters that the device runs at once: every SM holds one CTA.
@@ -20,18 +18,45 @@ int64_t num_clusters(const TileShape& shape, const DeviceInfo& device) {
   return max_of(device.num_processors / shape.cluster_size, 1);
 }
 
-// Time of a tile with all its rows, in units that only compare large tiles. Per product both take
-// about the same; the larger one is preferred, because it moves fewer bytes.
-int64_t tile_time(const TileShape& shape) {
-  return shape.splits_rows ? 16 : 18;
+// As many as there are if all groups have the mean number of rows.
+int64_t num_row_tiles(const Problem& problem, const TileShape& shape) {
+  return ceil_div<int64_t>(mean_rows(problem), shape.tile_m());
+}
+int64_t num_tiles(const Problem& problem, const TileShape& shape) {
+  return problem.batch_size * num_row_tiles(problem, shape) *
+         ceil_div<int64_t>(problem.n, shape.tile_n());
 }
 
-// Time of the busiest cluster, if all groups had the mean number of rows.
-int64_t busiest_time(const Problem& problem, const TileShape& shape, const DeviceInfo& device) {
-  const int64_t row_tiles =
-      problem.batch_size * ceil_div<int64_t>(mean_rows(problem), shape.tile_m());
-  const int64_t num_tiles = row_tiles * ceil_div<int64_t>(problem.n, shape.tile_n());
-  return ceil_div(num_tiles, num_clusters(shape, device)) * tile_time(shape);
+// The swapped tile starts sooner, the others move fewer bytes: measured, a call of few rows is
+// faster with it until an SM gets about this many tiles.
+bool is_short(const Problem& problem, const DeviceInfo& device) {
+  constexpr int64_t kMaxTilesPerSm = 8;
+  return mean_rows(problem) <= kTileShapes[kSwapped].tile_m() &&
+         num_tiles(problem, kTileShapes[kSwapped]) <= kMaxTilesPerSm * device.num_processors;
+}
+
+// Time of a tile on average, in units that only compare the larger tiles. Measured: per product
+// both take about the same time; the taller one moves fewer bytes, and takes three quarters of its
+// time for a tile of few rows, of which its CTAs halve the columns.
+double tile_time(const Problem& problem, const TileShape& shape) {
+  if (!shape.splits_rows) return 17;
+  const int64_t rows_left = mean_rows(problem) % shape.tile_m();
+  const bool halves_last = rows_left > 0 && rows_left <= shape.cta_m;
+  return 16 - (halves_last ? 4.0 / static_cast<double>(num_row_tiles(problem, shape)) : 0);
+}
+
+double busiest_time(const Problem& problem, const TileShape& shape, const DeviceInfo& device) {
+  const int64_t num_rounds = ceil_div(num_tiles(problem, shape), num_clusters(shape, device));
+  return static_cast<double>(num_rounds) * tile_time(problem, shape);
+}
+
+// The wide tile where it holds an average group, else the one whose busiest cluster takes less
+// time.
+int pick_larger(const Problem& problem, const DeviceInfo& device) {
+  const TileShape& wide = kTileShapes[kWide];
+  const TileShape& tall = kTileShapes[kTall];
+  if (mean_rows(problem) <= wide.tile_m()) return kWide;
+  return busiest_time(problem, tall, device) <= busiest_time(problem, wide, device) ? kTall : kWide;
 }
 
 // m_indptr is unknown here: every group may add one partly filled tile.
@@ -44,23 +69,13 @@ int64_t max_tiles(const Problem& problem, const TileShape& shape) {
 }  // namespace
 
 Choice choose(const Problem& problem, const DeviceInfo& device) {
-  // The smallest tile that holds an average group: it reads b once and computes few rows that are
-  // not there. Larger groups take the large tile that takes the busiest cluster less time.
-  const TileShape* shape = kTileShapes.data();
-  while (!is_large(*shape) && mean_rows(problem) > shape->tile_m()) ++shape;
-  if (is_large(*shape)) {
-    for (const TileShape* other = shape + 1; other <= &kTileShapes.back(); ++other) {
-      if (busiest_time(problem, *other, device) <= busiest_time(problem, *shape, device)) {
-        shape = other;
-      }
-    }
-  }
-  // The last wave of the largest tile halves tiles.
-  const int64_t num_items = max_tiles(problem, *shape) * (shape->splits_rows ? 2 : 1);
   Choice choice;
-  choice.shape_idx = static_cast<int>(shape - kTileShapes.data());
+  choice.shape_idx = is_short(problem, device) ? kSwapped : pick_larger(problem, device);
+  const TileShape& shape = kTileShapes[static_cast<size_t>(choice.shape_idx)];
+  // The last wave of the largest tile halves tiles.
+  const int64_t num_items = max_tiles(problem, shape) * (shape.splits_rows ? 2 : 1);
   choice.num_ctas =
-      static_cast<int>(min_of(num_clusters(*shape, device), num_items)) * shape->cluster_size;
+      static_cast<int>(min_of(num_clusters(shape, device), num_items)) * shape.cluster_size;
   return choice;
 }
 

@@ -36,9 +36,6 @@ class Pipeline {
   __device__ __forceinline__ void wait_full() const {
     ptx::mbarrier_wait_warp(full(stage_idx_), parity_);
   }
-  __device__ __forceinline__ bool test_full() const {
-    return ptx::mbarrier_test_warp(full(stage_idx_), parity_);
-  }
   __device__ __forceinline__ void wait_empty() const {
     ptx::mbarrier_wait_warp(empty(stage_idx_), parity_);
   }

@@ -206,6 +206,7 @@ __device__ __forceinline__ void produce_scales_of(const Params& params, TileStor
   using Loader = ScaleLoader<kConfig, kLoadsRows>;
   constexpr int kNumWarps = kConfig.num_scale_warps();
   static_assert(kNumWarps < kConfig.num_stages);
+  static_assert(kNumWarps + kConfig.num_stages < kNumTileRecords);
   const bool is_leader = ptx::elect_one();
   const int num_k_blocks = params.num_k_blocks;
   uint32_t tile_idx = 0;

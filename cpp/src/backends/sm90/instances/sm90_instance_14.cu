@@ -1,2 +1,0 @@
-#include "backends/sm90/sm90_kernel.cuh"
-template const void* ggfp8::sm90::kernel_address<14>();
