@@ -39,8 +39,10 @@ class Schedule {
   int32_t num_m_tiles() const { return num_m_tiles_; }
 
   GroupTiles group_of(int32_t m_tile_idx) const {
-    const int32_t chunk_idx =
-        ggfp8::find_chunk(starts_.data(), static_cast<int32_t>(starts_.size()), m_tile_idx);
+    const auto behind = std::partition_point(
+        starts_.begin(), starts_.end(),
+        [&](const ChunkStart& start) { return start.num_m_tiles <= m_tile_idx; });
+    const auto chunk_idx = static_cast<int32_t>(behind - starts_.begin()) - 1;
     return ggfp8::find_group(groups_, starts_[static_cast<size_t>(chunk_idx)], chunk_idx,
                              m_tile_idx);
   }
@@ -188,8 +190,9 @@ void check_most_groups() {
   }
 }
 
-// Tile indices in the order of the mma kernel: groups ascend, then columns, then rows.
-void check_tile_order() {
+// Tile indices in the order of the kernels: groups ascend, then bands of rows if there are any,
+// then columns, then rows.
+void check_tile_order(int32_t band_size) {
   std::mt19937 random(7);
   for (int i = 0; i < 500; ++i) {
     const auto batch_size = static_cast<int32_t>(1 + random() % 100);
@@ -199,13 +202,21 @@ void check_tile_order() {
                             64);
     int64_t tile_idx = 0;
     bool ok = true;
+    const auto expect = [&](const GroupTiles& wanted, int32_t m_tile, int32_t n_tile) {
+      const auto group = schedule.group_of(static_cast<int32_t>(tile_idx / num_n_tiles));
+      const int64_t local = tile_idx - int64_t{group.first_m_tile_idx} * num_n_tiles;
+      const auto place = ggfp8::place_in_group(local, group.num_m_tiles, num_n_tiles, band_size);
+      ok = ok && same(group, wanted) && place.n_tile_idx == n_tile && place.m_tile_idx == m_tile;
+      ++tile_idx;
+    };
     for (const GroupTiles& wanted : expected_groups(m_indptr, 500, 16)) {
-      for (int32_t n_tile = 0; n_tile < num_n_tiles; ++n_tile) {
-        for (int32_t m_tile = 0; m_tile < wanted.num_m_tiles; ++m_tile, ++tile_idx) {
-          const auto group = schedule.group_of(static_cast<int32_t>(tile_idx / num_n_tiles));
-          const int64_t local = tile_idx - int64_t{group.first_m_tile_idx} * num_n_tiles;
-          ok = ok && same(group, wanted) && local / group.num_m_tiles == n_tile &&
-               local % group.num_m_tiles == m_tile;
+      const int32_t num_rows = wanted.num_m_tiles;
+      const int32_t band = num_rows > 2 * band_size ? band_size : std::max(num_rows, 1);
+      for (int32_t first = 0; first < num_rows; first += band) {
+        for (int32_t n_tile = 0; n_tile < num_n_tiles; ++n_tile) {
+          for (int32_t m_tile = first; m_tile < std::min(first + band, num_rows); ++m_tile) {
+            expect(wanted, m_tile, n_tile);
+          }
         }
       }
     }
@@ -226,6 +237,6 @@ int main() {
   check_randomly();
   check_large_values();
   check_most_groups();
-  check_tile_order();
+  for (int32_t band_size : {1, 2, 3, 8, ggfp8::kNoBands}) check_tile_order(band_size);
   return check::report();
 }

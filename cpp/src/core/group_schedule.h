@@ -79,21 +79,30 @@ GGFP8_HOST_DEVICE inline int32_t chunk_num_m_tiles(const GroupSchedule& schedule
   return num_m_tiles;
 }
 
-// The chunk that holds row tile m_tile_idx: the last whose start is not behind it. chunk_starts
-// has num_chunks entries in ascending order.
-GGFP8_HOST_DEVICE inline int32_t find_chunk(const ChunkStart* chunk_starts, int32_t num_chunks,
-                                            int32_t m_tile_idx) {
-  int32_t low = 0;
-  int32_t high = num_chunks - 1;
-  while (low < high) {
-    const int32_t middle = (low + high + 1) / 2;
-    if (chunk_starts[middle].num_m_tiles <= m_tile_idx) {
-      low = middle;
-    } else {
-      high = middle - 1;
-    }
+struct TilePlace {
+  int32_t m_tile_idx;  // in the group
+  int32_t n_tile_idx;
+};
+
+// No group has as many row tiles.
+constexpr int32_t kNoBands = 1 << 29;
+
+// A group's tiles run rows first: all its row tiles of the same columns, then those of the next. A
+// group of more than twice band_size row tiles runs in bands of so many, which are walked one after
+// the other: more rows of a than the L2 cache holds would be read again for every few columns.
+template <class Index>
+GGFP8_HOST_DEVICE inline TilePlace place_in_group(Index tile_idx, int32_t num_m_tiles,
+                                                  int32_t num_n_tiles, int32_t band_size) {
+  int32_t first_m_tile = 0;
+  if (num_m_tiles > 2 * band_size) {
+    const Index band_tiles = Index{band_size} * num_n_tiles;
+    const auto band_idx = static_cast<int32_t>(tile_idx / band_tiles);
+    tile_idx -= band_idx * band_tiles;
+    first_m_tile = band_idx * band_size;
+    num_m_tiles = min_of(band_size, num_m_tiles - first_m_tile);
   }
-  return low;
+  return {first_m_tile + static_cast<int32_t>(tile_idx % num_m_tiles),
+          static_cast<int32_t>(tile_idx / num_m_tiles)};
 }
 
 // The group that owns row tile m_tile_idx, which must lie in this chunk.

@@ -68,7 +68,8 @@ __device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleSto
   __syncthreads();
 }
 
-// What find_chunk finds, by whole warps: the lanes look at all chunks at once.
+// Whole warps. The chunk that holds row tile m_tile_idx: the last whose start is not behind it. The
+// lanes look at all chunks at once.
 __device__ inline int32_t find_chunk(const ScheduleStorage& storage, int32_t m_tile_idx) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   int32_t num_not_behind = 0;
@@ -81,21 +82,21 @@ __device__ inline int32_t find_chunk(const ScheduleStorage& storage, int32_t m_t
 }
 
 // Whole warps. The tile with this index, below num_m_tiles * num_n_tiles, a number that Index
-// holds; tile_n columns each.
+// holds; tile_n columns each. band_size as in place_in_group.
 template <class Index>
 __device__ inline Tile find_tile(const GroupSchedule& schedule, const ScheduleStorage& storage,
-                                 int32_t num_n_tiles, int32_t tile_n, Index tile_idx) {
+                                 int32_t num_n_tiles, int32_t tile_n, int32_t band_size,
+                                 Index tile_idx) {
   // Any index inside the group's range of tiles finds the group; its rows then run first.
   const int32_t m_tile_idx = static_cast<int32_t>(tile_idx / num_n_tiles);
   const int32_t chunk_idx = find_chunk(storage, m_tile_idx);
   const GroupTiles group =
       find_group(schedule, storage.chunk_starts[chunk_idx], chunk_idx, m_tile_idx);
   const Index local_idx = tile_idx - Index{group.first_m_tile_idx} * num_n_tiles;
-  const int32_t n_tile_idx = static_cast<int32_t>(local_idx / group.num_m_tiles);
-  const int32_t m_tile_in_group = static_cast<int32_t>(local_idx % group.num_m_tiles);
-  const int32_t row_begin = group.row_begin + m_tile_in_group * schedule.tile_m;
+  const TilePlace place = place_in_group(local_idx, group.num_m_tiles, num_n_tiles, band_size);
+  const int32_t row_begin = group.row_begin + place.m_tile_idx * schedule.tile_m;
   return {group.group_idx, group.row_begin, row_begin,
-          min_of(row_begin + schedule.tile_m, group.row_end), n_tile_idx * tile_n};
+          min_of(row_begin + schedule.tile_m, group.row_end), place.n_tile_idx * tile_n};
 }
 
 }  // namespace ggfp8

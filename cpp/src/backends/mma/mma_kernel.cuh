@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), config_of(kIdx)
       loader.issue();
     }
     const Tile tile =
-        find_tile(params.schedule, storage, params.num_n_tiles, kConfig.tile_n, tile_idx);
+        find_tile(params.schedule, storage, params.num_n_tiles, kConfig.tile_n, kNoBands, tile_idx);
     store_tile<kConfig>(main_acc, warp, tile, params);
   }
 }

@@ -77,8 +77,8 @@ class Loader {
 
   // Computes where this thread's pieces of the tile begin.
   __device__ __forceinline__ void enter_tile() {
-    const Tile tile =
-        find_tile(params_.schedule, storage_, params_.num_n_tiles, kConfig.tile_n, tile_idx_);
+    const Tile tile = find_tile(params_.schedule, storage_, params_.num_n_tiles, kConfig.tile_n,
+                                kNoBands, tile_idx_);
     const int row = static_cast<int>(threadIdx.x) / kPiecesPerRow;
     const int piece = static_cast<int>(threadIdx.x) % kPiecesPerRow;
     k_left_ = params_.k;

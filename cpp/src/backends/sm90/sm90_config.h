@@ -23,6 +23,9 @@ constexpr int kNumSteps = kTileK / 32;
 constexpr int kOutBoxRows = 16;
 constexpr int kOutBoxBytes = kOutBoxRows * 128;
 
+// Row tiles of a band of a group that is walked in bands (core/group_schedule.h).
+constexpr int kBandSize = 8;
+
 // Strides of tensor maps are below this many bytes.
 constexpr int64_t kMaxStride = int64_t{1} << 40;
 

@@ -122,8 +122,8 @@ class TileSequence {
     }
     GroupSchedule schedule = params_.schedule;
     schedule.tile_m = kConfig.tile_m();  // for the compiler, which divides by it
-    const Tile tile =
-        find_tile(schedule, storage_.schedule, params_.num_n_tiles, kConfig.tile_n(), tile_idx);
+    const Tile tile = find_tile(schedule, storage_.schedule, params_.num_n_tiles, kConfig.tile_n(),
+                                kBandSize, tile_idx);
     const int32_t col_begin = tile.col_begin + part * num_cols;
     if (kConfig.splits_rows && params_.n - col_begin <= kConfig.half_n()) {
       num_cols = kConfig.half_n();
