@@ -17,34 +17,35 @@ using ggfp8::sm90::Config;
 constexpr int kMaxSmemBytes = 232448;
 
 struct Case {
-  int64_t cum_m, n, batch_size;
+  int64_t cum_m, n, num_k_blocks, batch_size;
   const char* shape;
   int num_ctas;
 };
 
 // Many tiles fill every SM; few tiles get one CTA each, or one cluster of two. Calls of few rows
-// and few tiles take the swapped tile, groups of up to 192 rows the wide one, larger ones that of
+// and little work take the swapped tile, groups of up to 192 rows the wide one, larger ones that of
 // both that fits their rows and the waves of clusters better; the largest may be halved.
 constexpr Case kCases[] = {
-    {1, 8, 1, "tile 32x128, swapped", 1},
-    {16, 4096, 1, "tile 32x128, swapped", 32},
-    {16 * 32, 4096, 32, "tile 32x128, swapped", 132},
-    {16 * 32, 7168, 32, "tile 192x128", 132},
-    {4096, 4096, 256, "tile 192x128", 132},
-    {33, 4096, 1, "tile 192x128", 32},
-    {64 * 32, 4096, 32, "tile 192x128", 132},
-    {65, 128, 1, "tile 192x128", 2},
-    {128 * 32, 4096, 32, "tile 192x128", 132},
-    {129, 192, 1, "tile 192x128", 2},
-    {192 * 32, 4096, 32, "tile 192x128", 132},
-    {193 * 64, 4096, 64, "tile 256x192, two CTAs", 132},
-    {288 * 16, 4096, 16, "tile 192x128", 132},
-    {384, 256, 1, "tile 256x192, two CTAs", 16},
-    {640 * 16, 4096, 16, "tile 256x192, two CTAs", 132},
-    {512 * 128, 1536, 128, "tile 256x192, two CTAs", 132},
-    {1024 * 32, 4096, 32, "tile 256x192, two CTAs", 132},
-    {4096 * 8, 4096, 8, "tile 256x192, two CTAs", 132},
-    {8192, 8192, 1, "tile 256x192, two CTAs", 132},
+    {1, 8, 1, 1, "tile 32x128, swapped", 1},
+    {16, 4096, 56, 1, "tile 32x128, swapped", 32},
+    {16 * 32, 4096, 12, 32, "tile 32x128, swapped", 132},
+    {8 * 8, 7168, 16, 8, "tile 32x128, swapped", 132},
+    {16 * 32, 4096, 56, 32, "tile 192x128", 132},
+    {4096, 4096, 56, 256, "tile 192x128", 132},
+    {33, 4096, 1, 1, "tile 192x128", 32},
+    {64 * 32, 4096, 56, 32, "tile 192x128", 132},
+    {65, 128, 1, 1, "tile 192x128", 2},
+    {128 * 32, 4096, 56, 32, "tile 192x128", 132},
+    {129, 192, 1, 1, "tile 192x128", 2},
+    {192 * 32, 4096, 56, 32, "tile 192x128", 132},
+    {193 * 64, 4096, 56, 64, "tile 256x192, two CTAs", 132},
+    {288 * 16, 4096, 56, 16, "tile 192x128", 132},
+    {384, 256, 1, 1, "tile 256x192, two CTAs", 16},
+    {640 * 16, 4096, 56, 16, "tile 256x192, two CTAs", 132},
+    {512 * 128, 1536, 16, 128, "tile 256x192, two CTAs", 132},
+    {1024 * 32, 4096, 56, 32, "tile 256x192, two CTAs", 132},
+    {4096 * 8, 4096, 56, 8, "tile 256x192, two CTAs", 132},
+    {8192, 8192, 64, 1, "tile 256x192, two CTAs", 132},
 };
 
 void check_table() {
@@ -54,6 +55,7 @@ void check_table() {
     ggfp8::Problem problem;
     problem.cum_m = test_case.cum_m;
     problem.n = test_case.n;
+    problem.num_k_blocks = test_case.num_k_blocks;
     problem.batch_size = test_case.batch_size;
     const Choice choice = ggfp8::sm90::choose(problem, device);
     const char* shape = ggfp8::sm90::kTileShapes[static_cast<size_t>(choice.shape_idx)].name;

@@ -28,11 +28,13 @@ int64_t num_tiles(const Problem& problem, const TileShape& shape) {
 }
 
 // The swapped tile starts sooner, the others move fewer bytes: measured, a call of few rows is
-// faster with it until an SM gets about this many tiles.
+// faster with it while an SM gets no more than about this many k-blocks.
 bool is_short(const Problem& problem, const DeviceInfo& device) {
-  constexpr int64_t kMaxTilesPerSm = 8;
-  return mean_rows(problem) <= kTileShapes[kSwapped].tile_m() &&
-         num_tiles(problem, kTileShapes[kSwapped]) <= kMaxTilesPerSm * device.num_processors;
+  constexpr int64_t kMaxKBlocksPerSm = 128;
+  const TileShape& swapped = kTileShapes[kSwapped];
+  return mean_rows(problem) <= swapped.tile_m() &&
+         num_tiles(problem, swapped) * problem.num_k_blocks <=
+             kMaxKBlocksPerSm * device.num_processors;
 }
 
 // Time of a tile on average, in units that only compare the larger tiles. Measured: per product
