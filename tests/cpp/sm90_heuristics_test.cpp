@@ -3,7 +3,9 @@
 #include "backends/sm90/sm90_heuristics.h"
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "backends/sm90/sm90_config.h"
 #include "backends/sm90/sm90_last_wave.h"
@@ -105,11 +107,39 @@ void check_last_wave() {
   }
 }
 
+// Every item is some cluster's, once; and where every second, third, fourth or fifth item is
+// another kind of tile, all clusters get nearly as many of it.
+void check_items() {
+  for (int num_clusters = 1; num_clusters <= 70; ++num_clusters) {
+    const int step = ggfp8::sm90::place_step(num_clusters);
+    CHECK(step >= 0 && step < num_clusters);
+    for (int num_items : {0, 1, num_clusters, 3 * num_clusters + 1, 20 * num_clusters}) {
+      std::vector<int> times(static_cast<size_t>(num_items));
+      for (int cluster = 0; cluster < num_clusters; ++cluster) {
+        int num_of_period[6] = {};
+        ggfp8::sm90::ItemOfRound item(cluster);
+        for (; item.idx < num_items; item.advance(num_clusters, step)) {
+          ++times[static_cast<size_t>(item.idx)];
+          for (int period = 2; period <= 5; ++period) {
+            num_of_period[period] += item.idx % period == 0 ? 1 : 0;
+          }
+        }
+        if (num_clusters < 20 || num_items < 20 * num_clusters) continue;
+        for (int period = 2; period <= 5; ++period) {
+          CHECK(std::abs(num_of_period[period] - 20 / period) <= 4);
+        }
+      }
+      for (const int count : times) CHECK_EQ(count, 1);
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
   check_table();
   check_instances();
   check_last_wave();
+  check_items();
   return check::report();
 }

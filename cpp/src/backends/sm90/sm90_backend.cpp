@@ -2,6 +2,7 @@
 #include "backends/sm90/sm90_config.h"
 #include "backends/sm90/sm90_heuristics.h"
 #include "backends/sm90/sm90_instances.h"
+#include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_params.h"
 #include "core/math.h"
 #include "cuda/device_guard.h"
@@ -22,7 +23,8 @@ constexpr auto kKernelTable =
 
 KernelState kernel_states[kNumInstances];
 
-Status make_params(const Problem& problem, const Config& config, Params* params) {
+Status make_params(const Problem& problem, const Config& config, int32_t num_clusters,
+                   Params* params) {
   const ByteMatrices a = {problem.a, problem.k, problem.cum_m, 1, problem.a_row_stride, 0};
   const ByteMatrices b = {problem.b,
                           problem.k,
@@ -53,6 +55,7 @@ Status make_params(const Problem& problem, const Config& config, Params* params)
   params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
   params->granularity_m = problem.granularity_m;
   params->num_n_tiles = ceil_div(params->n, config.tile_n());
+  params->place_step = place_step(num_clusters);
   params->out_dtype = problem.out_dtype;
   params->sfa_in_bulk = sfa_in_bulk(problem);
   params->out_aligned = problem.out_rows_aligned(16);
@@ -65,7 +68,9 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
   if (guard.status() != kSuccess) return guard.status();
   const Config config = config_of(plan.config_idx);
   Params params = {};
-  if (Status s = make_params(problem, config, &params)) return s;
+  if (Status s = make_params(problem, config, plan.num_workers / config.cluster_size, &params)) {
+    return s;
+  }
   KernelLaunch launch;
   launch.kernel = kKernelTable[static_cast<size_t>(plan.config_idx)]();
   launch.device_id = problem.device_id;

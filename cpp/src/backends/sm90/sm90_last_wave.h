@@ -1,5 +1,5 @@
-// How the last wave of tiles is shared out. Clusters take whole tiles in turn; those that are left
-// when not every cluster gets another one are halved, if that ends sooner.
+// How tiles are shared out. Clusters take whole tiles in turn; those that are left when not every
+// cluster gets another one are halved, if that ends sooner.
 //
 // Plain functions for host and device: every cluster works out the same from the number of tiles.
 #pragma once
@@ -23,5 +23,30 @@ GGFP8_HOST_DEVICE inline LastWave make_last_wave(int32_t num_tiles, int32_t num_
   const int32_t num_parts = num_left * 2 <= num_clusters ? 2 : 1;
   return {num_whole, num_parts, num_whole + num_left * num_parts};
 }
+
+// How far a cluster's place moves from round to round of as many items as there are clusters. An
+// item is then num_clusters + step behind the one before; if that had a divisor in common with the
+// number of a group's row tiles, some clusters would get only whole tiles and others only the rests
+// of groups.
+inline int32_t place_step(int32_t num_clusters) {
+  int32_t stride = num_clusters + 1;
+  while (stride % 2 == 0 || stride % 3 == 0 || stride % 5 == 0 || stride % 7 == 0) ++stride;
+  return stride % num_clusters;
+}
+
+// A cluster's item of a round.
+struct ItemOfRound {
+  int32_t place;
+  int32_t idx;
+
+  GGFP8_HOST_DEVICE explicit ItemOfRound(int32_t cluster) : place(cluster), idx(cluster) {}
+
+  GGFP8_HOST_DEVICE void advance(int32_t num_clusters, int32_t step) {
+    const int32_t begin = idx - place + num_clusters;
+    place += step;
+    if (place >= num_clusters) place -= num_clusters;
+    idx = begin + place;
+  }
+};
 
 }  // namespace ggfp8::sm90

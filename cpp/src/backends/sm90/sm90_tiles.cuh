@@ -96,26 +96,19 @@ class TileSequence {
   __device__ __forceinline__ TileSequence(const Params& params, const TileStorage& storage)
       : params_(params),
         storage_(storage),
-        place_(static_cast<int32_t>(blockIdx.x) / kConfig.cluster_size),
-        idx_(place_) {}
+        item_(static_cast<int32_t>(blockIdx.x) / kConfig.cluster_size) {}
 
-  __device__ __forceinline__ bool done() const { return idx_ >= storage_.last_wave.num_items; }
+  __device__ __forceinline__ bool done() const { return item_.idx >= storage_.last_wave.num_items; }
 
-  // A cluster takes another place in every round: else, where both the number of clusters and that
-  // of a group's row tiles are even, some clusters would get only whole tiles and others the rest.
-  __device__ __forceinline__ void advance() {
-    idx_ -= place_;
-    place_ = place_ + 1 == num_clusters() ? 0 : place_ + 1;
-    idx_ += num_clusters() + place_;
-  }
+  __device__ __forceinline__ void advance() { item_.advance(num_clusters(), params_.place_step); }
 
   __device__ __forceinline__ CtaTile tile() const {
     const LastWave& wave = storage_.last_wave;
-    int32_t tile_idx = idx_;
+    int32_t tile_idx = item_.idx;
     int32_t part = 0;
     int32_t num_cols = kConfig.cta_n;
-    if (idx_ >= wave.first_tile_idx) {
-      const int32_t left = idx_ - wave.first_tile_idx;
+    if (item_.idx >= wave.first_tile_idx) {
+      const int32_t left = item_.idx - wave.first_tile_idx;
       tile_idx = wave.first_tile_idx + left / wave.num_parts;
       part = left % wave.num_parts;
       num_cols /= wave.num_parts;
@@ -169,8 +162,7 @@ class TileSequence {
 
   const Params& params_;
   const TileStorage& storage_;
-  int32_t place_;  // in the round
-  int32_t idx_;
+  ItemOfRound item_;
 };
 
 }  // namespace ggfp8::sm90
