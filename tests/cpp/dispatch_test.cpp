@@ -182,8 +182,8 @@ void check_refused_problems() {
     Problem problem = ordinary_problem();
     refusal.change(problem);
     const ggfp8::Support support = ggfp8::sm100::supports(problem, info);
-    if (!CHECK(!support.ok && contains(support.reason.text, refusal.reason))) {
-      std::cerr << "  wanted " << refusal.reason << ", got " << support.reason.text << "\n";
+    if (!CHECK(!support.ok && contains(support.reason().text, refusal.reason))) {
+      std::cerr << "  wanted " << refusal.reason << ", got " << support.reason().text << "\n";
     }
     if (problem.device_type == ggfp8::DeviceType::kCuda) CHECK(selected(problem, info) == "mma");
   }
@@ -199,7 +199,7 @@ void check_refused_problems() {
 void check_sm90_limits() {
   const DeviceInfo info = device_info(kDevices[3]);
   const auto reason = [&](const Problem& problem) {
-    return std::string(ggfp8::sm90::supports(problem, info).reason.text);
+    return std::string(ggfp8::sm90::supports(problem, info).reason().text);
   };
   Problem problem = ordinary_problem();
   problem.k = (int64_t{1} << 30) - 16;

@@ -162,7 +162,7 @@ int32_t ggfp8_backend_supports(const char* backend, const ggfp8_group_gemm_args*
     if (Status s = query_device(problem.device_type, problem.device_id, &device)) return s;
     const Support support = selected->supports(problem, device);
     if (support.ok) return kSuccess;
-    return fail(GGFP8_ERROR_UNSUPPORTED, "%s refuses: %s", backend, support.reason.text);
+    return fail(GGFP8_ERROR_UNSUPPORTED, "%s refuses: %s", backend, support.reason().text);
   });
 }
 

@@ -1,23 +1,33 @@
 // Support: a backend's answer to "do you take this problem on this device?".
 #pragma once
 
+#include <cstdint>
+#include <cstdio>
+
 #include "core/status.h"
 
 namespace ggfp8 {
 
-// A refusal has a reason: a clause that completes "backend NAME refuses: ...".
+// A refusal has a reason, which is put into words when somebody asks: most calls are refused by
+// some backend in front of the one that takes them.
 struct Support {
   bool ok = true;
-  Message reason;
+  const char* format = "";
+  intmax_t values[4] = {};
+
+  // A clause that completes "backend NAME refuses: ...".
+  Message reason() const noexcept {
+    Message reason;
+    std::snprintf(reason.text, kMessageBytes, format, values[0], values[1], values[2], values[3]);
+    return reason;
+  }
 };
 
-// A refusal with a printf-style reason.
+// A refusal with a printf-style reason, of which each value is printed by %jd.
 template <class... Values>
 Support refuse(const char* format, Values... values) {
-  Support support;
-  support.ok = false;
-  support.reason.append(format, values...);
-  return support;
+  static_assert(sizeof...(values) <= 4);
+  return {false, format, {static_cast<intmax_t>(values)...}};
 }
 
 }  // namespace ggfp8

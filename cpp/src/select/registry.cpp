@@ -13,12 +13,12 @@ extern const Backend kSm90Backend;
 extern const Backend kSm100Backend;
 #elif defined GGFP8_WITHOUT_SM100
 // A CUDA build that leaves the backend out lists it all the same, so that a call learns why.
-constexpr Backend kSm100Backend = {"sm100",
-                                   [](const Problem&, const DeviceInfo&) {
-                                     return refuse("this library was built without it: %s",
-                                                   GGFP8_WITHOUT_SM100);
-                                   },
-                                   nullptr, nullptr};
+constexpr Backend kSm100Backend = {
+    "sm100",
+    [](const Problem&, const DeviceInfo&) {
+      return refuse("this library was built without it: " GGFP8_WITHOUT_SM100);
+    },
+    nullptr, nullptr};
 #endif
 #ifdef GGFP8_WITH_MMA
 extern const Backend kMmaBackend;

@@ -28,16 +28,18 @@ Status select_backend(std::span<const Backend* const> backends, const Problem& p
   if (!automatic) {
     if (Status status = find_backend(backends, requested, &only); status != kSuccess) return status;
   }
-  Message reasons;
+  const auto is_asked = [&](const Backend* backend) { return automatic || backend == only; };
   for (const Backend* backend : backends) {
-    if (!automatic && backend != only) continue;
-    const Support support = backend->supports(problem, device);
-    if (support.ok) {
+    if (is_asked(backend) && backend->supports(problem, device).ok) {
       *selected = backend;
       return kSuccess;
     }
+  }
+  Message reasons;
+  for (const Backend* backend : backends) {
+    if (!is_asked(backend)) continue;
     reasons.append("%s%s refuses: %s", reasons.text[0] ? "; " : "", backend->name,
-                   support.reason.text);
+                   backend->supports(problem, device).reason().text);
   }
   return fail(GGFP8_ERROR_UNSUPPORTED, "backend: %s: %s",
               automatic ? "none takes this call" : "the requested one does not take this call",

@@ -1,7 +1,4 @@
 #include "backends/mma/mma_heuristics.h"
-
-#include <cinttypes>
-
 #include "backends/mma/mma_config.h"
 #include "core/math.h"
 
@@ -58,12 +55,12 @@ Plan plan(const Problem& problem, const DeviceInfo& device) {
 Support supports(const Problem& problem, const DeviceInfo& device) {
   if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
   if (device.compute_capability() < 80) {
-    return refuse("needs compute capability 8.0 or later, the device has %d.%d",
+    return refuse("needs compute capability 8.0 or later, the device has %jd.%jd",
                   device.compute_major, device.compute_minor);
   }
   const Config config = config_of(plan(problem, device).config_idx);
   if (device.max_smem_bytes_per_cta < config.smem_bytes()) {
-    return refuse("needs %d bytes of shared memory per CTA, the device has %" PRId64,
+    return refuse("needs %jd bytes of shared memory per CTA, the device has %jd",
                   config.smem_bytes(), device.max_smem_bytes_per_cta);
   }
   return {};

@@ -1,7 +1,4 @@
 #include "backends/sm100/sm100_heuristics.h"
-
-#include <cinttypes>
-
 #include "backends/sm100/sm100_config.h"
 #include "core/math.h"
 
@@ -39,20 +36,21 @@ class Carver {
 Support supports(const Problem& problem, const DeviceInfo& device) {
   if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
   if (!is_known_capability(device)) {
-    return refuse("needs compute capability 10.x or 11.0, the device has %d.%d",
+    return refuse("needs compute capability 10.x or 11.0, the device has %jd.%jd",
                   device.compute_major, device.compute_minor);
   }
   if (device.max_smem_bytes_per_cta < kSmemBytes) {
-    return refuse("needs %d bytes of shared memory per CTA, the device has %" PRId64, kSmemBytes,
+    return refuse("needs %jd bytes of shared memory per CTA, the device has %jd", kSmemBytes,
                   device.max_smem_bytes_per_cta);
   }
   if (device.num_processors < problem.mma_sm) {
-    return refuse("needs %d SMs for mma_sm %d, the device has %d", problem.mma_sm, problem.mma_sm,
-                  device.num_processors);
+    return refuse("needs %jd SMs for mma_sm %jd, the device has %jd", problem.mma_sm,
+                  problem.mma_sm, device.num_processors);
   }
   if (problem.granularity_n != 128 || problem.granularity_k != 128) {
-    return refuse("needs scale_granularity_mnk (1, 128, 128) or (128, 128, 128), got (%d, %d, %d)",
-                  problem.granularity_m, problem.granularity_n, problem.granularity_k);
+    return refuse(
+        "needs scale_granularity_mnk (1, 128, 128) or (128, 128, 128), got (%jd, %jd, %jd)",
+        problem.granularity_m, problem.granularity_n, problem.granularity_k);
   }
   if (problem.out_dtype == Dtype::kFloat32) {
     return refuse("needs out_dtype bfloat16 or float16, got float32");
@@ -63,7 +61,7 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   if (!is_aligned(problem.out, 16)) return refuse("needs out at a multiple of 16 bytes");
   const int64_t out_stride_bytes = problem.out_row_stride * size_of(problem.out_dtype);
   if (out_stride_bytes % 16 != 0) {
-    return refuse("needs rows of out a multiple of 16 bytes apart, got %" PRId64, out_stride_bytes);
+    return refuse("needs rows of out a multiple of 16 bytes apart, got %jd", out_stride_bytes);
   }
   if (problem.a_row_stride >= kMaxStrideBytes || problem.b_row_stride >= kMaxStrideBytes ||
       out_stride_bytes >= kMaxStrideBytes) {

@@ -95,12 +95,13 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   constexpr int64_t kMaxK = int64_t{1} << 30;
   if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
   if (device.compute_capability() != 90) {
-    return refuse("needs compute capability 9.0, the device has %d.%d", device.compute_major,
+    return refuse("needs compute capability 9.0, the device has %jd.%jd", device.compute_major,
                   device.compute_minor);
   }
   if (problem.granularity_n != 128 || problem.granularity_k != 128) {
-    return refuse("needs scale_granularity_mnk (1, 128, 128) or (128, 128, 128), got (%d, %d, %d)",
-                  problem.granularity_m, problem.granularity_n, problem.granularity_k);
+    return refuse(
+        "needs scale_granularity_mnk (1, 128, 128) or (128, 128, 128), got (%jd, %jd, %jd)",
+        problem.granularity_m, problem.granularity_n, problem.granularity_k);
   }
   if (problem.k == 0) return refuse("needs k of at least 16, got 0");
   if (problem.k >= kMaxK) return refuse("needs k below 2^30");
