@@ -75,12 +75,13 @@ __device__ __forceinline__ bool mbarrier_test(uint32_t barrier, uint32_t parity)
   return complete != 0;
 }
 
+// Lets the hardware suspend a waiting thread rather than have it ask again and again.
+constexpr uint32_t kHintNanoseconds = 10'000'000;
+
 // Waits, with acquire semantics, until the phase of this parity is complete. A barrier that was
 // just initialised counts as having completed the phase of parity 1.
 __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity) {
 #if __CUDA_ARCH__ >= 900
-  // The hint lets the hardware suspend the thread rather than have it ask again and again.
-  constexpr uint32_t kHintNanoseconds = 10'000'000;
   uint32_t complete = 0;
   while (complete == 0) {
     asm volatile(
@@ -103,7 +104,6 @@ __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity)
 
 // The same for whole warps, which stay together.
 __device__ __forceinline__ void mbarrier_wait_warp(uint32_t barrier, uint32_t parity) {
-  constexpr uint32_t kHintNanoseconds = 10'000'000;
   asm volatile(
       "{\n"
       ".reg .pred done;\n"

@@ -56,8 +56,8 @@ __device__ __forceinline__ void tma_load_multicast(uint32_t smem, const CUtensor
       : "memory");
 }
 
-// Every thread that wrote a box, behind its writes and before the barrier in front of the copy:
-// makes them visible to bulk copies.
+// What was written to shared memory before, by this thread or by threads whose arrival it has
+// waited for, is visible to the bulk copies that it starts behind this.
 __device__ __forceinline__ void tma_store_fence() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }

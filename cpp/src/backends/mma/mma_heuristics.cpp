@@ -1,4 +1,5 @@
 #include "backends/mma/mma_heuristics.h"
+
 #include "backends/mma/mma_config.h"
 #include "core/math.h"
 

@@ -1,12 +1,10 @@
 #include "backends/sm100/sm100_heuristics.h"
+
 #include "backends/sm100/sm100_config.h"
 #include "core/math.h"
 
 namespace ggfp8::sm100 {
 namespace {
-
-// Tensor maps ask for starts and strides of 16 bytes, and for strides below this.
-constexpr int64_t kMaxStrideBytes = int64_t{1} << 40;
 
 bool is_known_capability(const DeviceInfo& device) {
   return device.compute_major == 10 || device.compute_capability() == 110;
@@ -63,8 +61,8 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   if (out_stride_bytes % 16 != 0) {
     return refuse("needs rows of out a multiple of 16 bytes apart, got %jd", out_stride_bytes);
   }
-  if (problem.a_row_stride >= kMaxStrideBytes || problem.b_row_stride >= kMaxStrideBytes ||
-      out_stride_bytes >= kMaxStrideBytes) {
+  if (problem.a_row_stride >= kTensorMapStrideEnd || problem.b_row_stride >= kTensorMapStrideEnd ||
+      out_stride_bytes >= kTensorMapStrideEnd) {
     return refuse("needs rows of a, b and out less than 2^40 bytes apart");
   }
   return {};

@@ -35,7 +35,8 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
   if (Status s = encode_tensor_map(a, config.a_box_rows, false, &params->a_map)) return s;
   if (Status s = encode_tensor_map(b, config.b_box_rows, true, &params->b_map)) return s;
   params->stores_boxes = config.gathers_out && problem.out_dtype != Dtype::kFloat32 &&
-                         problem.out_rows_aligned(16) && problem.out_row_stride < kMaxStride / 2;
+                         problem.out_rows_aligned(16) &&
+                         problem.out_row_stride < kTensorMapStrideEnd / 2;
   if (params->stores_boxes) {
     const ByteMatrices out = {
         problem.out, problem.n * 2, problem.cum_m, 1, problem.out_row_stride * 2, 0};

@@ -26,9 +26,6 @@ constexpr int kOutBoxBytes = kOutBoxRows * 128;
 // Row tiles of a band of a group that is walked in bands (core/group_schedule.h).
 constexpr int kBandSize = 8;
 
-// Strides of tensor maps are below this many bytes.
-constexpr int64_t kMaxStride = int64_t{1} << 40;
-
 // Tiles that are kept for the consumers. Scale warps note a tile when they turn to it, at most a
 // ring of stages and a turn of theirs ahead, and every tile has a stage at least. A power of two.
 constexpr int kNumTileRecords = 16;

@@ -107,8 +107,8 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   if (problem.k >= kMaxK) return refuse("needs k below 2^30");
   if (!is_aligned(problem.a, 16)) return refuse("needs a at a multiple of 16 bytes");
   if (!is_aligned(problem.b, 16)) return refuse("needs b at a multiple of 16 bytes");
-  if (problem.a_row_stride >= kMaxStride || problem.b_row_stride >= kMaxStride ||
-      problem.b_group_stride >= kMaxStride) {
+  if (problem.a_row_stride >= kTensorMapStrideEnd || problem.b_row_stride >= kTensorMapStrideEnd ||
+      problem.b_group_stride >= kTensorMapStrideEnd) {
     return refuse("needs strides of a and b below 2^40 bytes");
   }
   for (const TileShape& shape : kTileShapes) {

@@ -2,7 +2,7 @@
 // producer warpgroup. This file sets up and branches into the roles:
 //
 //   tiles      one warp: wait for an empty stage, start the bulk copies of a and b
-//   scales     three warps: wait for an empty stage, store the scales that are not copied
+//   scales     two or three warps: wait for an empty stage, store the scales that are not copied
 //   boxes      one warp, in the largest tile: wait for finished rows, start their bulk copies
 //   consumer   wait for a full stage, multiply, give it back, promote; store a finished tile
 #pragma once

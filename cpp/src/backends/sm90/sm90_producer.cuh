@@ -1,5 +1,5 @@
 // The two producer roles: one warp starts the bulk copies of the tiles, and of the scales of rows
-// that lie so that they can be copied; three load all other scales.
+// that lie so that they can be copied; two or three load all other scales.
 //
 // A tile of a may reach into the next group, and rows behind that keep what a stage held before:
 // they are computed and never stored, and what they hold stays in their own accumulators. Columns

@@ -183,7 +183,7 @@ __device__ __forceinline__ WarpRows warp_rows(const OutTile& tile, const ThreadP
 }
 
 template <Config kConfig, int kN>
-__device__ __forceinline__ void compute_wide(Consumer<kConfig>& consumer, const RowsPart& part,
+__device__ __forceinline__ void compute_part(Consumer<kConfig>& consumer, const RowsPart& part,
                                              int first_sfa) {
   BlockAccumulator<kN> main_acc = {};
   accumulate_rows<kConfig, kN>(main_acc, consumer, part, first_sfa);
@@ -198,9 +198,9 @@ __device__ __forceinline__ void compute_rows(Consumer<kConfig>& consumer, const 
   if (part.num_cols == 0) {
     consumer.skip_tile();
   } else if (part.template is_wide<kConfig>()) {
-    compute_wide<kConfig, kConfig.cta_n>(consumer, part, first_sfa);
+    compute_part<kConfig, kConfig.cta_n>(consumer, part, first_sfa);
   } else if constexpr (kConfig.splits_rows) {
-    compute_wide<kConfig, kConfig.half_n()>(consumer, part, first_sfa);
+    compute_part<kConfig, kConfig.half_n()>(consumer, part, first_sfa);
   }
 }
 
