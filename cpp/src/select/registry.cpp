@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "select/select.h"
+
 namespace ggfp8 {
 
 extern const Backend kCpuBackend;
@@ -39,6 +41,7 @@ constexpr std::array kBackends = {
 #endif
     &kCpuBackend,
 };
+static_assert(kBackends.size() <= kMaxBackends);
 
 }  // namespace
 

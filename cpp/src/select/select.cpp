@@ -28,18 +28,20 @@ Status select_backend(std::span<const Backend* const> backends, const Problem& p
   if (!automatic) {
     if (Status status = find_backend(backends, requested, &only); status != kSuccess) return status;
   }
-  const auto is_asked = [&](const Backend* backend) { return automatic || backend == only; };
-  for (const Backend* backend : backends) {
-    if (is_asked(backend) && backend->supports(problem, device).ok) {
-      *selected = backend;
+  Support answers[kMaxBackends];  // ok also where nobody was asked
+  for (size_t i = 0; i < backends.size(); ++i) {
+    if (!automatic && backends[i] != only) continue;
+    answers[i] = backends[i]->supports(problem, device);
+    if (answers[i].ok) {
+      *selected = backends[i];
       return kSuccess;
     }
   }
   Message reasons;
-  for (const Backend* backend : backends) {
-    if (!is_asked(backend)) continue;
-    reasons.append("%s%s refuses: %s", reasons.text[0] ? "; " : "", backend->name,
-                   backend->supports(problem, device).reason().text);
+  for (size_t i = 0; i < backends.size(); ++i) {
+    if (answers[i].ok) continue;
+    reasons.append("%s%s refuses: %s", reasons.text[0] ? "; " : "", backends[i]->name,
+                   answers[i].reason().text);
   }
   return fail(GGFP8_ERROR_UNSUPPORTED, "backend: %s: %s",
               automatic ? "none takes this call" : "the requested one does not take this call",
