@@ -1,13 +1,13 @@
-"""The short way of a call on PyTorch tensors. Called by ops before it takes the long way.
+"""The short way of a call on PyTorch tensors. Taken by ops before the long way.
 
 A model calls with the same options again and again. The first such call goes the long way, through
-_request, which checks them; remember() then keeps them as the C library wants them. From then on
-attempt() looks at what DLPack does not show, and the library's builtin function reads the tensors
-through PyTorch's DLPack table, checks and runs. What either refuses goes the long way again, which
-also words every error.
+_request, which checks them; remember() then keeps them as the C library wants them, in a builtin
+function of the library. From then on this function looks at the tensors, reads them through
+PyTorch's DLPack table and runs. ops calls the one that is `latest`, which compares the options by
+identity. Where it answers with a number, attempt() looks for the options by value. What is refused
+there goes the long way again, which also words every error.
 """
 
-import struct
 import sys
 
 from . import _arrays, _dtypes, _ffi, _library, _streams
@@ -19,10 +19,17 @@ _MAX_KNOWN = 1024  # then all are forgotten
 # a_dtype, b_dtype and backend.
 _known: dict = {}
 
-_STREAM = struct.Struct("@P")
-_CURRENT_STREAM = b""
-
 _OUTPUT_NAMES = {code: name for name, code in _dtypes.OUTPUT.items()}
+
+
+def _unknown(*arguments) -> int:
+    """In place of a function: it has other options than any call."""
+    return 0
+
+
+# latest(a, b, a_scale, b_scale, m_indptr, out, stream, None, *options) is the result of a call, or
+# a number, which attempt() takes.
+latest = _unknown
 
 
 class _Known:
@@ -30,25 +37,16 @@ class _Known:
 
     __slots__ = (
         "byte_dtypes",
-        "call",
-        "granularity",
-        "increment_version",
-        "is_grad_enabled",
+        "function",
         "keywords",
-        "mma_sm",
         "new_dtype",
         "options",
-        "tensor",
-        "types",
         "workspace_bytes",
     )
 
-    def __init__(self, options, torch, args: bytes, exchange_api: int, function):
-        self.options = options
-        self.granularity, _, self.mma_sm, out_dtype, a_dtype, b_dtype, _ = options
-        self.tensor, self.types = torch.Tensor, (torch.Tensor, torch.nn.Parameter)
-        self.is_grad_enabled = torch.is_grad_enabled
-        self.increment_version = torch.autograd.graph.increment_version
+    def __init__(self, options, torch, args: bytes, exchange_api: int):
+        *_, out_dtype, a_dtype, b_dtype, _ = options
+        self.options = list(options)  # the objects that the latest call had
         self.workspace_bytes = 0  # what the latest call that asked for more took
         # What a and b may be where the options say which FP8 type is meant.
         self.byte_dtypes = None
@@ -70,7 +68,24 @@ class _Known:
         fields |= {"struct_size": _ffi.DLPACK_OPTIONS.size, "exchange_api": exchange_api}
         names = (name for name, _ in _ffi.DLPACK_OPTIONS_FIELDS)
         packed = _ffi.DLPACK_OPTIONS.pack(*(fields[name] for name in names))
-        self.call = function, packed, torch.empty, self.keywords
+        self.function = _library.dlpack_function(self._constants(torch, packed))
+
+    def _constants(self, torch, packed: bytes) -> tuple:
+        """What ggfp8_dlpack_function wants to know."""
+        increment_version = torch.autograd.graph.increment_version
+        return (
+            packed,
+            self.options,
+            torch.Tensor,
+            torch.nn.Parameter,
+            "requires_grad",
+            torch.is_grad_enabled,
+            torch.Tensor.is_neg,
+            # What increment_version calls after a look at its argument.
+            getattr(torch._C, "_increment_version", increment_version),
+            torch.empty,
+            self.keywords,
+        )
 
     def add_device(self, device) -> None:
         place = 0 if device.type == "cpu" else 1 + device.index
@@ -78,19 +93,10 @@ class _Known:
         self.keywords[place] = {"dtype": self.new_dtype, "device": device}
 
 
-class _Nothing:
-    """In place of a _Known: no call has these options."""
-
-    options = None
-
-
-_last = _Nothing  # what the latest calls shared
-
-
 def forget() -> None:
-    global _last
+    global latest
     _known.clear()
-    _last = _Nothing
+    latest = _unknown
 
 
 def remember(tensors, options, args: bytes) -> None:
@@ -105,13 +111,17 @@ def remember(tensors, options, args: bytes) -> None:
         return
     known = _known.get(options)
     if known is None:
-        exchange_api, function = _exchange_api(torch), _library.dlpack_function()
-        if exchange_api is None or function is None:
+        exchange_api = _exchange_api(torch)
+        if exchange_api is None:
+            return
+        known = _Known(options, torch, args, exchange_api)
+        if known.function is None:
             return
         if len(_known) >= _MAX_KNOWN:
             forget()
-        known = _known[options] = _Known(options, torch, args, exchange_api, function)
+        _known[options] = known
     known.add_device(tensors[0].device)
+    _make_latest(known, options)
 
 
 def _exchange_api(torch) -> int | None:
@@ -120,80 +130,42 @@ def _exchange_api(torch) -> int | None:
     return capsule and _ffi.capsule_pointer(capsule, b"dlpack_exchange_api")
 
 
-def attempt(a, b, a_scale, b_scale, m_indptr, options, out, stream):
-    """The result of a call, or None if it has to go the long way."""
+def attempt(answer: int, inputs, out, stream, options):
+    """The result of a call, or None if it has to go the long way. `answer` is that of latest()."""
+    if answer > 0:
+        return None  # it knows the options, and refuses the tensors
+    a, b, *_ = inputs
     try:
-        known = _last
-        if (
-            options != known.options
-            or options[0] is not known.granularity
-            or options[2] is not known.mma_sm
-        ):
-            known = _find(options)
-            if known is None:
-                return None
-        # A subclass may mean something else than its memory. Weights may be parameters.
-        types = known.types
-        if not (
-            type(a) is type(a_scale) is type(m_indptr) is known.tensor
-            and type(b) in types
-            and type(b_scale) in types
-        ):
-            return None
-        # What DLPack does not show.
-        if (
-            a.requires_grad or b.requires_grad or a_scale.requires_grad or b_scale.requires_grad
-        ) and known.is_grad_enabled():
-            return None
-        if a_scale.is_neg() or b_scale.is_neg():
+        known = _known.get(options)
+        if known is None or not _have_plain_values(options):
             return None
         if known.byte_dtypes and not (
             a.dtype in known.byte_dtypes and b.dtype in known.byte_dtypes
         ):
             return None  # to DLPack, integers of fewer bits are bytes, too
-        if out is not None and (
-            type(out) not in types
-            or out.is_neg()
-            or (out.requires_grad and known.is_grad_enabled())
-        ):
-            return None
-        handle = None
-        packed_handle = _CURRENT_STREAM
-        if stream is not None:
-            handle = _streams.handle_of(stream)
-            packed_handle = _STREAM.pack(handle)
-            if out is None and not a.is_cpu:
-                return None  # the memory of `out` would belong to another stream
+        if answer < 0:
+            known.workspace_bytes = -answer
+        handle = None if stream is None else _streams.handle_of(stream)
+        space = _workspace(a, known.workspace_bytes, handle)
     except (AttributeError, TypeError, ValueError):
         return None
 
-    function, packed, empty, keywords = known.call
-    space = _workspace(a, known.workspace_bytes, handle) if known.workspace_bytes else None
-    result = function(
-        packed, packed_handle, a, b, a_scale, b_scale, m_indptr, out, empty, keywords, space
-    )
-    if type(result) is int:  # not done
-        if result > 0:
-            return None
+    result = known.function(*inputs, out, handle, space)
+    if type(result) is int and result < 0:
         known.workspace_bytes = -result
         space = _workspace(a, -result, handle)
-        result = function(
-            packed, packed_handle, a, b, a_scale, b_scale, m_indptr, out, empty, keywords, space
-        )
-        if type(result) is int:
-            return None
-    if out is not None:
-        known.increment_version(out)
+        result = known.function(*inputs, out, handle, space)
+    if type(result) is int:
+        return None
+    _make_latest(known, options)
     return result
 
 
-def _find(options) -> _Known | None:
-    global _last
-    known = _known.get(options)
-    if known is not None and _have_plain_values(options):
-        _last = known
-        return known
-    return None
+def _make_latest(known: _Known, options) -> None:
+    global latest
+    known.options[:] = options
+    # ops gives no workspace, and looks at no dtype.
+    latest = _unknown if known.workspace_bytes or known.byte_dtypes else known.function
 
 
 def _have_plain_values(options) -> bool:
@@ -207,7 +179,12 @@ def _have_plain_values(options) -> bool:
 
 
 def _workspace(a, num_bytes: int, handle):
-    """An array for work on a stream, by default the current one, behind which it may be dropped."""
+    """An array for work on a stream, by default the current one, behind which it may be dropped.
+
+    None for no bytes.
+    """
+    if not num_bytes:
+        return None
     num_bytes += _library.load().ggfp8_workspace_alignment()
     device = CPU if a.is_cpu else (2, a.device.index)
     return _arrays.empty("workspace", a, (num_bytes,), "uint8", device, handle)

@@ -144,13 +144,14 @@ FUNCTIONS = {
     "ggfp8_xla_ffi_cpu_validate": (c_void_p, (c_void_p,)),
     "ggfp8_xla_ffi_cuda": (c_void_p, (c_void_p,)),
     "ggfp8_xla_ffi_cuda_validate": (c_void_p, (c_void_p,)),
-    "ggfp8_dlpack_function": (ctypes.py_object, ()),
+    "ggfp8_dlpack_function": (c_void_p, (ctypes.py_object,)),
 }
 
 # Prototypes of our own: attributes of ctypes.pythonapi belong to the whole process.
 capsule_pointer = ctypes.PYFUNCTYPE(c_void_p, ctypes.py_object, c_char_p)(
     ("PyCapsule_GetPointer", ctypes.pythonapi)
 )
+_give_back = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_DecRef", ctypes.pythonapi))
 
 
 def bind(library: ctypes.CDLL) -> ctypes.CDLL:
@@ -162,11 +163,14 @@ def bind(library: ctypes.CDLL) -> ctypes.CDLL:
     return library
 
 
-def dlpack_function(library: ctypes.CDLL):
+def dlpack_function(library: ctypes.CDLL, constants: tuple):
     """The builtin function of ggfp8_dlpack_function, or None if there is none."""
     result, arguments = FUNCTIONS["ggfp8_dlpack_function"]
+    # With the interpreter's lock, unlike what bind() declares.
     make = ctypes.PYFUNCTYPE(result, *arguments)(("ggfp8_dlpack_function", library))
-    try:
-        return make()  # with the interpreter's lock, unlike what bind() declares
-    except ValueError:  # the answer was NULL
+    address = make(constants)
+    if address is None:
         return None
+    function = ctypes.cast(address, ctypes.py_object).value
+    _give_back(function)  # the reference that came with the address; `function` has its own
+    return function

@@ -70,10 +70,9 @@ def load() -> ctypes.CDLL:
     )
 
 
-@functools.cache
-def dlpack_function():
-    """The library's builtin function for tensors, or None if this Python cannot have it."""
-    return _ffi.dlpack_function(load())
+def dlpack_function(constants: tuple):
+    """A builtin function of the library for tensors, or None if this Python cannot have it."""
+    return _ffi.dlpack_function(load(), constants)
 
 
 def check(status: int) -> None:

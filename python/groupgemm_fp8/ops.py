@@ -131,17 +131,37 @@ def group_gemm_fp8_nt_groupwise(
     """
     is_tracing = _operator is not None and _operator.is_tracing()
     plain = workspace is None and validate is False
-    options = (
-        scale_granularity_mnk,
-        scale_major_mode,
-        mma_sm,
-        out_dtype,
-        a_dtype,
-        b_dtype,
-        backend,
-    )
     if plain and not is_tracing:
-        result = _call_torch.attempt(a, b, a_scale, b_scale, m_indptr, options, out, stream)
+        result = _call_torch.latest(
+            a,
+            b,
+            a_scale,
+            b_scale,
+            m_indptr,
+            out,
+            stream,
+            None,
+            scale_granularity_mnk,
+            scale_major_mode,
+            mma_sm,
+            out_dtype,
+            a_dtype,
+            b_dtype,
+            backend,
+        )
+        if type(result) is not int:
+            return result
+        options = (
+            scale_granularity_mnk,
+            scale_major_mode,
+            mma_sm,
+            out_dtype,
+            a_dtype,
+            b_dtype,
+            backend,
+        )
+        inputs = (a, b, a_scale, b_scale, m_indptr)
+        result = _call_torch.attempt(result, inputs, out, stream, options)
         if result is not None:
             return result
     if _operator is not None and (is_tracing or _arrays.all_fake(a, b, a_scale, b_scale, m_indptr)):
@@ -186,7 +206,7 @@ def group_gemm_fp8_nt_groupwise(
     space = None if workspace is None else (request.workspace, request.workspace_bytes)
     _run(a, request.args, request.device, request.stream, space)
     if plain:
-        _call_torch.remember((a, b, a_scale, b_scale, m_indptr), options, request.args)
+        _call_torch.remember(inputs, options, request.args)
     if out is None:
         return _arrays.finish(a, request.out)
     _arrays.written(out)

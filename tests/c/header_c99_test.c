@@ -167,7 +167,7 @@ static void test_xla_handlers_tell_their_version(void) {
 }
 
 static void test_no_function_for_python_without_python(void) {
-  EXPECT(ggfp8_dlpack_function() == NULL);
+  EXPECT(ggfp8_dlpack_function(NULL) == NULL);
 }
 
 int main(void) {

@@ -132,6 +132,82 @@ def test_lists_are_not_kept(tensors, long_calls):
         group_gemm_fp8_nt_groupwise(**tensors, scale_granularity_mnk=granularity)
 
 
+@pytest.fixture
+def attempts(monkeypatch):
+    """A list that grows by one with every call that the function of the latest options leaves."""
+    attempts = []
+    attempt = _call_torch.attempt
+
+    def counting_attempt(*arguments):
+        attempts.append(arguments[0])
+        return attempt(*arguments)
+
+    monkeypatch.setattr(_call_torch, "attempt", counting_attempt)
+    return attempts
+
+
+def test_the_latest_options_are_compared_by_identity(tensors, long_calls, attempts):
+    for granularity in [(*sizes,) for sizes in ([1, 128, 128], [1, 128, 128])]:
+        for out_dtype in ("float32", "".join(["float", "32"])):
+            options = {"scale_granularity_mnk": granularity, "out_dtype": out_dtype}
+            for _ in range(3):
+                out = group_gemm_fp8_nt_groupwise(**tensors, **options)
+                assert same_bits(to_numpy(out), expected(small_problem.inputs(), "float32"))
+    assert len(long_calls) == 1
+    assert attempts == [0] * 4  # at the first call of each
+
+
+def test_options_take_turns(tensors, long_calls, attempts):
+    names = ("bfloat16", "float16", "float32")
+    for name in names * 3:
+        out = group_gemm_fp8_nt_groupwise(**tensors, out_dtype=name)
+        assert same_bits(to_numpy(out), expected(small_problem.inputs(), name))
+    assert len(long_calls) == 3
+    assert attempts == [0] * 9
+
+
+@pytest.mark.parametrize("stream", [7, None])
+def test_most_calls_are_made_by_the_latest_function(tensors, attempts, stream):
+    tensors["b"] = torch.nn.Parameter(tensors["b"], requires_grad=False)
+    for out in (None, torch.zeros(CUM_M, N), torch.nn.Parameter(torch.zeros(CUM_M, N))):
+        with torch.no_grad():
+            group_gemm_fp8_nt_groupwise(**tensors, stream=stream, out=out)
+    assert len(attempts) == 1
+
+
+class Stream:
+    cuda_stream = 7
+
+
+@pytest.mark.parametrize("stream", [Stream(), type("Handle", (int,), {})(7)])
+def test_other_streams_are_short(tensors, long_calls, attempts, stream):
+    for _ in range(2):
+        group_gemm_fp8_nt_groupwise(**tensors, stream=stream)
+    assert len(long_calls) == 1
+    assert attempts == [0, 0]
+
+
+@pytest.mark.parametrize("granularity", [(True, 128, 128), (1.0, 128, 128), [1, 128, 128]])
+def test_equal_options_are_not_the_latest(tensors, granularity):
+    """They equal a known call's: a list may change, and the others are errors."""
+    for _ in range(2):
+        group_gemm_fp8_nt_groupwise(**tensors, scale_granularity_mnk=(1, 128, 128))
+        if type(granularity) is list:
+            group_gemm_fp8_nt_groupwise(**tensors, scale_granularity_mnk=granularity)
+        else:
+            with pytest.raises((TypeError, ValueError), match="scale_granularity_mnk: got"):
+                group_gemm_fp8_nt_groupwise(**tensors, scale_granularity_mnk=granularity)
+        assert granularity is not _call_torch.latest.__self__[1][0]
+
+
+def test_forgotten_options(tensors, long_calls, attempts):
+    for _ in range(2):
+        _call_torch.forget()
+        for _ in range(2):
+            group_gemm_fp8_nt_groupwise(**tensors)
+    assert len(long_calls) == len(attempts) == 2
+
+
 def test_the_number_of_kept_calls_is_bounded(tensors, monkeypatch):
     monkeypatch.setattr(_call_torch, "_MAX_KNOWN", 2)
     for out_dtype in ("bfloat16", "float16", "float32", None):
@@ -208,7 +284,7 @@ def test_devices_of_new_outputs(tensors):
 def test_without_the_short_way(tensors, long_calls, monkeypatch, missing):
     """A Python that is not CPython, or a PyTorch from before DLPack 1.3."""
     if missing == "function":
-        monkeypatch.setattr(_library, "dlpack_function", lambda: None)
+        monkeypatch.setattr(_library, "dlpack_function", lambda constants: None)
     else:
         monkeypatch.setattr(_call_torch, "_exchange_api", lambda torch: None)
     for _ in range(2):
@@ -219,24 +295,26 @@ def test_without_the_short_way(tensors, long_calls, monkeypatch, missing):
 
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("stream", [None, 7])
-def test_workspace_on_demand(tensors, long_calls, given, stream):
+@pytest.mark.parametrize("is_latest", [False, True])
+def test_workspace_on_demand(tensors, long_calls, monkeypatch, given, stream, is_latest):
     """The function asks for a workspace; the next call brings one of that size."""
     if given:
         tensors["out"] = torch.zeros(CUM_M, N, dtype=torch.bfloat16)
     group_gemm_fp8_nt_groupwise(**tensors)
     (known,) = _call_torch._known.values()
-    function, *others = known.call
+    function = known.function
     wanted, sizes = 0, []
 
     def wants_workspace(*arguments):
-        space = arguments[10]
+        space = arguments[7]
         sizes.append(0 if space is None else space.numel())
         if sizes[-1] < wanted + 256:  # with room for the alignment
             return -wanted
         assert space.dtype == torch.uint8
         return function(*arguments)
 
-    known.call = (wants_workspace, *others)
+    known.function = wants_workspace
+    monkeypatch.setattr(_call_torch, "latest", wants_workspace if is_latest else lambda *_: 0)
     for num_bytes in (1000, 1000, 500, 2000):
         wanted = num_bytes
         out = group_gemm_fp8_nt_groupwise(**tensors, stream=stream)
@@ -248,8 +326,7 @@ def test_workspace_on_demand(tensors, long_calls, given, stream):
 def test_workspace_that_is_never_enough(tensors, long_calls):
     group_gemm_fp8_nt_groupwise(**tensors)
     (known,) = _call_torch._known.values()
-    _, *others = known.call
-    known.call = (lambda *arguments: -1000, *others)
+    known.function = _call_torch.latest = lambda *arguments: -1000
     out = group_gemm_fp8_nt_groupwise(**tensors)
     assert same_bits(to_numpy(out), expected(small_problem.inputs()))
     assert len(long_calls) == 2

@@ -332,32 +332,53 @@ typedef struct ggfp8_dlpack_options {
 } ggfp8_dlpack_options;
 
 /*
- * A new reference to a builtin function of CPython, for packages to whom the host's time of a call
- * matters. It reads arrays through the C functions that DLPack 1.3 calls the exchange API. NULL in
- * a process without CPython. The caller holds the GIL, here and in a call of
+ * A new reference to a builtin function of CPython that makes calls with one set of options, for
+ * packages to whom the host's time of a call matters. It reads arrays through the C functions that
+ * DLPack 1.3 calls the exchange API, and asks their framework what DLPack does not show.
  *
- *     function(options, stream, a, b, a_scale, b_scale, m_indptr, out, empty, keywords, workspace)
+ * `constants` is a tuple, which the function keeps, of
  *
- * options       bytes: a ggfp8_dlpack_options
- * stream        bytes: a cudaStream_t, or none for the framework's current stream on the device;
- *               without effect on the CPU
- * a to m_indptr arrays as ggfp8_group_gemm_args has them, all on one device and of a type whose
- *               arrays the table reads
- * out           another such array, or None: a new one, which is empty(cum_m, n, **keywords[i]),
- *               with i = 0 for the CPU and 1 + ordinal for CUDA; keywords is a list
- * workspace     None, or such an array of uint8, at any address
+ * packed          bytes: a ggfp8_dlpack_options
+ * remembered      list: the objects that stand for these options, see below
+ * array_type      the type of arrays
+ * parameter_type  the type of arrays that are a model's parameters
+ * requires_grad   str: the name of an attribute of arrays, true where a gradient is wanted
+ * is_grad_enabled is_grad_enabled() is false where none is computed anyway
+ * is_negated      is_negated(array) is true where the array is the negative of its memory
+ * count_write     count_write((out,)) tells the framework that out has new contents
+ * empty           makes an output
+ * keywords        list of dicts: an output is empty(cum_m, n, **keywords[i]), with i = 0 for the
+ *                 CPU and 1 + ordinal for CUDA; None in place of a dict where none is to be made
  *
- * The function raises nothing. It returns out for success. Otherwise nothing was enqueued, out is
- * untouched, and it returns an int:
+ * NULL in a process without CPython, and if `constants` is not a tuple of so many objects. The
+ * caller holds the GIL, here and in a call of
+ *
+ *     function(a, b, a_scale, b_scale, m_indptr, out, stream, workspace, *options)
+ *
+ * a to m_indptr arrays as ggfp8_group_gemm_args has them, all on one device. Their type is
+ *               array_type, not a subclass; that of b and b_scale may be parameter_type. While
+ *               gradients are enabled, none but m_indptr wants one. The scales are not negated.
+ * out           such an array, of one of the two types, that wants no gradient either and is not
+ *               negated; or None: a new one, of array_type
+ * stream        None: the framework's current stream on the device; or an int: a cudaStream_t, for
+ *               which out must be given. Without effect on the CPU
+ * workspace     None, or an array_type of uint8, at any address
+ * options       nothing, or as many objects as are remembered, each the very one that is there. So
+ *               a caller that passes on its own arguments learns whether they are still the same.
+ *
+ * The function returns out for success, after a call of count_write for a given one; what that
+ * raises is raised. Nothing else is. Otherwise nothing was enqueued, out is untouched, and it
+ * returns an int:
+ *     0             options are not the objects remembered, or stream is neither None nor an int
+ *                   (a bool is none here); nothing else was looked at
  *     negative      a workspace of so many bytes is needed, GGFP8_WORKSPACE_ALIGNMENT not counted
  *     positive      a status, which ggfp8_last_error() need not explain. Read the arrays in another
  *                   way and call ggfp8_group_gemm_nt_groupwise with them: that explains it.
  *
- * Arrays without elements are refused. DLPack does not show everything: that no array wants a
- * gradient or is negated lazily is for the caller to check. The GIL is released while the product
- * is enqueued or computed.
+ * Arrays without elements are refused. The GIL is released while the product is enqueued or
+ * computed.
  */
-GGFP8_API void* ggfp8_dlpack_function(void);
+GGFP8_API void* ggfp8_dlpack_function(void* constants);
 
 #ifdef __cplusplus
 }

@@ -25,11 +25,20 @@ struct MethodDef {
 // Symbols of the interpreter, by their own names.
 struct Symbols {
   Object* _Py_NoneStruct;
+  Object* PyLong_Type;
   Object* (*PyCFunction_NewEx)(MethodDef* method, Object* self, Object* module);
   Object* (*PyObject_Call)(Object* callable, Object* arguments, Object* keywords);
+  Object* (*PyObject_CallFunctionObjArgs)(Object* callable, ...);  // up to a null
+  Object* (*PyObject_GetAttr)(Object* object, Object* name);
+  Object* (*PyObject_Type)(Object* object);
+  int (*PyObject_IsTrue)(Object* object);
   Object* (*PyTuple_Pack)(ptrdiff_t size, ...);
+  ptrdiff_t (*PyTuple_Size)(Object* tuple);
+  Object* (*PyTuple_GetItem)(Object* tuple, ptrdiff_t idx);  // borrowed
+  ptrdiff_t (*PyList_Size)(Object* list);
   Object* (*PyList_GetItem)(Object* list, ptrdiff_t idx);  // borrowed
   Object* (*PyLong_FromLongLong)(long long value);
+  unsigned long long (*PyLong_AsUnsignedLongLong)(Object* number);
   int (*PyBytes_AsStringAndSize)(Object* object, char** data, ptrdiff_t* size);
   void (*PyErr_Clear)();
   void (*Py_IncRef)(Object* object);
