@@ -74,6 +74,7 @@ __device__ __forceinline__ void compute_with(Consumer<kConfig>& consumer, const 
   BlockAccumulator<kN> main_acc = {};
   accumulate_columns<kConfig, kN>(main_acc, consumer, consumer.first_sfa(tile));
   store_columns<kN>(main_acc, consumer.position(), consumer.tile(), consumer.params);
+  consumer.pass_boxes();
 }
 
 template <Config kConfig>

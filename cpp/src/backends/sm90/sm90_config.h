@@ -26,11 +26,10 @@ constexpr int kOutBoxBytes = kOutBoxRows * 128;
 // Row tiles of a band of a group that is walked in bands (core/group_schedule.h).
 constexpr int kBandSize = 8;
 
-// Tiles that are kept for the consumers. Scale warps note a tile when they turn to it, at most a
-// ring of stages and a turn of theirs ahead, and every tile has a stage at least. A power of two.
-constexpr int kNumTileRecords = 16;
+// Tiles that are known ahead of their turn. A power of two.
+constexpr uint32_t kNumTileRecords = 8;
 
-constexpr int kTileStorageBytes = (kNumChunks + 4) * 8 + kNumTileRecords * 16;
+constexpr int kTileStorageBytes = (kNumChunks + 4) * 8 + kNumTileRecords * 40;
 
 struct Shape {
   // What a CTA holds at most of a tile.
@@ -58,8 +57,8 @@ struct Config : Shape {
   constexpr int num_threads() const { return num_consumer_threads() + 128; }
 
   // Warps of the producer warpgroup that load scales: all but the first, which loads the tiles, and
-  // the last where that one stores boxes.
-  constexpr int num_scale_warps() const { return gathers_out ? 2 : 3; }
+  // the last, which finds them.
+  constexpr int num_scale_warps() const { return 2; }
 
   // Registers per thread: of the launch, and after the producer warpgroup gave up what it does not
   // need. Together they must not exceed the launch's: consumers would wait for the rest for ever.
@@ -99,9 +98,7 @@ struct Config : Shape {
   constexpr int scales_offset() const { return out_offset() + out_bytes(); }
   constexpr int barriers_offset() const { return scales_offset() + num_stages * scale_bytes(); }
   constexpr int out_barriers_offset() const { return barriers_offset() + num_stages * 16; }
-  constexpr int tile_storage_offset() const {
-    return out_barriers_offset() + (gathers_out ? num_consumers * 16 : 0);
-  }
+  constexpr int tile_storage_offset() const { return out_barriers_offset() + num_consumers * 16; }
   constexpr int smem_bytes() const { return 1024 + tile_storage_offset() + kTileStorageBytes; }
 };
 

@@ -91,6 +91,7 @@ __device__ __forceinline__ void store_rows_directly(const BlockAccumulator<kN>& 
         out, rows.first_row + half * 8, rows.col_begin,
         [&](int block) { return main_acc + block * 4 + half * 2; });
   }
+  consumer.pass_boxes();
 }
 
 template <Dtype kDtype, Config kConfig, int kN>

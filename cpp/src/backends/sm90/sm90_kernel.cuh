@@ -2,14 +2,15 @@
 // producer warpgroup. This file sets up and branches into the roles:
 //
 //   tiles      one warp: wait for an empty stage, start the bulk copies of a and b
-//   scales     two or three warps: wait for an empty stage, store the scales that are not copied
-//   boxes      one warp, in the largest tile: wait for finished rows, start their bulk copies
+//   scales     two warps: wait for an empty stage, store the scales that are not copied
+//   finder     one warp: find tiles ahead; wait for finished rows, start their bulk copies
 //   consumer   wait for a full stage, multiply, give it back, promote; store a finished tile
 #pragma once
 
 #include <cstdint>
 
 #include "backends/sm90/sm90_columns.cuh"
+#include "backends/sm90/sm90_finder.cuh"
 #include "backends/sm90/sm90_instances.h"
 #include "backends/sm90/sm90_producer.cuh"
 #include "backends/sm90/sm90_rows.cuh"
@@ -33,7 +34,6 @@ __device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
     }
     ++consumer.tile_idx;
   }
-  consumer.pass_boxes();
 }
 
 // NOTE: the template parameter is the instance's index, because the compiler cannot name a kernel
@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
   TileStorage& storage = *reinterpret_cast<TileStorage*>(smem + kConfig.tile_storage_offset());
   if (threadIdx.x == 0) {
     Pipeline<kConfig>(smem, 0).init();
-    if constexpr (kConfig.gathers_out) OutBoxes<kConfig>(smem).init();
+    OutBoxes<kConfig>(smem).init();
     ptx::mbarrier_init_fence();
     ptx::tma_prefetch(params.a_map);
     ptx::tma_prefetch(params.b_map);
@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
     if (warp == 0) {
       produce_tiles<kConfig>(params, storage, Pipeline<kConfig>(smem, 1));
     } else if (warp > kConfig.num_scale_warps()) {
-      if (params.stores_boxes) store_boxes<kConfig>(params, storage, OutBoxes<kConfig>(smem));
+      find_tiles<kConfig>(params, storage, OutBoxes<kConfig>(smem));
     } else {
       produce_scales<kConfig>(params, storage, Pipeline<kConfig>(smem, 1), warp - 1);
     }

@@ -65,7 +65,7 @@ struct Consumer {
 
   // The tile that the present stage, which is full, belongs to, or that has been finished last.
   __device__ __forceinline__ OutTile tile() const {
-    return uniform(storage.records[tile_idx % kNumTileRecords]);
+    return known_tile(storage, tile_idx);
   }
 
   // Asked for anew where it is needed: in the mainloop registers are short.
@@ -88,9 +88,8 @@ struct Consumer {
     pass_boxes();
   }
 
-  // Of a tile for which this warpgroup fills no boxes.
+  // Done with a tile for which this warpgroup fills no boxes.
   __device__ __forceinline__ void pass_boxes() const {
-    if (!params.stores_boxes) return;
     out_boxes.wait_free(position().warpgroup, tile_idx);
     out_boxes.signal_filled(position().warpgroup);
   }

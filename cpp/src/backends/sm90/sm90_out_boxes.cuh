@@ -1,6 +1,7 @@
-// Finished rows on their way out of shared memory: consumer warps fill boxes, one warp starts their
-// bulk copies, which go on while the next tile is multiplied. Starting them takes a warp several
-// hundred cycles, which the consumers do not have.
+// Finished tiles, on their way from the consumers to the warp that finds tiles. Where rows leave by
+// bulk copies, consumer warps fill boxes in shared memory and that warp starts the copies, which go
+// on while the next tile is multiplied. Starting them takes a warp several hundred cycles, which
+// the consumers do not have.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@
 namespace ggfp8::sm90 {
 
 // The boxes of all consumer warps, and two barriers per warpgroup: filled completes when its warps
-// have filled theirs, or have none, for a tile; free when they have been read.
+// are done with a tile, and have filled their boxes if they have any; free when that has been seen,
+// and the boxes have been read.
 template <Config kConfig>
 class OutBoxes {
  public:
@@ -44,6 +46,9 @@ class OutBoxes {
     __syncwarp();
     ptx::mbarrier_arrive_warp(filled(warpgroup));
   }
+  __device__ __forceinline__ bool is_filled(int warpgroup, uint32_t tile_idx) const {
+    return ptx::uniform(ptx::mbarrier_test(filled(warpgroup), tile_idx % 2)) != 0;
+  }
   __device__ __forceinline__ void wait_filled(int warpgroup, uint32_t tile_idx) const {
     ptx::mbarrier_wait_warp(filled(warpgroup), tile_idx % 2);
   }
@@ -67,37 +72,27 @@ __device__ __forceinline__ bool leaves_in_boxes(int32_t first_row, int32_t row_e
   return first_row + kOutBoxRows <= row_end;
 }
 
-// One warp: starts the bulk copies of all tiles.
+// Whole warps: starts the bulk copies of a warpgroup's part of a tile.
 template <Config kConfig>
-__device__ __forceinline__ void store_boxes(const Params& params, const TileStorage& storage,
-                                            const OutBoxes<kConfig>& boxes) {
-  const bool is_leader = ptx::elect_one();
-  for (uint32_t tile_idx = 0;; ++tile_idx) {
+__device__ __forceinline__ void start_boxes(const Params& params, const OutTile& tile,
+                                            int warpgroup, const OutBoxes<kConfig>& boxes,
+                                            bool is_leader) {
+  const auto part = RowsPart::make<kConfig>(tile, warpgroup);
+  if (!part.template is_wide<kConfig>() || !is_leader) return;
+  ptx::tma_store_fence();
+  const int32_t row_end = tile.row_begin + tile.num_rows;
 #pragma unroll 1
-    for (int warpgroup = 0; warpgroup < kConfig.num_consumers; ++warpgroup) {
-      boxes.wait_filled(warpgroup, tile_idx);
-      const OutTile tile = uniform(storage.records[tile_idx % kNumTileRecords]);
-      if (tile.num_rows == 0) return;
-      const auto part = RowsPart::make<kConfig>(tile, warpgroup);
-      if (part.template is_wide<kConfig>() && is_leader) {
-        ptx::tma_store_fence();
-        const int32_t row_end = tile.row_begin + tile.num_rows;
-#pragma unroll 1
-        for (int warp = 0; warp < 4; ++warp) {
-          const int32_t row = tile.row_begin + part.row_begin + warp * 16;
-          if (!leaves_in_boxes(row, row_end)) break;
+  for (int warp = 0; warp < 4; ++warp) {
+    const int32_t row = tile.row_begin + part.row_begin + warp * 16;
+    if (!leaves_in_boxes(row, row_end)) break;
 #pragma unroll
-          for (int i = 0; i < kConfig.num_out_boxes(); ++i) {
-            ptx::tma_store(params.out_map, boxes.of(warpgroup, warp) + i * kOutBoxBytes,
-                           (tile.col_begin + i * 64) * 2, row);
-          }
-        }
-        ptx::tma_store_commit();
-        ptx::tma_store_wait_read();
-      }
-      boxes.signal_free(warpgroup);
+    for (int i = 0; i < kConfig.num_out_boxes(); ++i) {
+      ptx::tma_store(params.out_map, boxes.of(warpgroup, warp) + i * kOutBoxBytes,
+                     (tile.col_begin + i * 64) * 2, row);
     }
   }
+  ptx::tma_store_commit();
+  ptx::tma_store_wait_read();
 }
 
 }  // namespace ggfp8::sm90

@@ -117,8 +117,9 @@ __device__ __forceinline__ void produce_tiles(const Params& params, const TileSt
                                               Pipeline<kConfig> pipeline) {
   constexpr Shared kUsual = kConfig.cluster_size > 1 ? Shared::kA : Shared::kNothing;
   const bool is_leader = ptx::elect_one();
-  for (TileSequence<kConfig> tiles(params, storage); !tiles.done(); tiles.advance()) {
-    const CtaTile tile = tiles.uniform_tile();
+  for (uint32_t tile_idx = 0;; ++tile_idx) {
+    const CtaTile tile = wait_for_tile(storage, tile_idx);
+    if (tile.num_rows == 0) break;
     if (kConfig.splits_rows && tile.shared == Shared::kB) {
       load_k_blocks<Shared::kB>(params, tile, pipeline, is_leader);
     } else {
@@ -201,20 +202,17 @@ class ScaleLoader {
 // asynchronous copies that miss L1 hold up the tensor cores' reads of shared memory. The loop is
 // short because its instructions take the place of promotions'.
 template <bool kLoadsRows, Config kConfig>
-__device__ __forceinline__ void produce_scales_of(const Params& params, TileStorage& storage,
+__device__ __forceinline__ void produce_scales_of(const Params& params, const TileStorage& storage,
                                                   Pipeline<kConfig> pipeline, int warp) {
   using Loader = ScaleLoader<kConfig, kLoadsRows>;
   constexpr int kNumWarps = kConfig.num_scale_warps();
   static_assert(kNumWarps < kConfig.num_stages);
-  static_assert(kNumWarps + kConfig.num_stages < kNumTileRecords);
-  const bool is_leader = ptx::elect_one();
   const int num_k_blocks = params.num_k_blocks;
-  uint32_t tile_idx = 0;
   int k = warp;  // this warp's next k-block, counted from the tile's first
   pipeline.advance(warp);
-  for (TileSequence<kConfig> tiles(params, storage); !tiles.done(); tiles.advance(), ++tile_idx) {
-    const CtaTile tile = tiles.uniform_tile();
-    if (k == 0 && is_leader) storage.records[tile_idx % kNumTileRecords] = tile;
+  for (uint32_t tile_idx = 0;; ++tile_idx) {
+    const CtaTile tile = wait_for_tile(storage, tile_idx);
+    if (tile.num_rows == 0) break;
     if (k < num_k_blocks) {
       Loader loader(params, tile, k);
       typename Loader::Values values = loader.load();
@@ -232,13 +230,12 @@ __device__ __forceinline__ void produce_scales_of(const Params& params, TileStor
   }
   if (k == 0) {
     pipeline.wait_empty();
-    if (is_leader) storage.records[tile_idx % kNumTileRecords].num_rows = 0;
     pipeline.signal_full();
   }
 }
 
 template <Config kConfig>
-__device__ __forceinline__ void produce_scales(const Params& params, TileStorage& storage,
+__device__ __forceinline__ void produce_scales(const Params& params, const TileStorage& storage,
                                                Pipeline<kConfig> pipeline, int warp) {
   if (params.sfa_in_bulk) {
     produce_scales_of<false>(params, storage, pipeline, warp);

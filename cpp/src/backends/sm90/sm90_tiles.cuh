@@ -13,6 +13,9 @@
 #include "backends/sm90/sm90_params.h"
 #include "core/tile_scheduler.cuh"
 #include "ptx/cluster.cuh"
+#include "ptx/elect.cuh"
+#include "ptx/mbarrier.cuh"
+#include "ptx/smem_address.cuh"
 #include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
@@ -73,23 +76,58 @@ struct CtaTile : OutTile {
   Shared shared;
 };
 
-// In shared memory: what all tiles are found with, and those that were found last.
+// Whole warps.
+__device__ __forceinline__ CtaTile uniform(const CtaTile& tile) {
+  return {uniform(static_cast<const OutTile&>(tile)), ptx::uniform(tile.group_idx),
+          ptx::uniform(tile.group_row_begin),
+          static_cast<Shared>(ptx::uniform(static_cast<int32_t>(tile.shared)))};
+}
+
+// In shared memory: what all tiles are found with, and records of those that were found last, each
+// with a barrier that completes when the tile is known.
 struct TileStorage {
-  OutTile records[kNumTileRecords];
+  CtaTile records[kNumTileRecords];
+  uint64_t known[kNumTileRecords];
   ScheduleStorage schedule;
   LastWave last_wave;
 };
 
+__device__ __forceinline__ uint32_t known_barrier(const TileStorage& storage, uint32_t tile_idx) {
+  return ptx::smem_address(&storage.known[tile_idx % kNumTileRecords]);
+}
+
+// The CTA's tiles count from 0; one without rows is behind the last. These three are for whole
+// warps.
+__device__ __forceinline__ void publish_tile(TileStorage& storage, uint32_t tile_idx,
+                                             const CtaTile& tile) {
+  if (ptx::elect_one()) storage.records[tile_idx % kNumTileRecords] = tile;
+  __syncwarp();
+  ptx::mbarrier_arrive_warp(known_barrier(storage, tile_idx));
+}
+
+__device__ __forceinline__ CtaTile known_tile(const TileStorage& storage, uint32_t tile_idx) {
+  return uniform(storage.records[tile_idx % kNumTileRecords]);
+}
+
+__device__ __forceinline__ CtaTile wait_for_tile(const TileStorage& storage, uint32_t tile_idx) {
+  ptx::mbarrier_wait_warp(known_barrier(storage, tile_idx), tile_idx / kNumTileRecords % 2);
+  return known_tile(storage, tile_idx);
+}
+
+// A CTA's tiles, one after the other.
 template <Config kConfig>
 class TileSequence {
  public:
-  // All threads, with a barrier behind it.
+  // All threads, with a barrier behind it. The first tile is then known.
   __device__ __forceinline__ static void prepare(const Params& params, TileStorage& storage) {
+    if (threadIdx.x < kNumTileRecords) ptx::mbarrier_init(known_barrier(storage, threadIdx.x), 1);
     build_schedule(params.schedule, storage.schedule);
-    if (threadIdx.x == 0) {
+    if (threadIdx.x < 32) {
       const int32_t num_tiles = storage.schedule.num_m_tiles * params.num_n_tiles;
       storage.last_wave = kConfig.splits_rows ? make_last_wave(num_tiles, num_clusters())
                                               : LastWave{num_tiles, 1, num_tiles};
+      __syncwarp();
+      publish_tile(storage, 0, TileSequence(params, storage).tile());
     }
   }
 
@@ -102,7 +140,9 @@ class TileSequence {
 
   __device__ __forceinline__ void advance() { item_.advance(num_clusters(), params_.place_step); }
 
+  // Whole warps.
   __device__ __forceinline__ CtaTile tile() const {
+    if (done()) return {};
     const LastWave& wave = storage_.last_wave;
     int32_t tile_idx = item_.idx;
     int32_t part = 0;
@@ -125,13 +165,6 @@ class TileSequence {
                   tile.group_idx,
                   tile.group_row_begin,
                   Shared::kNothing});
-  }
-
-  // Whole warps: the same in all lanes.
-  __device__ __forceinline__ CtaTile uniform_tile() const {
-    const CtaTile mine = tile();
-    return {uniform(mine), ptx::uniform(mine.group_idx), ptx::uniform(mine.group_row_begin),
-            static_cast<Shared>(ptx::uniform(static_cast<int32_t>(mine.shared)))};
   }
 
  private:

@@ -1,0 +1,43 @@
+// The producer warp that finds tiles, ahead of everybody who works on them, and takes finished ones
+// from the consumers. A search takes about a thousand cycles, which the other producers do not have
+// between tiles.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_out_boxes.cuh"
+#include "backends/sm90/sm90_tiles.cuh"
+#include "ptx/elect.cuh"
+
+namespace ggfp8::sm90 {
+
+// One warp. prepare() has found the first tile.
+template <Config kConfig>
+__device__ __forceinline__ void find_tiles(const Params& params, TileStorage& storage,
+                                           const OutBoxes<kConfig>& boxes) {
+  // Every scale warp reads the records of all tiles, also of those of which it has no k-block. It
+  // is sure to have read one when from there on as many tiles are finished as there are such warps.
+  constexpr uint32_t kMaxAhead = kNumTileRecords - kConfig.num_scale_warps() + 1;
+  const bool is_leader = ptx::elect_one();
+  TileSequence<kConfig> tiles(params, storage);
+  uint32_t num_known = 1;
+  for (uint32_t tile_idx = 0;; ++tile_idx) {
+    while (!tiles.done() && num_known < tile_idx + kMaxAhead && !boxes.is_filled(0, tile_idx)) {
+      tiles.advance();
+      publish_tile(storage, num_known, tiles.tile());
+      ++num_known;
+    }
+    const OutTile tile = known_tile(storage, tile_idx);
+    if (tile.num_rows == 0) return;
+#pragma unroll 1
+    for (int warpgroup = 0; warpgroup < kConfig.num_consumers; ++warpgroup) {
+      boxes.wait_filled(warpgroup, tile_idx);
+      if (kConfig.gathers_out && params.stores_boxes) {
+        start_boxes(params, tile, warpgroup, boxes, is_leader);
+      }
+      boxes.signal_free(warpgroup);
+    }
+  }
+}
+
+}  // namespace ggfp8::sm90
