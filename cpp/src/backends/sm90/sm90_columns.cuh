@@ -75,6 +75,7 @@ __device__ __forceinline__ void compute_with(Consumer<kConfig>& consumer, const 
   accumulate_columns<kConfig, kN>(main_acc, consumer, consumer.first_sfa(tile));
   store_columns<kN>(main_acc, consumer.position(), consumer.tile(), consumer.params);
   consumer.pass_boxes();
+  ++consumer.tile_idx;
 }
 
 template <Config kConfig>

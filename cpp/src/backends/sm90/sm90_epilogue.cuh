@@ -24,7 +24,8 @@ struct WarpRows {
 // A warp's part of shared memory for rows on their way out: boxes of 64 columns in the 128-byte
 // swizzle, so that pieces of neighbouring rows lie in different banks. Where piece `piece_idx`, of
 // eight columns, of a row is.
-__device__ __forceinline__ uint32_t out_piece(uint32_t warp_boxes, int row, int piece_idx) {
+__device__ __forceinline__ uint32_t out_piece(uint32_t warp_boxes, uint32_t row,
+                                              uint32_t piece_idx) {
   return warp_boxes + piece_idx / 8 * kOutBoxBytes + row * 128 + (piece_idx % 8 ^ row % 8) * 16;
 }
 
@@ -34,7 +35,7 @@ __device__ __forceinline__ void fill_boxes(const BlockAccumulator<kN>& main_acc,
                                            uint32_t warp_boxes, int lane) {
   using Traits = ptx::OutTraits<kDtype>;
   // Matrices 0 and 1 are rows 0 to 7 and 8 to 15 of eight columns, 2 and 3 those of the next eight.
-  const int row = lane % 16;
+  const uint32_t first = out_piece(warp_boxes, lane % 16, lane / 16);
 #pragma unroll
   for (int j = 0; j < kN / 8; j += 2) {
     uint32_t words[4];
@@ -44,7 +45,8 @@ __device__ __forceinline__ void fill_boxes(const BlockAccumulator<kN>& main_acc,
       const auto rounded = Traits::pair(pair[0], pair[1]);
       words[i] = reinterpret_cast<const uint32_t&>(rounded);
     }
-    ptx::stmatrix_x4(out_piece(warp_boxes, row, j + lane / 16), words);
+    // The piece j further, an even number: its lower bits are the swizzle's alone.
+    ptx::stmatrix_x4((first ^ j % 8 * 16) + j / 8 * kOutBoxBytes, words);
   }
 }
 
@@ -61,12 +63,12 @@ __device__ __forceinline__ void store_rows_gathered(const BlockAccumulator<kN>& 
   fill_boxes<kDtype, kN>(main_acc, boxes, rows.lane);
   if (kN % 64 != 0 || !leaves_in_boxes(rows.first_row, rows.row_end)) {
     __syncwarp();
-    constexpr int kPiecesOfRow = kN / 8;
+    constexpr uint32_t kPiecesOfRow = kN / 8;
 #pragma unroll 1
-    for (int i = rows.lane; i < kOutBoxRows * kPiecesOfRow; i += 32) {
-      const int row_in_box = i / kPiecesOfRow;
-      const int32_t row = rows.first_row + row_in_box;
-      const int32_t col = rows.col_begin + i % kPiecesOfRow * 8;
+    for (uint32_t i = rows.lane; i < kOutBoxRows * kPiecesOfRow; i += 32) {
+      const uint32_t row_in_box = i / kPiecesOfRow;
+      const int32_t row = rows.first_row + static_cast<int32_t>(row_in_box);
+      const int32_t col = rows.col_begin + static_cast<int32_t>(i % kPiecesOfRow * 8);
       if (row < rows.row_end && col < params.n) {
         auto* to = static_cast<Element*>(params.out) + row * params.out_row_stride + col;
         *reinterpret_cast<uint4*>(to) =
@@ -94,32 +96,34 @@ __device__ __forceinline__ void store_rows_directly(const BlockAccumulator<kN>& 
   consumer.pass_boxes();
 }
 
-template <Dtype kDtype, Config kConfig, int kN>
-__device__ __forceinline__ void store_rows_as(const BlockAccumulator<kN>& main_acc,
-                                              const Consumer<kConfig>& consumer,
-                                              const WarpRows& rows) {
-  if constexpr (kConfig.gathers_out && kDtype != Dtype::kFloat32) {
-    if (consumer.params.stores_boxes) {
-      store_rows_gathered<kDtype, kConfig, kN>(main_acc, consumer, rows);
-      return;
-    }
+// Rows on the M side: a thread holds pairs of neighbouring columns. For params.stores_boxes.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void store_rows_in_boxes(const BlockAccumulator<kN>& main_acc,
+                                                    const Consumer<kConfig>& consumer,
+                                                    const WarpRows& rows) {
+  if (consumer.params.out_dtype == Dtype::kBFloat16) {
+    store_rows_gathered<Dtype::kBFloat16, kConfig, kN>(main_acc, consumer, rows);
+  } else {
+    store_rows_gathered<Dtype::kFloat16, kConfig, kN>(main_acc, consumer, rows);
   }
-  store_rows_directly<kDtype, kConfig, kN>(main_acc, consumer, rows);
 }
 
-// Rows on the M side: a thread holds pairs of neighbouring columns.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void store_rows(const BlockAccumulator<kN>& main_acc,
                                            const Consumer<kConfig>& consumer,
                                            const WarpRows& rows) {
+  if (kConfig.gathers_out && consumer.params.stores_boxes) {
+    store_rows_in_boxes<kConfig, kN>(main_acc, consumer, rows);
+    return;
+  }
   switch (consumer.params.out_dtype) {
     case Dtype::kBFloat16:
-      store_rows_as<Dtype::kBFloat16, kConfig, kN>(main_acc, consumer, rows);
+      store_rows_directly<Dtype::kBFloat16, kConfig, kN>(main_acc, consumer, rows);
       break;
     case Dtype::kFloat16:
-      store_rows_as<Dtype::kFloat16, kConfig, kN>(main_acc, consumer, rows);
+      store_rows_directly<Dtype::kFloat16, kConfig, kN>(main_acc, consumer, rows);
       break;
-    default: store_rows_as<Dtype::kFloat32, kConfig, kN>(main_acc, consumer, rows);
+    default: store_rows_directly<Dtype::kFloat32, kConfig, kN>(main_acc, consumer, rows);
   }
 }
 

@@ -20,7 +20,7 @@
 
 namespace ggfp8::sm90 {
 
-// A tile is known when its first stage is full; one without rows is the end.
+// One call may compute several tiles; one without rows is the end.
 template <Config kConfig>
 __device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
   for (;;) {
@@ -32,7 +32,6 @@ __device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
     } else {
       compute_rows(consumer, tile);
     }
-    ++consumer.tile_idx;
   }
 }
 

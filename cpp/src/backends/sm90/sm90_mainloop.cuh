@@ -28,12 +28,12 @@ struct ThreadPosition {
   int n;
 
   // `thread` is its number in the CTA.
-  __device__ __forceinline__ explicit ThreadPosition(int thread)
-      : warpgroup(ptx::uniform(thread / 128)),
-        warp(thread % 128 / 32),
-        lane(thread % 32),
-        m(warp * 16 + lane / 4),
-        n(lane % 4 * 2) {}
+  __device__ __forceinline__ explicit ThreadPosition(uint32_t thread)
+      : warpgroup(ptx::uniform(static_cast<int>(thread / 128))),
+        warp(static_cast<int>(thread % 128 / 32)),
+        lane(static_cast<int>(thread % 32)),
+        m(static_cast<int>(thread % 128 / 32 * 16 + thread % 32 / 4)),
+        n(static_cast<int>(thread % 4 * 2)) {}
 };
 
 // Starts the products of a k-block of two tiles, named by the lower words of the descriptors of
@@ -63,14 +63,13 @@ struct Consumer {
   OutBoxes<kConfig> out_boxes;
   uint32_t tile_idx = 0;
 
-  // The tile that the present stage, which is full, belongs to, or that has been finished last.
-  __device__ __forceinline__ OutTile tile() const {
-    return known_tile(storage, tile_idx);
-  }
+  // The tile at hand, and the one behind it. A tile is known when its first stage is full.
+  __device__ __forceinline__ OutTile tile() const { return known_tile(storage, tile_idx); }
+  __device__ __forceinline__ OutTile next_tile() const { return known_tile(storage, tile_idx + 1); }
 
   // Asked for anew where it is needed: in the mainloop registers are short.
   __device__ __forceinline__ static ThreadPosition position() {
-    return ThreadPosition(static_cast<int>(ptx::thread_idx()));
+    return ThreadPosition(ptx::thread_idx());
   }
 
   // Where among a k-block's scales those of the tile's rows begin.
@@ -86,6 +85,7 @@ struct Consumer {
       pipeline.advance();
     }
     pass_boxes();
+    ++tile_idx;
   }
 
   // Done with a tile for which this warpgroup fills no boxes.
