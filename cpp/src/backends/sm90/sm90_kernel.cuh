@@ -20,7 +20,7 @@
 
 namespace ggfp8::sm90 {
 
-// One call may compute several tiles; one without rows is the end.
+// Rows go on from tile to tile for as long as they can; a tile without rows is the end.
 template <Config kConfig>
 __device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
   for (;;) {
