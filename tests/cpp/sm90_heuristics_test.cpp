@@ -84,8 +84,8 @@ void check_instances() {
     CHECK_EQ(config.scale_bytes() % 16, 0);
     CHECK_EQ(config.sfb_idx() % 4, 0);
     CHECK_EQ(config.out_offset() % 1024, 0);
-    CHECK(config.num_stages > config.num_scale_warps());
-    CHECK(config.num_scale_warps() < static_cast<int>(ggfp8::sm90::kNumTileRecords));
+    CHECK(config.num_stages > ggfp8::sm90::kNumScaleWarps);
+    CHECK(ggfp8::sm90::kNumScaleWarps < static_cast<int>(ggfp8::sm90::kNumTileRecords));
     CHECK_EQ(config.tile_storage_offset() % 16, 0);
     const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
     CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);

@@ -5,8 +5,8 @@
 
 namespace ggfp8::ptx {
 
-// A whole warpgroup: whether it is so for any of its threads. `barrier` is a named barrier of its
-// own.
+// A whole warpgroup: whether it is so for any of its threads. What that one has seen, all see
+// behind this. `barrier` is a named barrier of the warpgroup's own.
 __device__ __forceinline__ bool any_of_warpgroup(bool is_so, int barrier) {
   int any;
   asm volatile(
@@ -17,7 +17,8 @@ __device__ __forceinline__ bool any_of_warpgroup(bool is_so, int barrier) {
       "selp.u32 %0, 1, 0, all;\n"
       "}"
       : "=r"(any)
-      : "r"(static_cast<int>(is_so)), "r"(barrier));
+      : "r"(static_cast<int>(is_so)), "r"(barrier)
+      : "memory");
   return uniform(any) != 0;
 }
 

@@ -19,6 +19,10 @@ constexpr int kTileK = 128;  // one scale block: four wgmma of 32 k
 constexpr int kScaleN = 128;
 constexpr int kNumSteps = kTileK / 32;
 
+// Warps of the producer warpgroup: the first loads the tiles, these load scales, the last finds
+// tiles.
+constexpr int kNumScaleWarps = 2;
+
 // Finished rows leave in boxes of 64 columns of 16 bits, those of a warp at a time.
 constexpr int kOutBoxRows = 16;
 constexpr int kOutBoxBytes = kOutBoxRows * 128;
@@ -55,10 +59,6 @@ struct Config : Shape {
 
   constexpr int num_consumer_threads() const { return num_consumers * 128; }
   constexpr int num_threads() const { return num_consumer_threads() + 128; }
-
-  // Warps of the producer warpgroup that load scales: all but the first, which loads the tiles, and
-  // the last, which finds them.
-  constexpr int num_scale_warps() const { return 2; }
 
   // Registers per thread: of the launch, and after the producer warpgroup gave up what it does not
   // need. Together they must not exceed the launch's: consumers would wait for the rest for ever.

@@ -17,7 +17,7 @@ __device__ __forceinline__ void find_tiles(const Params& params, TileStorage& st
                                            const OutBoxes<kConfig>& boxes) {
   // Every scale warp reads the records of all tiles, also of those of which it has no k-block. It
   // is sure to have read one when from there on as many tiles are finished as there are such warps.
-  constexpr uint32_t kMaxAhead = kNumTileRecords - kConfig.num_scale_warps() + 1;
+  constexpr uint32_t kMaxAhead = kNumTileRecords - kNumScaleWarps + 1;
   const bool is_leader = ptx::elect_one();
   TileSequence<kConfig> tiles(params, storage);
   uint32_t num_known = 1;

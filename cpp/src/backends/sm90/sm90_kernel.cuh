@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
         ptx::uniform((static_cast<int>(threadIdx.x) - kConfig.num_consumer_threads()) / 32);
     if (warp == 0) {
       produce_tiles<kConfig>(params, storage, Pipeline<kConfig>(smem, 1));
-    } else if (warp > kConfig.num_scale_warps()) {
+    } else if (warp > kNumScaleWarps) {
       find_tiles<kConfig>(params, storage, OutBoxes<kConfig>(smem));
     } else {
       produce_scales<kConfig>(params, storage, Pipeline<kConfig>(smem, 1), warp - 1);

@@ -1,5 +1,5 @@
 // The two producer roles: one warp starts the bulk copies of the tiles, and of the scales of rows
-// that lie so that they can be copied; two or three load all other scales.
+// that lie so that they can be copied; two load all other scales.
 //
 // A tile of a may reach into the next group, and rows behind that keep what a stage held before:
 // they are computed and never stored, and what they hold stays in their own accumulators. Columns
@@ -145,8 +145,8 @@ class ScaleLoader {
 
   // Begins with this k-block of the tile.
   __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int k_block_idx)
-      : row_step_(kConfig.num_scale_warps() * params.sfa_k_stride),
-        column_step_(kConfig.num_scale_warps() * params.sfb_k_stride) {
+      : row_step_(kNumScaleWarps * params.sfa_k_stride),
+        column_step_(kNumScaleWarps * params.sfb_k_stride) {
     const int32_t gm = params.granularity_m;
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
@@ -195,18 +195,17 @@ class ScaleLoader {
   int64_t column_step_;
 };
 
-// One of num_scale_warps() warps, which take k-blocks in turn, from tile to tile; behind the last
-// tile comes one without rows. Turns keep a warp from waiting for a stage more than one round
-// ahead, which it could not tell from the round before. Loads go through registers, into which
-// those of a warp's next k-block are under way while it waits for an empty stage: 4-byte
-// asynchronous copies that miss L1 hold up the tensor cores' reads of shared memory. The loop is
-// short because its instructions take the place of promotions'.
+// One of kNumScaleWarps warps, which take k-blocks in turn, from tile to tile; behind the last tile
+// comes one without rows. Turns keep a warp from waiting for a stage more than one round ahead,
+// which it could not tell from the round before. Loads go through registers, into which those of a
+// warp's next k-block are under way while it waits for an empty stage: 4-byte asynchronous copies
+// that miss L1 hold up the tensor cores' reads of shared memory. The loop is short because its
+// instructions take the place of promotions'.
 template <bool kLoadsRows, Config kConfig>
 __device__ __forceinline__ void produce_scales_of(const Params& params, const TileStorage& storage,
                                                   Pipeline<kConfig> pipeline, int warp) {
   using Loader = ScaleLoader<kConfig, kLoadsRows>;
-  constexpr int kNumWarps = kConfig.num_scale_warps();
-  static_assert(kNumWarps < kConfig.num_stages);
+  static_assert(kNumScaleWarps < kConfig.num_stages);
   const int num_k_blocks = params.num_k_blocks;
   int k = warp;  // this warp's next k-block, counted from the tile's first
   pipeline.advance(warp);
@@ -217,13 +216,13 @@ __device__ __forceinline__ void produce_scales_of(const Params& params, const Ti
       Loader loader(params, tile, k);
       typename Loader::Values values = loader.load();
 #pragma unroll 1
-      for (; k < num_k_blocks; k += kNumWarps) {
+      for (; k < num_k_blocks; k += kNumScaleWarps) {
         const typename Loader::Values present = values;
-        if (k + kNumWarps < num_k_blocks) values = loader.load();
+        if (k + kNumScaleWarps < num_k_blocks) values = loader.load();
         pipeline.wait_empty();
         loader.store(pipeline.scales(), present);
         pipeline.signal_full();
-        pipeline.advance(kNumWarps);
+        pipeline.advance(kNumScaleWarps);
       }
     }
     k -= num_k_blocks;

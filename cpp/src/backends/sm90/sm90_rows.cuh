@@ -116,12 +116,12 @@ struct Products {
 
   __device__ __forceinline__ void finish(BlockAccumulator<kN>& main_acc,
                                          const Stages<kConfig>& stages, int stage_idx) {
-    drop();
+    wait();
     stages.empty.arrive(stage_idx * 8);
     factors.promote(main_acc, partial_acc);
   }
 
-  __device__ __forceinline__ void drop() {
+  __device__ __forceinline__ void wait() {
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(partial_acc);
   }
@@ -243,7 +243,7 @@ __device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const
                                      warp_rows<kConfig>(consumer.tile(), consumer.position()));
     ++consumer.tile_idx;
     if (!RowsPart::make<kConfig>(next, warpgroup).template is_wide<kConfig>()) {
-      products.drop();
+      products.wait();
       return;
     }
 #pragma unroll
