@@ -27,8 +27,8 @@ def _unknown(*arguments) -> int:
     return 0
 
 
-# latest(a, b, a_scale, b_scale, m_indptr, out, stream, None, *options) is the result of a call, or
-# a number, which attempt() takes.
+# latest(a, b, a_scale, b_scale, m_indptr, out, stream, None, options) is the result of a call, or a
+# number, which attempt() takes.
 latest = _unknown
 
 
@@ -150,11 +150,11 @@ def attempt(answer: int, inputs, out, stream, options):
     except (AttributeError, TypeError, ValueError):
         return None
 
-    result = known.function(*inputs, out, handle, space)
+    result = known.function(*inputs, out, handle, space, None)
     if type(result) is int and result < 0:
         known.workspace_bytes = -result
         space = _workspace(a, -result, handle)
-        result = known.function(*inputs, out, handle, space)
+        result = known.function(*inputs, out, handle, space, None)
     if type(result) is int:
         return None
     _make_latest(known, options)

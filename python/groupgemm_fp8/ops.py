@@ -132,26 +132,6 @@ def group_gemm_fp8_nt_groupwise(
     is_tracing = _operator is not None and _operator.is_tracing()
     plain = workspace is None and validate is False
     if plain and not is_tracing:
-        # Options one by one: to unpack a tuple of them takes 0.2 us.
-        result = _call_torch.latest(
-            a,
-            b,
-            a_scale,
-            b_scale,
-            m_indptr,
-            out,
-            stream,
-            None,
-            scale_granularity_mnk,
-            scale_major_mode,
-            mma_sm,
-            out_dtype,
-            a_dtype,
-            b_dtype,
-            backend,
-        )
-        if type(result) is not int:
-            return result
         options = (
             scale_granularity_mnk,
             scale_major_mode,
@@ -161,6 +141,9 @@ def group_gemm_fp8_nt_groupwise(
             b_dtype,
             backend,
         )
+        result = _call_torch.latest(a, b, a_scale, b_scale, m_indptr, out, stream, None, options)
+        if type(result) is not int:
+            return result
         inputs = (a, b, a_scale, b_scale, m_indptr)
         result = _call_torch.attempt(result, inputs, out, stream, options)
         if result is not None:

@@ -21,8 +21,8 @@ pytestmark = needs_exchange_api
 # Constants by place.
 PACKED, REMEMBERED, ARRAY, PARAMETER, REQUIRES_GRAD, IS_GRAD_ENABLED = range(6)
 IS_NEGATED, COUNT_WRITE, EMPTY, KEYWORDS = range(6, 10)
-# Arguments by place: a, b, a_scale, b_scale, m_indptr and these. Options follow.
-OUT, STREAM, WORKSPACE, FIRST_OPTION = range(5, 9)
+# Arguments by place: a, b, a_scale, b_scale, m_indptr and these.
+OUT, STREAM, WORKSPACE, OPTIONS = range(5, 9)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def function_call():
     _call_torch.forget()
     group_gemm_fp8_nt_groupwise(**tensors)
     (known,) = _call_torch._known.values()
-    return known.function, [*tensors.values(), None, None, None, *known.options]
+    return known.function, [*tensors.values(), None, None, None, tuple(known.options)]
 
 
 def with_constant(function, place, value):
@@ -103,15 +103,20 @@ REFUSED_ARGUMENTS = [
     (WORKSPACE, 1),
 ]
 GRANULARITY = [1, 128, 128]
-OTHER = [
-    *((place, object()) for place in range(FIRST_OPTION, FIRST_OPTION + 7)),
-    (FIRST_OPTION, tuple(GRANULARITY)),
-    (FIRST_OPTION, GRANULARITY),
-    (FIRST_OPTION + 2, True),
+OTHER_OPTIONS = [
+    *((place, object()) for place in range(7)),
+    (0, tuple(GRANULARITY)),
+    (0, GRANULARITY),
+    (2, True),
+]
+OTHER_ARGUMENTS = [
     (STREAM, b""),
     (STREAM, True),
     (STREAM, "0"),
     (STREAM, torch.zeros(1)),
+    (OPTIONS, ()),
+    (OPTIONS, [None] * 7),
+    (OPTIONS, 1),
 ]
 
 
@@ -147,13 +152,30 @@ def test_function_refuses(function_call, place, value):
     assert_answers(function, arguments, lambda answer: answer > 0)
 
 
-@pytest.mark.parametrize("place, value", OTHER)
-def test_function_knows_no_other_options(function_call, place, value):
-    """Before it looks at anything else."""
+def assert_knows_not(function_call, place, value):
+    """And says so before it looks at anything else."""
     function, arguments = function_call
     arguments[place] = value
     arguments[0] = None
     assert_answers(function, arguments, lambda answer: answer == 0)
+
+
+@pytest.mark.parametrize("place, value", OTHER_OPTIONS)
+def test_function_knows_no_other_options(function_call, place, value):
+    options = list(function_call[1][OPTIONS])
+    options[place] = value
+    assert_knows_not(function_call, OPTIONS, tuple(options))
+
+
+@pytest.mark.parametrize("place, value", OTHER_ARGUMENTS)
+def test_function_knows_no_other_kinds(function_call, place, value):
+    assert_knows_not(function_call, place, value)
+
+
+def test_function_counts_options(function_call):
+    options = function_call[1][OPTIONS]
+    for other in (options[:-1], (*options, None)):
+        assert_knows_not(function_call, OPTIONS, other)
 
 
 @pytest.mark.parametrize("remembered", [None, (), []])
@@ -161,7 +183,8 @@ def test_function_without_remembered_options(function_call, remembered):
     function, arguments = function_call
     function = with_constant(function, REMEMBERED, remembered)
     assert_answers(function, arguments, lambda answer: answer == 0)
-    assert type(function(*arguments[:FIRST_OPTION])) is torch.Tensor
+    arguments[OPTIONS] = None
+    assert type(function(*arguments)) is torch.Tensor
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3, OUT])
@@ -219,9 +242,8 @@ def test_function_raises_what_counting_raises(function_call):
 def test_function_counts_its_arguments(function_call):
     function, arguments = function_call
     assert function() > 0
-    assert function(*arguments[: FIRST_OPTION - 1]) > 0
-    assert function(*arguments[:-1]) == 0
-    assert function(*arguments, None) == 0
+    assert function(*arguments[:-1]) > 0
+    assert function(*arguments, None) > 0
     with pytest.raises(TypeError):
         function(*arguments, options=arguments[0])
 

@@ -353,7 +353,7 @@ typedef struct ggfp8_dlpack_options {
  * NULL in a process without CPython, and if `constants` is not a tuple of so many objects. The
  * caller holds the GIL, here and in a call of
  *
- *     function(a, b, a_scale, b_scale, m_indptr, out, stream, workspace, *options)
+ *     function(a, b, a_scale, b_scale, m_indptr, out, stream, workspace, options)
  *
  * a to m_indptr arrays as ggfp8_group_gemm_args has them, all on one device. Their type is
  *               array_type, not a subclass; that of b and b_scale may be parameter_type. While
@@ -363,8 +363,8 @@ typedef struct ggfp8_dlpack_options {
  * stream        None: the framework's current stream on the device; or an int: a cudaStream_t, for
  *               which out must be given. Without effect on the CPU
  * workspace     None, or an array_type of uint8, at any address
- * options       nothing, or as many objects as are remembered, each the very one that is there. So
- *               a caller that passes on its own arguments learns whether they are still the same.
+ * options       None, or a tuple of as many objects as are remembered, each the very one that is
+ *               there: a caller that passes on its own arguments learns if they are still the same
  *
  * The function returns out for success, after a call of count_write for a given one; what that
  * raises is raised. Nothing else is. Otherwise nothing was enqueued, out is untouched, and it

@@ -33,8 +33,8 @@ enum Constant {
   kNumConstants
 };
 
-// The function's arguments by place: the inputs, these, then options.
-enum Argument { kOut = kNumInputs, kStream, kWorkspace, kFirstOption };
+// The function's arguments by place, behind the inputs.
+enum Argument { kOut = kNumInputs, kStream, kWorkspace, kOptions, kNumArguments };
 
 constexpr int kNumChecked = kOut + 1;
 
@@ -59,7 +59,6 @@ struct Invocation {
   const Symbols& python;
   Object* constants;
   Object* const* arguments;
-  ptrdiff_t num_arguments;
 
   Object* constant(Constant place) const { return python.PyTuple_GetItem(constants, place); }
   bool has(Argument place) const { return arguments[place] != python._Py_NoneStruct; }
@@ -82,12 +81,15 @@ int truth(const Symbols& python, Object* answer) {
 
 // Whether the caller's options, if there are any, are the very objects that are remembered.
 bool has_remembered_options(const Invocation& in) {
-  const ptrdiff_t num_options = in.num_arguments - kFirstOption;
-  if (num_options == 0) return true;
+  if (!in.has(kOptions)) return true;
   Object* remembered = in.constant(kRemembered);
-  if (in.python.PyList_Size(remembered) != num_options) return false;
+  Object* options = in.arguments[kOptions];
+  const ptrdiff_t num_options = in.python.PyTuple_Size(options);
+  if (num_options < 0 || in.python.PyList_Size(remembered) != num_options) return false;
   for (ptrdiff_t i = 0; i < num_options; ++i) {
-    if (in.python.PyList_GetItem(remembered, i) != in.arguments[kFirstOption + i]) return false;
+    if (in.python.PyList_GetItem(remembered, i) != in.python.PyTuple_GetItem(options, i)) {
+      return false;
+    }
   }
   return true;
 }
@@ -220,11 +222,11 @@ bool count_write(const Invocation& in, Object* out) {
 
 Object* group_gemm(Object* constants, Object* const* arguments, ptrdiff_t num_arguments) noexcept {
   const Symbols& python = *python::find_symbols();
-  const Invocation in = {python, constants, arguments, num_arguments};
+  const Invocation in = {python, constants, arguments};
   Call call;
   Object* out = nullptr;
   long long status = GGFP8_ERROR_INVALID_ARGUMENT;
-  if (num_arguments < kFirstOption) return python.PyLong_FromLongLong(status);
+  if (num_arguments != kNumArguments) return python.PyLong_FromLongLong(status);
   if (!has_remembered_options(in) || !has_known_stream(in)) {
     python.PyErr_Clear();
     return python.PyLong_FromLongLong(0);
