@@ -1,8 +1,8 @@
-// core/group_schedule.h against brute force. The serial Schedule below does what the mma tile
-// scheduler does with one thread per chunk: the chunks' row maxima, an exclusive running maximum,
-// the chunks' row tiles, an exclusive running sum; then chunk and group of a row tile.
+// core/group_schedule.h against brute force. The serial Schedule below does what
+// core/tile_scheduler.cuh does with one thread per chunk: the chunks' row maxima, an exclusive
+// running maximum, the chunks' tiles, an exclusive running sum; then chunk and group of a tile.
 //
-// Every row tile of every group must come up exactly once and in order, whatever m_indptr holds.
+// Every tile of every group must come up exactly once and in order, whatever m_indptr holds.
 #include "core/group_schedule.h"
 
 #include <algorithm>
@@ -31,20 +31,19 @@ class Schedule {
       row = std::max(row, ggfp8::chunk_row_max(groups, chunk));
     }
     for (int32_t chunk = 0; chunk < num_chunks; ++chunk) {
-      start(chunk).num_m_tiles = num_m_tiles_;
-      num_m_tiles_ += ggfp8::chunk_num_m_tiles(groups, chunk, start(chunk).row);
+      start(chunk).num_tiles = num_tiles_;
+      num_tiles_ += ggfp8::chunk_num_tiles(groups, chunk, start(chunk).row);
     }
   }
 
-  int32_t num_m_tiles() const { return num_m_tiles_; }
+  int32_t num_tiles() const { return num_tiles_; }
 
-  GroupTiles group_of(int32_t m_tile_idx) const {
-    const auto behind = std::partition_point(
-        starts_.begin(), starts_.end(),
-        [&](const ChunkStart& start) { return start.num_m_tiles <= m_tile_idx; });
+  GroupTiles group_of(int32_t tile_idx) const {
+    const auto behind =
+        std::partition_point(starts_.begin(), starts_.end(),
+                             [&](const ChunkStart& start) { return start.num_tiles <= tile_idx; });
     const auto chunk_idx = static_cast<int32_t>(behind - starts_.begin()) - 1;
-    return ggfp8::find_group(groups_, starts_[static_cast<size_t>(chunk_idx)], chunk_idx,
-                             m_tile_idx);
+    return ggfp8::find_group(groups_, starts_[static_cast<size_t>(chunk_idx)], chunk_idx, tile_idx);
   }
 
  private:
@@ -52,21 +51,46 @@ class Schedule {
 
   GroupSchedule groups_;
   std::vector<ChunkStart> starts_;
-  int32_t num_m_tiles_ = 0;
+  int32_t num_tiles_ = 0;
 };
 
+// Row tiles, or what they are cut into if a short one, of at most half of tile_m, counts as two
+// tiles and a long one as three.
+enum class Count { kRowTiles, kCut };
+
+GroupSchedule make_schedule(const Indptr& m_indptr, int32_t cum_m, int32_t tile_m,
+                            int32_t groups_per_chunk, Count count) {
+  const bool is_cut = count == Count::kCut;
+  return {m_indptr.data(),
+          static_cast<int32_t>(m_indptr.size()) - 1,
+          cum_m,
+          tile_m,
+          groups_per_chunk,
+          is_cut ? tile_m / 2 : 0,
+          is_cut ? 3 : 1,
+          is_cut ? 2 : 0};
+}
+
 // The definition: bounds are clamped to [0, cum_m] and to what came before; 64-bit throughout.
-std::vector<GroupTiles> expected_groups(const Indptr& m_indptr, int64_t cum_m, int64_t tile_m) {
+std::vector<GroupTiles> expected_groups(const Indptr& m_indptr, int64_t cum_m, int64_t tile_m,
+                                        Count count) {
   std::vector<GroupTiles> groups;
   int64_t row = std::clamp<int64_t>(m_indptr[0], 0, cum_m);
-  int64_t num_m_tiles = 0;
+  int64_t num_tiles = 0;
   for (size_t idx = 0; idx + 1 < m_indptr.size(); ++idx) {
     const int64_t end = std::max(row, std::clamp<int64_t>(m_indptr[idx + 1], 0, cum_m));
-    const int64_t tiles = (end - row) / tile_m + ((end - row) % tile_m != 0);
+    int64_t tiles = 0;
+    for (int64_t left = end - row; left > 0; left -= tile_m) {
+      tiles += count == Count::kRowTiles ? 1 : left > tile_m / 2 ? 3 : 2;
+      // Long groups in one step.
+      const int64_t num_more = std::max<int64_t>(left / tile_m - 1, 0);
+      tiles += num_more * (count == Count::kRowTiles ? 1 : 3);
+      left -= num_more * tile_m;
+    }
     groups.push_back({static_cast<int32_t>(idx), static_cast<int32_t>(row),
-                      static_cast<int32_t>(end), static_cast<int32_t>(num_m_tiles),
+                      static_cast<int32_t>(end), static_cast<int32_t>(num_tiles),
                       static_cast<int32_t>(tiles)});
-    num_m_tiles += tiles;
+    num_tiles += tiles;
     row = end;
   }
   return groups;
@@ -74,27 +98,26 @@ std::vector<GroupTiles> expected_groups(const Indptr& m_indptr, int64_t cum_m, i
 
 bool same(const GroupTiles& x, const GroupTiles& y) {
   return x.group_idx == y.group_idx && x.row_begin == y.row_begin && x.row_end == y.row_end &&
-         x.first_m_tile_idx == y.first_m_tile_idx && x.num_m_tiles == y.num_m_tiles;
+         x.first_tile_idx == y.first_tile_idx && x.num_tiles == y.num_tiles;
 }
 
-// All row tiles of short groups, the edges and the middle of long ones.
+// All tiles of short groups, the edges and the middle of long ones.
 bool check_schedule(const Indptr& m_indptr, int32_t cum_m, int32_t tile_m, int32_t groups_per_chunk,
-                    int32_t num_chunks) {
-  const auto batch_size = static_cast<int32_t>(m_indptr.size()) - 1;
-  const Schedule schedule({m_indptr.data(), batch_size, cum_m, tile_m, groups_per_chunk},
+                    int32_t num_chunks, Count count) {
+  const Schedule schedule(make_schedule(m_indptr, cum_m, tile_m, groups_per_chunk, count),
                           num_chunks);
   bool ok = true;
-  int32_t num_m_tiles = 0;
-  for (const GroupTiles& wanted : expected_groups(m_indptr, cum_m, tile_m)) {
-    const int32_t end = wanted.first_m_tile_idx + wanted.num_m_tiles;
-    const int32_t step = std::max(1, wanted.num_m_tiles / 8);
-    for (int32_t idx = wanted.first_m_tile_idx; idx < end; idx += std::min(step, end - idx)) {
+  int32_t num_tiles = 0;
+  for (const GroupTiles& wanted : expected_groups(m_indptr, cum_m, tile_m, count)) {
+    const int32_t end = wanted.first_tile_idx + wanted.num_tiles;
+    const int32_t step = std::max(1, wanted.num_tiles / 8);
+    for (int32_t idx = wanted.first_tile_idx; idx < end; idx += std::min(step, end - idx)) {
       ok = ok && same(schedule.group_of(idx), wanted);
     }
-    if (wanted.num_m_tiles > 0) ok = ok && same(schedule.group_of(end - 1), wanted);
-    num_m_tiles = end;
+    if (wanted.num_tiles > 0) ok = ok && same(schedule.group_of(end - 1), wanted);
+    num_tiles = end;
   }
-  if (CHECK(ok && schedule.num_m_tiles() == num_m_tiles)) return true;
+  if (CHECK(ok && schedule.num_tiles() == num_tiles)) return true;
   std::cerr << "  cum_m " << cum_m << ", tile_m " << tile_m << ", groups_per_chunk "
             << groups_per_chunk << ", m_indptr";
   for (size_t i = 0; i < std::min<size_t>(m_indptr.size(), 16); ++i)
@@ -114,7 +137,9 @@ bool check_exhaustively(int32_t batch_size, int32_t cum_m) {
     for (int32_t tile_m : {1, 2, 3, 8}) {
       for (int32_t per_chunk = 1; per_chunk <= batch_size + 1; ++per_chunk) {
         const int32_t num_chunks = ggfp8::ceil_div(batch_size, per_chunk) + 1;
-        if (!check_schedule(m_indptr, cum_m, tile_m, per_chunk, num_chunks)) return false;
+        for (const Count count : {Count::kRowTiles, Count::kCut}) {
+          if (!check_schedule(m_indptr, cum_m, tile_m, per_chunk, num_chunks, count)) return false;
+        }
       }
     }
     size_t place = 0;
@@ -145,7 +170,9 @@ void check_randomly() {
     const Indptr m_indptr = random_indptr(random, batch_size, cum_m);
     const int32_t per_chunk = ggfp8::ceil_div(batch_size, 64);
     for (int32_t tile_m : {16, 64}) {
-      if (!check_schedule(m_indptr, cum_m, tile_m, per_chunk, 64)) return;
+      for (const Count count : {Count::kRowTiles, Count::kCut}) {
+        if (!check_schedule(m_indptr, cum_m, tile_m, per_chunk, 64, count)) return;
+      }
     }
   }
 }
@@ -163,7 +190,10 @@ void check_large_values() {
                           {INT32_MAX, 0, INT32_MIN, -1}};
   for (const Indptr& m_indptr : cases) {
     for (int32_t tile_m : {1, 16, 64, 128}) {
-      for (int32_t per_chunk : {1, 2}) check_schedule(m_indptr, kMax, tile_m, per_chunk, 64);
+      for (int32_t per_chunk : {1, 2}) {
+        check_schedule(m_indptr, kMax, tile_m, per_chunk, 64, Count::kRowTiles);
+        if (tile_m >= 64) check_schedule(m_indptr, kMax, tile_m, per_chunk, 64, Count::kCut);
+      }
     }
   }
 }
@@ -179,48 +209,14 @@ void check_most_groups() {
     row = std::min<int64_t>(kMax, row + random() % 300);
   }
   const int32_t per_chunk = GGFP8_MAX_BATCH_SIZE / 64;
-  const Schedule schedule({m_indptr.data(), GGFP8_MAX_BATCH_SIZE, kMax, 16, per_chunk}, 64);
-  const std::vector<GroupTiles> groups = expected_groups(m_indptr, kMax, 16);
-  CHECK_EQ(schedule.num_m_tiles(), groups.back().first_m_tile_idx + groups.back().num_m_tiles);
+  const Schedule schedule(make_schedule(m_indptr, kMax, 16, per_chunk, Count::kRowTiles), 64);
+  const std::vector<GroupTiles> groups = expected_groups(m_indptr, kMax, 16, Count::kRowTiles);
+  CHECK_EQ(schedule.num_tiles(), groups.back().first_tile_idx + groups.back().num_tiles);
   for (int i = 0; i < 100; ++i) {
     const GroupTiles& wanted = groups[random() % groups.size()];
-    if (wanted.num_m_tiles == 0) continue;
-    CHECK(same(schedule.group_of(wanted.first_m_tile_idx), wanted));
-    CHECK(same(schedule.group_of(wanted.first_m_tile_idx + wanted.num_m_tiles - 1), wanted));
-  }
-}
-
-// Tile indices in the order of the kernels: groups ascend, then bands of rows if there are any,
-// then columns, then rows.
-void check_tile_order(int32_t band_size) {
-  std::mt19937 random(7);
-  for (int i = 0; i < 500; ++i) {
-    const auto batch_size = static_cast<int32_t>(1 + random() % 100);
-    const Indptr m_indptr = random_indptr(random, batch_size, 500);
-    const auto num_n_tiles = static_cast<int32_t>(1 + random() % 5);
-    const Schedule schedule({m_indptr.data(), batch_size, 500, 16, ggfp8::ceil_div(batch_size, 64)},
-                            64);
-    int64_t tile_idx = 0;
-    bool ok = true;
-    const auto expect = [&](const GroupTiles& wanted, int32_t m_tile, int32_t n_tile) {
-      const auto group = schedule.group_of(static_cast<int32_t>(tile_idx / num_n_tiles));
-      const int64_t local = tile_idx - int64_t{group.first_m_tile_idx} * num_n_tiles;
-      const auto place = ggfp8::place_in_group(local, group.num_m_tiles, num_n_tiles, band_size);
-      ok = ok && same(group, wanted) && place.n_tile_idx == n_tile && place.m_tile_idx == m_tile;
-      ++tile_idx;
-    };
-    for (const GroupTiles& wanted : expected_groups(m_indptr, 500, 16)) {
-      const int32_t num_rows = wanted.num_m_tiles;
-      const int32_t band = num_rows > 2 * band_size ? band_size : std::max(num_rows, 1);
-      for (int32_t first = 0; first < num_rows; first += band) {
-        for (int32_t n_tile = 0; n_tile < num_n_tiles; ++n_tile) {
-          for (int32_t m_tile = first; m_tile < std::min(first + band, num_rows); ++m_tile) {
-            expect(wanted, m_tile, n_tile);
-          }
-        }
-      }
-    }
-    if (!CHECK(ok && tile_idx == int64_t{schedule.num_m_tiles()} * num_n_tiles)) return;
+    if (wanted.num_tiles == 0) continue;
+    CHECK(same(schedule.group_of(wanted.first_tile_idx), wanted));
+    CHECK(same(schedule.group_of(wanted.first_tile_idx + wanted.num_tiles - 1), wanted));
   }
 }
 
@@ -237,6 +233,5 @@ int main() {
   check_randomly();
   check_large_values();
   check_most_groups();
-  for (int32_t band_size : {1, 2, 3, 8, ggfp8::kNoBands}) check_tile_order(band_size);
   return check::report();
 }

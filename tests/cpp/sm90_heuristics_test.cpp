@@ -1,5 +1,6 @@
 // backends/sm90/sm90_heuristics.h: the tile shape and number of CTAs for a table of problems on an
-// H200, and the limits of each instance.
+// H200, the limits of each instance, and what the kernel works out for itself: which part of a
+// group a tile is, and who computes it.
 #include "backends/sm90/sm90_heuristics.h"
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "backends/sm90/sm90_config.h"
+#include "backends/sm90/sm90_group_tiles.h"
 #include "backends/sm90/sm90_last_wave.h"
 #include "check.h"
 
@@ -41,7 +43,7 @@ constexpr Case kCases[] = {
     {129, 192, 1, 1, "tile 192x128", 2},
     {192 * 32, 4096, 56, 32, "tile 192x128", 132},
     {193 * 64, 4096, 56, 64, "tile 256x192, two CTAs", 132},
-    {288 * 16, 4096, 56, 16, "tile 192x128", 132},
+    {288 * 16, 4096, 56, 16, "tile 256x192, two CTAs", 132},
     {384, 256, 1, 1, "tile 256x192, two CTAs", 16},
     {640 * 16, 4096, 56, 16, "tile 256x192, two CTAs", 132},
     {512 * 128, 1536, 16, 128, "tile 256x192, two CTAs", 132},
@@ -89,6 +91,42 @@ void check_instances() {
     CHECK_EQ(config.tile_storage_offset() % 16, 0);
     const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
     CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);
+  }
+}
+
+// Every row tile of a group has every column tile once, a short one two at a time; long ones run in
+// bands, in each of which columns ascend, and a short one belongs to the last.
+void check_group_tiles() {
+  using ggfp8::sm90::kBandSize;
+  for (int num_n_tiles = 1; num_n_tiles <= 5; ++num_n_tiles) {
+    for (int num_m_tiles = 1; num_m_tiles <= 4 * kBandSize + 1; ++num_m_tiles) {
+      for (const bool has_short : {false, true}) {
+        const int num_long = num_m_tiles - (has_short ? 1 : 0);
+        const int num_tiles = num_long * num_n_tiles + (has_short ? (num_n_tiles + 1) / 2 : 0);
+        std::vector<int> times(static_cast<size_t>(num_m_tiles * num_n_tiles));
+        int last_band = 0;
+        int last_n_tile = 0;
+        for (int idx = 0; idx < num_tiles; ++idx) {
+          const auto place = ggfp8::sm90::place_in_group(idx, {num_long, has_short}, num_n_tiles);
+          const bool is_short = has_short && place.m_tile_idx == num_long;
+          const int num_left = num_n_tiles - place.n_tile_idx;
+          CHECK_EQ(place.num_n_tiles, is_short && num_left > 1 ? 2 : 1);
+          CHECK(place.m_tile_idx < num_m_tiles && num_left > 0);
+          for (int i = 0; i < place.num_n_tiles; ++i) {
+            ++times[static_cast<size_t>(place.m_tile_idx * num_n_tiles + place.n_tile_idx + i)];
+          }
+          const int last_long = num_long == 0 ? 0 : num_long - 1;
+          const int band = num_long <= 2 * kBandSize ? 0
+                           : is_short                ? last_long / kBandSize
+                                                     : place.m_tile_idx / kBandSize;
+          const int n_tile = place.n_tile_idx + place.num_n_tiles - 1;
+          CHECK(band > last_band || (band == last_band && n_tile >= last_n_tile));
+          last_band = band;
+          last_n_tile = n_tile;
+        }
+        for (const int count : times) CHECK_EQ(count, 1);
+      }
+    }
   }
 }
 
@@ -140,6 +178,7 @@ void check_items() {
 int main() {
   check_table();
   check_instances();
+  check_group_tiles();
   check_last_wave();
   check_items();
   return check::report();

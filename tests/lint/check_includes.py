@@ -23,7 +23,15 @@ CUTLASS = r"(cutlass|cute)/.*"
 OWN = "backends/{own}/*"
 OWN_PURE = [
     f"backends/{{own}}/{{own}}_{noun}.h"
-    for noun in ("config", "heuristics", "params", "shared_storage", "tile_scheduler")
+    for noun in (
+        "config",
+        "group_tiles",
+        "heuristics",
+        "last_wave",
+        "params",
+        "shared_storage",
+        "tile_scheduler",
+    )
 ]
 
 # (files, project headers they may include, kinds of <...> headers they may include)
@@ -54,6 +62,8 @@ RULES = [
     ("dlpack/*", [PUBLIC, "core/array_args.h", "dlpack/*"], [STD, r"dlfcn\.h"]),
     ("backends/cpu/*", [PUBLIC, "core/*", "select/backend.h", OWN], [STD, SYSTEM]),
     ("backends/*/*_config.*", ["core/*", *OWN_PURE], [STD]),
+    ("backends/*/*_group_tiles.*", ["core/*", *OWN_PURE], [STD]),
+    ("backends/*/*_last_wave.*", ["core/*"], [STD]),
     ("backends/*/*_params.*", ["core/*", *OWN_PURE], [STD, re.escape("cuda.h")]),
     ("backends/*/*_heuristics.*", ["core/*", *OWN_PURE], [STD]),
     *(

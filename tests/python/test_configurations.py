@@ -121,6 +121,23 @@ def test_tiles_follow_one_another(backend, num_k_blocks):
         assert_heads_are_the_same(backend, base, expected, rows)
 
 
+@pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize("n", [8, 96, 104, 192, 200, 288, 392, 584, 960])
+def test_rests_of_groups(backend, n, out_dtype):
+    """Groups that end anywhere in a tile of 256 rows, from one to more of them than are walked
+    together, with columns that end anywhere in one of 192: a rest may be cut into other tiles.
+    """
+    base = exact_problem(Case((4400,), n, 272, out_dtype=out_dtype), n)
+    expected = backend.run(base)
+    assert_exact(base, expected)
+    rests = (0, 1, 64, 65, 128, 129, 192, 255)
+    rows = [num_whole * 256 + rest for rest in rests for num_whole in (2, 0, 1)]
+    rows += [17 * 256 + 30, 16 * 256 + 129]
+    assert_heads_are_the_same(backend, base, expected, tuple(rows))
+    for first in range(4):  # in calls of few tiles others may be chosen, or halved
+        assert_heads_are_the_same(backend, base, expected, tuple(rows[first::4]))
+
+
 def test_same_bits_at_any_place_in_a_group(backend):
     """Rows in reverse order: each meets another place of its tile, or another tile."""
     base = random_problem(Case((300,), 136, 336), seed=6)

@@ -1,4 +1,4 @@
-// Which rows belong to which group, and which row tile a tile index means.
+// Which rows belong to which group, and which group a tile index means.
 //
 // One definition for host and device: kernels run it with one thread per chunk of groups, tests
 // run it serially against brute force. Groups are made disjoint and in-bounds here: a bound is the
@@ -6,8 +6,9 @@
 // than a good one and reaches no row outside the arrays.
 //
 //   chunk      a run of groups_per_chunk groups, the unit one thread prepares
-//   ChunkStart the state in front of a chunk: the row reached and the row tiles used up
-//   m tile     tile_m consecutive rows of one group; the last one of a group may be shorter
+//   ChunkStart the state in front of a chunk: the row reached and the tiles used up
+//   row tile   tile_m consecutive rows of one group; the last one of a group may be shorter
+//   tile       what is counted: row tiles, or what they are cut into
 #pragma once
 
 #include <cstdint>
@@ -23,32 +24,63 @@ struct GroupSchedule {
   int32_t cum_m;
   int32_t tile_m;
   int32_t groups_per_chunk;
+
+  // A row tile of up to short_m rows is a short one, others are long. As how many tiles both count.
+  int32_t short_m;
+  int32_t tiles_per_long;
+  int32_t tiles_per_short;
 };
 
 // Chunks that a kernel prepares, one per thread. More would cost shared memory, fewer longer walks.
 constexpr int kNumChunks = 64;
 
-// The schedule of a validated problem, whose sizes fit.
+// The schedule of a validated problem, whose sizes fit: it counts row tiles.
 inline GroupSchedule make_group_schedule(const Problem& problem, int32_t tile_m,
                                          int32_t num_chunks = kNumChunks) {
   const auto batch_size = static_cast<int32_t>(problem.batch_size);
-  return {problem.m_indptr, batch_size, static_cast<int32_t>(problem.cum_m), tile_m,
-          ceil_div(batch_size, num_chunks)};
+  GroupSchedule schedule = {};
+  schedule.m_indptr = problem.m_indptr;
+  schedule.batch_size = batch_size;
+  schedule.cum_m = static_cast<int32_t>(problem.cum_m);
+  schedule.tile_m = tile_m;
+  schedule.groups_per_chunk = ceil_div(batch_size, num_chunks);
+  schedule.tiles_per_long = 1;
+  return schedule;
 }
 
 struct ChunkStart {
-  int32_t row;          // running maximum of the bounds up to the chunk's first group
-  int32_t num_m_tiles;  // row tiles of all groups in front of the chunk
+  int32_t row;        // running maximum of the bounds up to the chunk's first group
+  int32_t num_tiles;  // of all groups in front of the chunk
 };
 
-// The rows of one group and its place in the sequence of row tiles.
+// The rows of one group and its place in the sequence of tiles.
 struct GroupTiles {
   int32_t group_idx;
   int32_t row_begin;
   int32_t row_end;
-  int32_t first_m_tile_idx;
-  int32_t num_m_tiles;
+  int32_t first_tile_idx;
+  int32_t num_tiles;
 };
+
+// The row tiles of a group.
+struct RowTiles {
+  int32_t num_long;
+  bool has_short;  // behind the long ones
+};
+
+GGFP8_HOST_DEVICE inline RowTiles row_tiles(const GroupSchedule& schedule, int32_t num_rows) {
+  const int32_t num_whole = num_rows / schedule.tile_m;
+  const int32_t num_left = num_rows - num_whole * schedule.tile_m;
+  return {num_whole + (num_left > schedule.short_m ? 1 : 0),
+          num_left > 0 && num_left <= schedule.short_m};
+}
+
+GGFP8_HOST_DEVICE inline int32_t num_tiles_of_rows(const GroupSchedule& schedule,
+                                                   int32_t num_rows) {
+  const RowTiles tiles = row_tiles(schedule, num_rows);
+  return tiles.num_long * schedule.tiles_per_long +
+         (tiles.has_short ? schedule.tiles_per_short : 0);
+}
 
 GGFP8_HOST_DEVICE inline int32_t clamped_bound(const GroupSchedule& schedule, int32_t idx) {
   return clamp_to(schedule.m_indptr[idx], 0, schedule.cum_m);
@@ -65,60 +97,34 @@ GGFP8_HOST_DEVICE inline int32_t chunk_row_max(const GroupSchedule& schedule, in
   return row;
 }
 
-// Row tiles of one chunk, given the row reached in front of it.
-GGFP8_HOST_DEVICE inline int32_t chunk_num_m_tiles(const GroupSchedule& schedule, int32_t chunk_idx,
-                                                   int32_t row) {
+// Tiles of one chunk, given the row reached in front of it.
+GGFP8_HOST_DEVICE inline int32_t chunk_num_tiles(const GroupSchedule& schedule, int32_t chunk_idx,
+                                                 int32_t row) {
   const int32_t first = chunk_idx * schedule.groups_per_chunk;
   const int32_t last = min_of(first + schedule.groups_per_chunk, schedule.batch_size);
-  int32_t num_m_tiles = 0;
+  int32_t num_tiles = 0;
   for (int32_t group = first; group < last; ++group) {
     const int32_t end = max_of(row, clamped_bound(schedule, group + 1));
-    num_m_tiles += ceil_div(end - row, schedule.tile_m);
+    num_tiles += num_tiles_of_rows(schedule, end - row);
     row = end;
   }
-  return num_m_tiles;
+  return num_tiles;
 }
 
-struct TilePlace {
-  int32_t m_tile_idx;  // in the group
-  int32_t n_tile_idx;
-};
-
-// No group has as many row tiles.
-constexpr int32_t kNoBands = 1 << 29;
-
-// A group's tiles run rows first: all its row tiles of the same columns, then those of the next. A
-// group of more than twice band_size row tiles runs in bands of so many, which are walked one after
-// the other: more rows of a than the L2 cache holds would be read again for every few columns.
-template <class Index>
-GGFP8_HOST_DEVICE inline TilePlace place_in_group(Index tile_idx, int32_t num_m_tiles,
-                                                  int32_t num_n_tiles, int32_t band_size) {
-  int32_t first_m_tile = 0;
-  if (num_m_tiles > 2 * band_size) {
-    const Index band_tiles = Index{band_size} * num_n_tiles;
-    const auto band_idx = static_cast<int32_t>(tile_idx / band_tiles);
-    tile_idx -= band_idx * band_tiles;
-    first_m_tile = band_idx * band_size;
-    num_m_tiles = min_of(band_size, num_m_tiles - first_m_tile);
-  }
-  return {first_m_tile + static_cast<int32_t>(tile_idx % num_m_tiles),
-          static_cast<int32_t>(tile_idx / num_m_tiles)};
-}
-
-// The group that owns row tile m_tile_idx, which must lie in this chunk.
+// The group that owns this tile, which must lie in this chunk.
 GGFP8_HOST_DEVICE inline GroupTiles find_group(const GroupSchedule& schedule,
                                                const ChunkStart& start, int32_t chunk_idx,
-                                               int32_t m_tile_idx) {
+                                               int32_t tile_idx) {
   int32_t row = start.row;
-  int32_t first_m_tile_idx = start.num_m_tiles;
+  int32_t first_tile_idx = start.num_tiles;
   int32_t group = chunk_idx * schedule.groups_per_chunk;
   for (;; ++group) {
     const int32_t end = max_of(row, clamped_bound(schedule, group + 1));
-    const int32_t num_m_tiles = ceil_div(end - row, schedule.tile_m);
-    if (m_tile_idx < first_m_tile_idx + num_m_tiles || group + 1 >= schedule.batch_size) {
-      return {group, row, end, first_m_tile_idx, num_m_tiles};
+    const int32_t num_tiles = num_tiles_of_rows(schedule, end - row);
+    if (tile_idx < first_tile_idx + num_tiles || group + 1 >= schedule.batch_size) {
+      return {group, row, end, first_tile_idx, num_tiles};
     }
-    first_m_tile_idx += num_m_tiles;
+    first_tile_idx += num_tiles;
     row = end;
   }
 }

@@ -1,6 +1,5 @@
 // Tile scheduler of the GPU kernels: every CTA prepares core/group_schedule.h's chunk starts in
-// shared memory once, then turns tile indices into tiles. Tiles of a group are consecutive, rows
-// first; CTA i of c takes tiles i, i + c, i + 2c, ...
+// shared memory once, then finds the group of a tile index.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +11,7 @@ namespace ggfp8 {
 struct ScheduleStorage {
   ChunkStart chunk_starts[kNumChunks];
   int32_t warp_values[kNumChunks / 32];
-  int32_t num_m_tiles;
-};
-
-struct Tile {
-  int32_t group_idx;
-  int32_t group_row_begin;  // first row of the group
-  int32_t row_begin;        // first row of the tile
-  int32_t row_end;          // behind its last row
-  int32_t col_begin;        // first column
+  int32_t num_tiles;
 };
 
 struct MaxOf {
@@ -61,42 +52,26 @@ __device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleSto
   int32_t row = exclusive_scan<MaxOf>(row_max, storage.warp_values);
   // The first group begins at the first bound, not at row 0.
   if (chunk_idx == 0) row = clamped_bound(schedule, 0);
-  const int32_t num_m_tiles = has_chunk ? chunk_num_m_tiles(schedule, chunk_idx, row) : 0;
-  const int32_t before = exclusive_scan<SumOf>(num_m_tiles, storage.warp_values);
+  const int32_t num_tiles = has_chunk ? chunk_num_tiles(schedule, chunk_idx, row) : 0;
+  const int32_t before = exclusive_scan<SumOf>(num_tiles, storage.warp_values);
   if (has_chunk) storage.chunk_starts[chunk_idx] = {row, before};
-  if (chunk_idx == kNumChunks - 1) storage.num_m_tiles = before + num_m_tiles;
+  if (chunk_idx == kNumChunks - 1) storage.num_tiles = before + num_tiles;
   __syncthreads();
 }
 
-// Whole warps. The chunk that holds row tile m_tile_idx: the last whose start is not behind it. The
-// lanes look at all chunks at once.
-__device__ inline int32_t find_chunk(const ScheduleStorage& storage, int32_t m_tile_idx) {
+// Whole warps. The group of a tile that exists. Its chunk is the last whose start is not behind it;
+// the lanes look at all chunks at once.
+__device__ inline GroupTiles find_group(const GroupSchedule& schedule,
+                                        const ScheduleStorage& storage, int32_t tile_idx) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   int32_t num_not_behind = 0;
 #pragma unroll
   for (int i = 0; i < kNumChunks; i += 32) {
-    const bool is_not_behind = storage.chunk_starts[i + lane].num_m_tiles <= m_tile_idx;
+    const bool is_not_behind = storage.chunk_starts[i + lane].num_tiles <= tile_idx;
     num_not_behind += __popc(__ballot_sync(0xFFFFFFFFu, is_not_behind));
   }
-  return num_not_behind - 1;
-}
-
-// Whole warps. The tile with this index, below num_m_tiles * num_n_tiles, a number that Index
-// holds; tile_n columns each. band_size as in place_in_group.
-template <class Index>
-__device__ inline Tile find_tile(const GroupSchedule& schedule, const ScheduleStorage& storage,
-                                 int32_t num_n_tiles, int32_t tile_n, int32_t band_size,
-                                 Index tile_idx) {
-  // Any index inside the group's range of tiles finds the group; its rows then run first.
-  const int32_t m_tile_idx = static_cast<int32_t>(tile_idx / num_n_tiles);
-  const int32_t chunk_idx = find_chunk(storage, m_tile_idx);
-  const GroupTiles group =
-      find_group(schedule, storage.chunk_starts[chunk_idx], chunk_idx, m_tile_idx);
-  const Index local_idx = tile_idx - Index{group.first_m_tile_idx} * num_n_tiles;
-  const TilePlace place = place_in_group(local_idx, group.num_m_tiles, num_n_tiles, band_size);
-  const int32_t row_begin = group.row_begin + place.m_tile_idx * schedule.tile_m;
-  return {group.group_idx, group.row_begin, row_begin,
-          min_of(row_begin + schedule.tile_m, group.row_end), place.n_tile_idx * tile_n};
+  const int32_t chunk_idx = num_not_behind - 1;
+  return find_group(schedule, storage.chunk_starts[chunk_idx], chunk_idx, tile_idx);
 }
 
 }  // namespace ggfp8

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "backends/mma/mma_mainloop.cuh"
+#include "backends/mma/mma_tiles.cuh"
 #include "ptx/out_store.cuh"
 
 namespace ggfp8::mma {

@@ -12,6 +12,7 @@
 #include "backends/mma/mma_loader.cuh"
 #include "backends/mma/mma_mainloop.cuh"
 #include "backends/mma/mma_pipeline.cuh"
+#include "backends/mma/mma_tiles.cuh"
 #include "ptx/smem_address.cuh"
 
 namespace ggfp8::mma {
@@ -37,9 +38,9 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), config_of(kIdx)
   const int num_steps = params.granularity_k / 32;
   const bool one_sfb = params.granularity_n >= 64;
   const bool whole = one_sfb && params.granularity_k == kStageK;
-  const int64_t num_tiles = int64_t{storage.num_m_tiles} * params.num_n_tiles;
+  const int64_t tile_end = num_tiles(params, storage);
   Pipeline<kConfig> pipeline(barriers, stages, 0);
-  for (int64_t tile_idx = blockIdx.x; tile_idx < num_tiles; tile_idx += gridDim.x) {
+  for (int64_t tile_idx = blockIdx.x; tile_idx < tile_end; tile_idx += gridDim.x) {
     typename WarpTile<kConfig>::Accumulator main_acc = {};
     for (int k_block_idx = 0; k_block_idx < params.num_k_blocks; ++k_block_idx) {
       pipeline.wait_full();
@@ -52,9 +53,7 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), config_of(kIdx)
       pipeline.advance();
       loader.issue();
     }
-    const Tile tile =
-        find_tile(params.schedule, storage, params.num_n_tiles, kConfig.tile_n, kNoBands, tile_idx);
-    store_tile<kConfig>(main_acc, warp, tile, params);
+    store_tile<kConfig>(main_acc, warp, find_tile<kConfig>(params, storage, tile_idx), params);
   }
 }
 

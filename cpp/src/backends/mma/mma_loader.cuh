@@ -13,7 +13,7 @@
 #include "backends/mma/mma_config.h"
 #include "backends/mma/mma_params.h"
 #include "backends/mma/mma_pipeline.cuh"
-#include "core/tile_scheduler.cuh"
+#include "backends/mma/mma_tiles.cuh"
 #include "ptx/cp_async.cuh"
 
 namespace ggfp8::mma {
@@ -44,7 +44,7 @@ class Loader {
       : params_(params),
         storage_(storage),
         pipeline_(pipeline),
-        num_tiles_(int64_t{storage.num_m_tiles} * params.num_n_tiles),
+        num_tiles_(num_tiles(params, storage)),
         tile_idx_(blockIdx.x) {
     if (params_.num_k_blocks == 0) num_tiles_ = 0;
     if (tile_idx_ < num_tiles_) enter_tile();
@@ -77,8 +77,7 @@ class Loader {
 
   // Computes where this thread's pieces of the tile begin.
   __device__ __forceinline__ void enter_tile() {
-    const Tile tile = find_tile(params_.schedule, storage_, params_.num_n_tiles, kConfig.tile_n,
-                                kNoBands, tile_idx_);
+    const Tile tile = find_tile<kConfig>(params_, storage_, tile_idx_);
     const int row = static_cast<int>(threadIdx.x) / kPiecesPerRow;
     const int piece = static_cast<int>(threadIdx.x) % kPiecesPerRow;
     k_left_ = params_.k;

@@ -1,5 +1,6 @@
 // Backend sm90: TMA and WGMMA on Hopper.
 #include "backends/sm90/sm90_config.h"
+#include "backends/sm90/sm90_group_tiles.h"
 #include "backends/sm90/sm90_heuristics.h"
 #include "backends/sm90/sm90_instances.h"
 #include "backends/sm90/sm90_last_wave.h"
@@ -51,11 +52,11 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
   params->sfb_n_stride = problem.b_scale_n_stride;
   params->sfb_k_stride = problem.b_scale_k_stride;
   params->sfb_group_stride = problem.b_scale_group_stride;
-  params->schedule = make_group_schedule(problem, config.tile_m());
   params->n = static_cast<int32_t>(problem.n);
   params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
   params->granularity_m = problem.granularity_m;
-  params->num_n_tiles = ceil_div(params->n, config.tile_n());
+  params->schedule = make_tile_schedule(problem, config);
+  params->num_n_tiles = params->schedule.tiles_per_long;
   params->place_step = place_step(num_clusters);
   params->out_dtype = problem.out_dtype;
   params->sfa_in_bulk = sfa_in_bulk(problem);

@@ -27,9 +27,6 @@ constexpr int kNumScaleWarps = 2;
 constexpr int kOutBoxRows = 16;
 constexpr int kOutBoxBytes = kOutBoxRows * 128;
 
-// Row tiles of a band of a group that is walked in bands (core/group_schedule.h).
-constexpr int kBandSize = 8;
-
 // Tiles that are known ahead of their turn. A power of two.
 constexpr uint32_t kNumTileRecords = 8;
 
@@ -51,6 +48,9 @@ struct Shape {
   // The tile of a cluster.
   constexpr int tile_m() const { return splits_rows ? cta_m * cluster_size : cta_m; }
   constexpr int tile_n() const { return splits_rows ? cta_n : cta_n * cluster_size; }
+
+  // Rows that one CTA holds: a row tile of no more is a short one (core/group_schedule.h).
+  constexpr int short_m() const { return splits_rows ? cta_m : 0; }
 };
 
 struct Config : Shape {
@@ -71,7 +71,7 @@ struct Config : Shape {
   }
 
   // What is left of a CTA's columns when CTAs, warpgroups or the last wave halve a tile whose rows
-  // they would else split.
+  // they would else split, or when there are no more.
   constexpr int half_n() const { return cta_n / 2; }
 
   // Shared memory, from an address that is a multiple of 1024 on: the stages' tiles, finished rows

@@ -1,6 +1,9 @@
 #include "backends/sm90/sm90_heuristics.h"
 
+#include <cstdint>
+
 #include "backends/sm90/sm90_config.h"
+#include "backends/sm90/sm90_group_tiles.h"
 #include "core/math.h"
 
 namespace ggfp8::sm90 {
@@ -19,12 +22,9 @@ int64_t num_clusters(const TileShape& shape, const DeviceInfo& device) {
 }
 
 // As many as there are if all groups have the mean number of rows.
-int64_t num_row_tiles(const Problem& problem, const TileShape& shape) {
-  return ceil_div<int64_t>(mean_rows(problem), shape.tile_m());
-}
 int64_t num_tiles(const Problem& problem, const TileShape& shape) {
-  return problem.batch_size * num_row_tiles(problem, shape) *
-         ceil_div<int64_t>(problem.n, shape.tile_n());
+  const auto num_rows = static_cast<int32_t>(mean_rows(problem));
+  return problem.batch_size * num_tiles_of_rows(make_tile_schedule(problem, shape), num_rows);
 }
 
 // The swapped tile starts sooner, the others move fewer bytes: measured, a call of few rows is
@@ -37,19 +37,11 @@ bool is_short(const Problem& problem, const DeviceInfo& device) {
              kMaxKBlocksPerSm * device.num_processors;
 }
 
-// Time of a tile on average, in units that only compare the larger tiles. Measured: per product
-// both take about the same time; the taller one moves fewer bytes, and takes three quarters of its
-// time for a tile of few rows, of which its CTAs halve the columns.
-double tile_time(const Problem& problem, const TileShape& shape) {
-  if (!shape.splits_rows) return 17;
-  const int64_t rows_left = mean_rows(problem) % shape.tile_m();
-  const bool halves_last = rows_left > 0 && rows_left <= shape.cta_m;
-  return 16 - (halves_last ? 4.0 / static_cast<double>(num_row_tiles(problem, shape)) : 0);
-}
-
-double busiest_time(const Problem& problem, const TileShape& shape, const DeviceInfo& device) {
-  const int64_t num_rounds = ceil_div(num_tiles(problem, shape), num_clusters(shape, device));
-  return static_cast<double>(num_rounds) * tile_time(problem, shape);
+// Of the busiest cluster, in units that only compare the larger tiles. Measured: per product both
+// take about the same time; the taller one moves fewer bytes.
+int64_t busiest_time(const Problem& problem, const TileShape& shape, const DeviceInfo& device) {
+  return ceil_div(num_tiles(problem, shape), num_clusters(shape, device)) *
+         (shape.splits_rows ? 16 : 17);
 }
 
 // The wide tile where it holds an average group, else the one whose busiest cluster takes less

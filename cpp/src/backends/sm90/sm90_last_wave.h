@@ -26,8 +26,8 @@ GGFP8_HOST_DEVICE inline LastWave make_last_wave(int32_t num_tiles, int32_t num_
 
 // How far a cluster's place moves from round to round of as many items as there are clusters. An
 // item is then num_clusters + step behind the one before; if that had a divisor in common with the
-// number of a group's row tiles, some clusters would get only whole tiles and others only the rests
-// of groups.
+// number of tiles of a group that have the same columns, some clusters would get only long row
+// tiles and others only short ones.
 inline int32_t place_step(int32_t num_clusters) {
   int32_t stride = num_clusters + 1;
   while (stride % 2 == 0 || stride % 3 == 0 || stride % 5 == 0 || stride % 7 == 0) ++stride;

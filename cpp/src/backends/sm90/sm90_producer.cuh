@@ -65,12 +65,12 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
   constexpr bool kSharesA = kShared == Shared::kA;
   constexpr bool kSharesB = kShared == Shared::kB;
   constexpr uint16_t kAllRanks = (1u << kConfig.cluster_size) - 1;
-  constexpr int kMaxCols = kConfig.splits_rows && kSharesA ? kConfig.half_n() : kConfig.cta_n;
   const int num_a_boxes = ceil_div(tile.num_rows, kConfig.a_box_rows);
   const int num_b_boxes = ceil_div(tile.num_cols, kConfig.b_box_rows);
   const Boxes<kSharesA, kConfig.cta_m / kConfig.a_box_rows, kConfig.cluster_size> a_boxes(
       num_a_boxes);
-  const Boxes<kSharesB, kMaxCols / kConfig.b_box_rows, kConfig.cluster_size> b_boxes(num_b_boxes);
+  const Boxes<kSharesB, kConfig.cta_n / kConfig.b_box_rows, kConfig.cluster_size> b_boxes(
+      num_b_boxes);
   const RowScaleCopy sfa(params, tile);
   const uint32_t num_bytes =
       num_a_boxes * kConfig.a_box_bytes() + num_b_boxes * kConfig.b_box_bytes() + sfa.num_bytes;

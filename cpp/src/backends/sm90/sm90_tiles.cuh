@@ -3,12 +3,13 @@
 //
 // The CTAs of a cluster take the same rows of neighbouring columns, and share the rows of a. Those
 // of the largest tile split its rows instead, and share its columns of b, unless one of them holds
-// all rows: then they halve the columns.
+// all rows: then there are two tiles of columns, and they take one each, or halves of the last one.
 #pragma once
 
 #include <cstdint>
 
 #include "backends/sm90/sm90_config.h"
+#include "backends/sm90/sm90_group_tiles.h"
 #include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_params.h"
 #include "core/tile_scheduler.cuh"
@@ -123,7 +124,7 @@ class TileSequence {
     if (threadIdx.x < kNumTileRecords) ptx::mbarrier_init(known_barrier(storage, threadIdx.x), 1);
     build_schedule(params.schedule, storage.schedule);
     if (threadIdx.x < 32) {
-      const int32_t num_tiles = storage.schedule.num_m_tiles * params.num_n_tiles;
+      const int32_t num_tiles = storage.schedule.num_tiles;
       storage.last_wave = kConfig.splits_rows ? make_last_wave(num_tiles, num_clusters())
                                               : LastWave{num_tiles, 1, num_tiles};
       __syncwarp();
@@ -146,24 +147,26 @@ class TileSequence {
     const LastWave& wave = storage_.last_wave;
     int32_t tile_idx = item_.idx;
     int32_t part = 0;
-    int32_t num_cols = kConfig.cta_n;
+    int32_t num_parts = 1;
     if (item_.idx >= wave.first_tile_idx) {
       const int32_t left = item_.idx - wave.first_tile_idx;
-      tile_idx = wave.first_tile_idx + left / wave.num_parts;
-      part = left % wave.num_parts;
-      num_cols /= wave.num_parts;
+      num_parts = wave.num_parts;
+      tile_idx = wave.first_tile_idx + left / num_parts;
+      part = left % num_parts;
     }
     GroupSchedule schedule = params_.schedule;
     schedule.tile_m = kConfig.tile_m();  // for the compiler, which divides by it
-    const Tile tile = find_tile(schedule, storage_.schedule, params_.num_n_tiles, kConfig.tile_n(),
-                                kBandSize, tile_idx);
-    const int32_t col_begin = tile.col_begin + part * num_cols;
-    if (kConfig.splits_rows && params_.n - col_begin <= kConfig.half_n()) {
-      num_cols = kConfig.half_n();
-    }
-    return share({{tile.row_begin, tile.row_end - tile.row_begin, col_begin, num_cols},
-                  tile.group_idx,
-                  tile.group_row_begin,
+    schedule.short_m = kConfig.short_m();
+    const GroupTiles group = find_group(schedule, storage_.schedule, tile_idx);
+    const TilePlace place =
+        place_in_group(tile_idx - group.first_tile_idx,
+                       row_tiles(schedule, group.row_end - group.row_begin), params_.num_n_tiles);
+    const int32_t row_begin = group.row_begin + place.m_tile_idx * kConfig.tile_m();
+    const int32_t num_cols = place.num_n_tiles * kConfig.tile_n() / num_parts;
+    return share({{row_begin, min(group.row_end - row_begin, kConfig.tile_m()),
+                   place.n_tile_idx * kConfig.tile_n() + part * num_cols, num_cols},
+                  group.group_idx,
+                  group.row_begin,
                   Shared::kNothing});
   }
 
@@ -173,24 +176,34 @@ class TileSequence {
   }
 
   // This CTA's share of its cluster's tile.
-  __device__ __forceinline__ static CtaTile share(CtaTile tile) {
-    if constexpr (kConfig.cluster_size > 1) {
-      const auto rank = static_cast<int32_t>(ptx::cluster_rank());
-      tile.shared = Shared::kA;
-      if (!kConfig.splits_rows) {
-        tile.col_begin += rank * kConfig.cta_n;
-      } else if (tile.num_rows > kConfig.cta_m) {
-        tile.shared = Shared::kB;
-        tile.row_begin += rank * kConfig.cta_m;
-        tile.num_rows = rank == 0 ? kConfig.cta_m : tile.num_rows - kConfig.cta_m;
-      } else if (tile.num_cols > kConfig.half_n()) {
-        tile.num_cols = kConfig.half_n();
-        tile.col_begin += rank * kConfig.half_n();
+  __device__ __forceinline__ CtaTile share(CtaTile tile) const {
+    const int32_t rank = kConfig.cluster_size > 1 ? static_cast<int32_t>(ptx::cluster_rank()) : 0;
+    if (kConfig.cluster_size > 1) tile.shared = Shared::kA;
+    if constexpr (!kConfig.splits_rows) {
+      tile.num_cols = kConfig.cta_n;
+      tile.col_begin += rank * kConfig.cta_n;
+    } else if (tile.num_rows > kConfig.cta_m) {
+      tile.shared = Shared::kB;
+      tile.row_begin += rank * kConfig.cta_m;
+      tile.num_rows = rank == 0 ? kConfig.cta_m : tile.num_rows - kConfig.cta_m;
+      leave_out_missing(tile);
+    } else {
+      leave_out_missing(tile);
+      if (tile.num_cols > kConfig.half_n()) {
+        tile.num_cols /= 2;
+        tile.col_begin += rank * tile.num_cols;
+        leave_out_missing(tile);
       } else if (rank != 0) {
         tile.num_cols = 0;
       }
     }
     return tile;
+  }
+
+  // Columns that are not there. All may be missing, in the second half of a tile that the last wave
+  // halves.
+  __device__ __forceinline__ void leave_out_missing(CtaTile& tile) const {
+    if (params_.n - tile.col_begin <= kConfig.half_n()) tile.num_cols = kConfig.half_n();
   }
 
   const Params& params_;

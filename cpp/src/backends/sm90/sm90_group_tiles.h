@@ -1,0 +1,62 @@
+// How many tiles a group has, and where in it a tile is.
+//
+// Tiles of the same columns follow each other. A short row tile, of which one CTA of the cluster
+// holds all rows, takes two column tiles at once, one per CTA, or the last one alone; it comes
+// behind the long row tiles of both.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_config.h"
+#include "core/group_schedule.h"
+#include "core/math.h"
+
+namespace ggfp8::sm90 {
+
+// Row tiles of a band of a group that is walked in bands.
+constexpr int32_t kBandSize = 8;
+
+struct TilePlace {
+  int32_t m_tile_idx;
+  int32_t n_tile_idx;   // of the first of its column tiles
+  int32_t num_n_tiles;  // 1 or 2
+};
+
+// Counts the tiles of clusters.
+inline GroupSchedule make_tile_schedule(const Problem& problem, const Shape& shape) {
+  const auto num_n_tiles = static_cast<int32_t>(ceil_div<int64_t>(problem.n, shape.tile_n()));
+  GroupSchedule schedule = make_group_schedule(problem, shape.tile_m());
+  schedule.short_m = shape.short_m();
+  schedule.tiles_per_long = num_n_tiles;
+  schedule.tiles_per_short = ceil_div(num_n_tiles, 2);
+  return schedule;
+}
+
+// The tile `idx` of a group of these row tiles. A group of more than twice kBandSize long ones runs
+// in bands of so many, which are walked one after the other: more rows of a than the L2 cache holds
+// would be read again for every few columns.
+GGFP8_HOST_DEVICE inline TilePlace place_in_group(int32_t idx, const RowTiles& rows,
+                                                  int32_t num_n_tiles) {
+  int32_t first_m_tile = 0;
+  int32_t num_long = rows.num_long;
+  bool has_short = rows.has_short;
+  if (num_long > 2 * kBandSize) {
+    const int32_t band_tiles = kBandSize * num_n_tiles;
+    const int32_t last_band = (num_long - 1) / kBandSize;
+    const int32_t band = min_of(idx / band_tiles, last_band);
+    idx -= band * band_tiles;
+    first_m_tile = band * kBandSize;
+    num_long = min_of(kBandSize, num_long - first_m_tile);
+    has_short = has_short && band == last_band;
+  }
+  if (!has_short) return {first_m_tile + idx % num_long, idx / num_long, 1};
+  const int32_t pair_tiles = 2 * num_long + 1;
+  const int32_t first_n_tile = idx / pair_tiles * 2;
+  const int32_t num_left = min_of(num_n_tiles - first_n_tile, 2);
+  idx %= pair_tiles;
+  if (idx == num_long * num_left) return {first_m_tile + num_long, first_n_tile, num_left};
+  const bool is_second = idx >= num_long;
+  return {first_m_tile + idx - (is_second ? num_long : 0), first_n_tile + (is_second ? 1 : 0), 1};
+}
+
+}  // namespace ggfp8::sm90
