@@ -35,8 +35,9 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
                           problem.b_group_stride};
   if (Status s = encode_tensor_map(a, config.a_box_rows, false, &params->a_map)) return s;
   if (Status s = encode_tensor_map(b, config.b_box_rows, true, &params->b_map)) return s;
-  params->stores_boxes = config.gathers_out && problem.out_dtype != Dtype::kFloat32 &&
-                         problem.out_rows_aligned(16) &&
+  // The kernel rounds what leaves in boxes with the last k-block, which is not the first.
+  params->stores_boxes = config.gathers_out && problem.num_k_blocks > 1 &&
+                         problem.out_dtype != Dtype::kFloat32 && problem.out_rows_aligned(16) &&
                          problem.out_row_stride < kTensorMapStrideEnd / 2;
   if (params->stores_boxes) {
     const ByteMatrices out = {

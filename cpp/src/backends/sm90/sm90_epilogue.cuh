@@ -8,18 +8,9 @@
 #include "ptx/out_store.cuh"
 #include "ptx/smem_load.cuh"
 #include "ptx/stmatrix.cuh"
+#include "ptx/thread_idx.cuh"
 
 namespace ggfp8::sm90 {
-
-// Where the accumulators of a warp go: 16 rows.
-struct WarpRows {
-  int32_t first_row;  // of the output
-  int32_t row_end;
-  int32_t col_begin;
-  int warpgroup;
-  int warp;  // of the warpgroup
-  int lane;
-};
 
 // A warp's part of shared memory for rows on their way out: boxes of 64 columns in the 128-byte
 // swizzle, so that pieces of neighbouring rows lie in different banks. Where piece `piece_idx`, of
@@ -29,10 +20,9 @@ __device__ __forceinline__ uint32_t out_piece(uint32_t warp_boxes, uint32_t row,
   return warp_boxes + piece_idx / 8 * kOutBoxBytes + row * 128 + (piece_idx % 8 ^ row % 8) * 16;
 }
 
-// Rounds a warp's 16 rows into its boxes.
-template <Dtype kDtype, int kN>
-__device__ __forceinline__ void fill_boxes(const BlockAccumulator<kN>& main_acc,
-                                           uint32_t warp_boxes, int lane) {
+// Rounds a warp's 16 rows into its boxes; value(i) is what the thread's accumulator i comes to.
+template <Dtype kDtype, int kN, class Value>
+__device__ __forceinline__ void fill_boxes(const Value& value, uint32_t warp_boxes, uint32_t lane) {
   using Traits = ptx::OutTraits<kDtype>;
   // Matrices 0 and 1 are rows 0 to 7 and 8 to 15 of eight columns, 2 and 3 those of the next eight.
   const uint32_t first = out_piece(warp_boxes, lane % 16, lane / 16);
@@ -41,50 +31,64 @@ __device__ __forceinline__ void fill_boxes(const BlockAccumulator<kN>& main_acc,
     uint32_t words[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const float* pair = main_acc + j * 4 + i * 2;
-      const auto rounded = Traits::pair(pair[0], pair[1]);
+      const int pair = j * 4 + i * 2;
+      const auto rounded = Traits::pair(value(pair), value(pair + 1));
       words[i] = reinterpret_cast<const uint32_t&>(rounded);
     }
     // The piece j further, an even number: its lower bits are the swizzle's alone.
     ptx::stmatrix_x4((first ^ j % 8 * 16) + j / 8 * kOutBoxBytes, words);
+    __syncwarp();  // or the compiler puts all stores behind all values
   }
 }
 
-// Through shared memory: whole boxes of rows leave from there by bulk copies (sm90_out_boxes.cuh);
-// where fewer rows are the group's, or fewer columns than boxes have, here and row by row.
-template <Dtype kDtype, Config kConfig, int kN>
-__device__ __forceinline__ void store_rows_gathered(const BlockAccumulator<kN>& main_acc,
-                                                    const Consumer<kConfig>& consumer,
-                                                    const WarpRows& rows) {
-  using Element = typename ptx::OutTraits<kDtype>::Element;
+// A warp's rows, from its boxes: where fewer rows are the group's, or fewer columns than boxes
+// have.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void store_from_boxes(const Consumer<kConfig>& consumer,
+                                                 uint32_t warp_boxes) {
   const Params& params = consumer.params;
-  const uint32_t boxes = consumer.out_boxes.of(rows.warpgroup, rows.warp);
-  consumer.out_boxes.wait_free(rows.warpgroup, consumer.tile_idx);
-  fill_boxes<kDtype, kN>(main_acc, boxes, rows.lane);
-  if (kN % 64 != 0 || !leaves_in_boxes(rows.first_row, rows.row_end)) {
-    __syncwarp();
-    constexpr uint32_t kPiecesOfRow = kN / 8;
+  const WarpRows rows = consumer.warp_rows();
+  constexpr uint32_t kPiecesOfRow = kN / 8;
 #pragma unroll 1
-    for (uint32_t i = rows.lane; i < kOutBoxRows * kPiecesOfRow; i += 32) {
-      const uint32_t row_in_box = i / kPiecesOfRow;
-      const int32_t row = rows.first_row + static_cast<int32_t>(row_in_box);
-      const int32_t col = rows.col_begin + static_cast<int32_t>(i % kPiecesOfRow * 8);
-      if (row < rows.row_end && col < params.n) {
-        auto* to = static_cast<Element*>(params.out) + row * params.out_row_stride + col;
-        *reinterpret_cast<uint4*>(to) =
-            ptx::load_shared_16_bytes(out_piece(boxes, row_in_box, i % kPiecesOfRow));
-      }
+  for (uint32_t i = rows.lane; i < kOutBoxRows * kPiecesOfRow; i += 32) {
+    const uint32_t row_in_box = i / kPiecesOfRow;
+    const int32_t row = rows.first_row + static_cast<int32_t>(row_in_box);
+    const int32_t col = rows.col_begin + static_cast<int32_t>(i % kPiecesOfRow * 8);
+    if (row < rows.row_end && col < params.n) {
+      auto* to = static_cast<uint16_t*>(params.out) + row * params.out_row_stride + col;
+      *reinterpret_cast<uint4*>(to) =
+          ptx::load_shared_16_bytes(out_piece(warp_boxes, row_in_box, i % kPiecesOfRow));
     }
   }
-  consumer.out_boxes.signal_filled(rows.warpgroup);
 }
 
-// By stores of each thread, for any address and type.
-template <Dtype kDtype, Config kConfig, int kN>
-__device__ __forceinline__ void store_rows_directly(const BlockAccumulator<kN>& main_acc,
+// Rows on the M side: a thread holds pairs of neighbouring columns. Through shared memory, which is
+// free: boxes of which all rows are the group's leave from there by bulk copies
+// (sm90_out_boxes.cuh).
+template <Config kConfig, int kN, class Value>
+__device__ __forceinline__ void store_rows_in_boxes(const Value& value,
                                                     const Consumer<kConfig>& consumer,
-                                                    const WarpRows& rows) {
+                                                    bool is_whole) {
+  const uint32_t thread = ptx::thread_idx();
+  const uint32_t boxes = consumer.out_boxes.of(thread / 32);
+  const bool leaves = kN % 64 == 0 && is_whole;
+  if (consumer.params.out_dtype == Dtype::kBFloat16) {
+    fill_boxes<Dtype::kBFloat16, kN>(value, boxes, thread % 32);
+  } else {
+    fill_boxes<Dtype::kFloat16, kN>(value, boxes, thread % 32);
+  }
+  if (!leaves) {
+    __syncwarp();
+    store_from_boxes<kConfig, kN>(consumer, boxes);
+  }
+  consumer.out_boxes.signal_filled(thread / 128);
+}
+
+template <Dtype kDtype, Config kConfig, int kN>
+__device__ __forceinline__ void store_rows_as(const BlockAccumulator<kN>& main_acc,
+                                              const Consumer<kConfig>& consumer) {
   const Params& params = consumer.params;
+  const WarpRows rows = consumer.warp_rows();
   const ptx::OutRows out = {params.out, params.out_row_stride, rows.row_end, params.n,
                             params.out_aligned};
 #pragma unroll
@@ -93,38 +97,18 @@ __device__ __forceinline__ void store_rows_directly(const BlockAccumulator<kN>& 
         out, rows.first_row + half * 8, rows.col_begin,
         [&](int block) { return main_acc + block * 4 + half * 2; });
   }
-  consumer.pass_boxes();
 }
 
-// Rows on the M side: a thread holds pairs of neighbouring columns. For params.stores_boxes.
+// By stores of each thread, for any address and type.
 template <Config kConfig, int kN>
-__device__ __forceinline__ void store_rows_in_boxes(const BlockAccumulator<kN>& main_acc,
-                                                    const Consumer<kConfig>& consumer,
-                                                    const WarpRows& rows) {
-  if (consumer.params.out_dtype == Dtype::kBFloat16) {
-    store_rows_gathered<Dtype::kBFloat16, kConfig, kN>(main_acc, consumer, rows);
-  } else {
-    store_rows_gathered<Dtype::kFloat16, kConfig, kN>(main_acc, consumer, rows);
-  }
-}
-
-template <Config kConfig, int kN>
-__device__ __forceinline__ void store_rows(const BlockAccumulator<kN>& main_acc,
-                                           const Consumer<kConfig>& consumer,
-                                           const WarpRows& rows) {
-  if (kConfig.gathers_out && consumer.params.stores_boxes) {
-    store_rows_in_boxes<kConfig, kN>(main_acc, consumer, rows);
-    return;
-  }
+__device__ __forceinline__ void store_rows_directly(const BlockAccumulator<kN>& main_acc,
+                                                    const Consumer<kConfig>& consumer) {
   switch (consumer.params.out_dtype) {
-    case Dtype::kBFloat16:
-      store_rows_directly<Dtype::kBFloat16, kConfig, kN>(main_acc, consumer, rows);
-      break;
-    case Dtype::kFloat16:
-      store_rows_directly<Dtype::kFloat16, kConfig, kN>(main_acc, consumer, rows);
-      break;
-    default: store_rows_directly<Dtype::kFloat32, kConfig, kN>(main_acc, consumer, rows);
+    case Dtype::kBFloat16: store_rows_as<Dtype::kBFloat16, kConfig, kN>(main_acc, consumer); break;
+    case Dtype::kFloat16: store_rows_as<Dtype::kFloat16, kConfig, kN>(main_acc, consumer); break;
+    default: store_rows_as<Dtype::kFloat32, kConfig, kN>(main_acc, consumer);
   }
+  consumer.pass_boxes();
 }
 
 template <Dtype kDtype, int kN>

@@ -18,6 +18,9 @@ __device__ __forceinline__ void find_tiles(const Params& params, TileStorage& st
   // Every scale warp reads the records of all tiles, also of those of which it has no k-block. It
   // is sure to have read one when from there on as many tiles are finished as there are such warps.
   constexpr uint32_t kMaxAhead = kNumTileRecords - kNumScaleWarps + 1;
+  // A consumer may ask for the next tile before it is done with this one. Then it is known: this
+  // warp stops ahead of it only when the first warpgroup is done with this one, which has a part
+  // wherever another one has, and has asked, too.
   const bool is_leader = ptx::elect_one();
   TileSequence<kConfig> tiles(params, storage);
   uint32_t num_known = 1;

@@ -54,6 +54,14 @@ __device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint
   ptx::wgmma_pin(partial_acc);
 }
 
+// Where the accumulators of a warp go: 16 rows.
+struct WarpRows {
+  int32_t first_row;  // of the output
+  int32_t row_end;
+  int32_t col_begin;
+  int lane;
+};
+
 // What a consumer warpgroup works with; its place moves on.
 template <Config kConfig>
 struct Consumer {
@@ -63,18 +71,37 @@ struct Consumer {
   OutBoxes<kConfig> out_boxes;
   uint32_t tile_idx = 0;
 
-  // The tile at hand, and the one behind it. A tile is known when its first stage is full.
+  // The tile at hand. It is known when its first stage is full.
   __device__ __forceinline__ OutTile tile() const { return known_tile(storage, tile_idx); }
-  __device__ __forceinline__ OutTile next_tile() const { return known_tile(storage, tile_idx + 1); }
+
+  __device__ __forceinline__ WarpRows warp_rows() const {
+    const OutTile tile = this->tile();
+    const ThreadPosition position = this->position();
+    const auto part = RowsPart::make<kConfig>(tile, position.warpgroup);
+    const int warp = ptx::uniform(position.warp);
+    return {tile.row_begin + part.row_begin + warp * 16, tile.row_begin + tile.num_rows,
+            tile.col_begin + part.col_begin, position.lane};
+  }
+
+  // Whether all rows of a warp's boxes are the group's, in a tile of which its warpgroup has a wide
+  // part.
+  __device__ __forceinline__ static bool has_whole_box(const OutTile& tile) {
+    const auto first = static_cast<int32_t>(warp() * kOutBoxRows);
+    return ptx::uniform(static_cast<int>(leaves_in_boxes(first, tile.num_rows))) != 0;
+  }
 
   // Asked for anew where it is needed: in the mainloop registers are short.
   __device__ __forceinline__ static ThreadPosition position() {
     return ThreadPosition(ptx::thread_idx());
   }
 
+  // Of the CTA's consumers. Not made uniform, which position() does and takes time for.
+  __device__ __forceinline__ static uint32_t warp() { return ptx::thread_idx() / 32; }
+  __device__ __forceinline__ static uint32_t warpgroup() { return ptx::thread_idx() / 128; }
+
   // Where among a k-block's scales those of the tile's rows begin.
   __device__ __forceinline__ int first_sfa(const OutTile& tile) const {
-    return params.sfa_in_bulk ? tile.row_begin % 4 : 0;
+    return params.sfa_in_bulk ? tile.row_begin & 3 : 0;  // % 4 would ask for the sign
   }
 
   // A tile of which this warpgroup has no part: gives back what the others use.
@@ -90,8 +117,12 @@ struct Consumer {
 
   // Done with a tile for which this warpgroup fills no boxes.
   __device__ __forceinline__ void pass_boxes() const {
-    out_boxes.wait_free(position().warpgroup, tile_idx);
-    out_boxes.signal_filled(position().warpgroup);
+    wait_for_boxes();
+    out_boxes.signal_filled(warpgroup());
+  }
+
+  __device__ __forceinline__ void wait_for_boxes() const {
+    out_boxes.wait_free(warpgroup(), tile_idx);
   }
 };
 

@@ -32,10 +32,9 @@ class OutBoxes {
     }
   }
 
-  // Those of a warp of a warpgroup.
-  __device__ __forceinline__ uint32_t of(int warpgroup, int warp) const {
-    return smem_ + kConfig.out_offset() +
-           (warpgroup * 4 + warp) * kConfig.num_out_boxes() * kOutBoxBytes;
+  // Those of a consumer warp.
+  __device__ __forceinline__ uint32_t of(uint32_t warp) const {
+    return smem_ + kConfig.out_offset() + warp * kConfig.num_out_boxes() * kOutBoxBytes;
   }
 
   // Whole warps. Every tile of the CTA has its turn, also where a warpgroup has no part of it.
@@ -87,7 +86,7 @@ __device__ __forceinline__ void start_boxes(const Params& params, const OutTile&
     if (!leaves_in_boxes(row, row_end)) break;
 #pragma unroll
     for (int i = 0; i < kConfig.num_out_boxes(); ++i) {
-      ptx::tma_store(params.out_map, boxes.of(warpgroup, warp) + i * kOutBoxBytes,
+      ptx::tma_store(params.out_map, boxes.of(warpgroup * 4 + warp) + i * kOutBoxBytes,
                      (tile.col_begin + i * 64) * 2, row);
     }
   }

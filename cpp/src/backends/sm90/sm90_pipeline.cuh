@@ -9,7 +9,6 @@
 #include "ptx/mbarrier.cuh"
 #include "ptx/smem_address.cuh"
 #include "ptx/uniform.cuh"
-#include "ptx/vote.cuh"
 
 namespace ggfp8::sm90 {
 
@@ -36,10 +35,6 @@ class Pipeline {
   // Waiting and signalling is for whole warps.
   __device__ __forceinline__ void wait_full() const {
     ptx::mbarrier_wait_warp(full(stage_idx_), parity_);
-  }
-  // A whole warpgroup: whether wait_full would not wait, the same for all of its threads.
-  __device__ __forceinline__ bool is_full(int warpgroup) const {
-    return ptx::any_of_warpgroup(ptx::mbarrier_test(full(stage_idx_), parity_), 1 + warpgroup);
   }
   __device__ __forceinline__ void wait_empty() const {
     ptx::mbarrier_wait_warp(empty(stage_idx_), parity_);

@@ -52,10 +52,14 @@ class RowFactors {
   __device__ __forceinline__ void promote(BlockAccumulator<kN>& main_acc,
                                           const BlockAccumulator<kN>& partial_acc) const {
 #pragma unroll
-    for (int i = 0; i < kN / 2; ++i) {
-      const float factor = factor_[i * kNumParts / (kN / 2)][i / 2 % 2];
-      main_acc[i] = __fmaf_rn(factor, partial_acc[i], main_acc[i]);
-    }
+    for (int i = 0; i < kN / 2; ++i) main_acc[i] = promoted(main_acc, partial_acc, i);
+  }
+
+  // What accumulator i comes to.
+  __device__ __forceinline__ float promoted(const BlockAccumulator<kN>& main_acc,
+                                            const BlockAccumulator<kN>& partial_acc, int i) const {
+    const float factor = factor_[i * kNumParts / (kN / 2)][i / 2 % 2];
+    return __fmaf_rn(factor, partial_acc[i], main_acc[i]);
   }
 
  private:
@@ -87,6 +91,12 @@ struct Stages {
   // `first` is the place of the scale of the part's first row among a k-block's.
   __device__ __forceinline__ void turn_to_rows(int first) {
     sfa = pipeline.scales(0) + (first + Consumer<kConfig>::position().m) * 4;
+  }
+
+  // Until the stage behind this one, of a round of this parity, is full.
+  __device__ __forceinline__ void wait_for_next(int stage_idx, uint32_t parity) const {
+    const bool wraps = stage_idx + 1 == kConfig.num_stages;
+    ptx::mbarrier_wait(pipeline.full(wraps ? 0 : stage_idx + 1), parity ^ (wraps ? 1 : 0));
   }
 
   // So that descriptors are computed in uniform registers.
@@ -135,123 +145,169 @@ __device__ __forceinline__ RowScales<kN> load_scales(const Stages<kConfig>& stag
   return scales;
 }
 
-// A k-block, of a round of this parity. A warpgroup's products and their promotion take turns, and
-// whatever else stands between them is lost. Two warpgroups fall into step by themselves, one
-// promotes while the tensor cores work for the other, as long as a promotion takes less time than
-// products.
+// A k-block whose stage, of a round of this parity, is full; behind it the next stage is, too. The
+// compiler moves that question in front of most of the promotion. A warpgroup's products and their
+// promotion take turns, and whatever else stands between them is lost. Two warpgroups fall into
+// step by themselves, one promotes while the tensor cores work for the other, as long as a
+// promotion takes less time than products.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void multiply_k_block(BlockAccumulator<kN>& main_acc,
                                                  const Stages<kConfig>& stages, int stage_idx,
                                                  uint32_t parity) {
-  ptx::mbarrier_wait(stages.pipeline.full(stage_idx), parity);
   const RowScales<kN> scales = load_scales<kN>(stages, stage_idx);
   Products<kConfig, kN> products;
   products.start(stages, stage_idx);
   products.factors.compute(scales);
   products.finish(main_acc, stages, stage_idx);
+  stages.wait_for_next(stage_idx, parity);
 }
 
-// kNumRounds of the ring of stages, the first of this parity and from stage kBegin on.
-template <int kNumRounds, int kBegin, Config kConfig, int kN>
-__device__ __forceinline__ void multiply_rounds(BlockAccumulator<kN>& main_acc,
-                                                Stages<kConfig>& stages, uint32_t parity) {
+// Of a round of the ring of stages, of this parity, the stages from kBegin to kEnd.
+template <int kBegin, int kEnd, Config kConfig, int kN>
+__device__ __forceinline__ void multiply_round(BlockAccumulator<kN>& main_acc,
+                                               Stages<kConfig>& stages, uint32_t parity) {
 #pragma unroll
-  for (int round = 0; round < kNumRounds; ++round) {
-#pragma unroll
-    for (int i = round == 0 ? kBegin : 0; i < kConfig.num_stages; ++i) {
-      multiply_k_block<kConfig, kN>(main_acc, stages, i, parity ^ (round % 2));
-    }
-    stages.renew_words();
+  for (int i = kBegin; i < kEnd; ++i) {
+    multiply_k_block<kConfig, kN>(main_acc, stages, i, parity);
+  }
+  stages.renew_words();
+}
+
+template <Config kConfig, int kN>
+__device__ __forceinline__ void multiply_some(BlockAccumulator<kN>& main_acc,
+                                              const Stages<kConfig>& stages, int begin, int end,
+                                              uint32_t parity) {
+#pragma unroll 1
+  for (int i = begin; i < end; ++i) {
+    multiply_k_block<kConfig, kN>(main_acc, stages, i, parity);
   }
 }
 
-// All k-blocks of a tile but the first. They are counted from where a round of the ring of stages
-// begins; whole rounds are unrolled, in pairs, because a loop costs as much as a tenth of a
-// k-block.
+// All k-blocks of a tile between the first and the last. They are counted from where a round of the
+// ring of stages begins, and rounds are unrolled.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void accumulate_rows(BlockAccumulator<kN>& main_acc,
                                                 Stages<kConfig>& stages,
                                                 Consumer<kConfig>& consumer) {
   constexpr int kNumStages = kConfig.num_stages;
-  const int begin = static_cast<int>(consumer.pipeline.stage_idx()) + 1;
-  int left = begin - 1 + consumer.params.num_k_blocks;
+  const int begin = static_cast<int>(consumer.pipeline.stage_idx());
+  int end = begin + consumer.params.num_k_blocks - 1;  // the last k-block included
   uint32_t parity = consumer.pipeline.parity();
-  if (begin == 1 && left >= kNumStages) {
-    multiply_rounds<1, 1, kConfig, kN>(main_acc, stages, parity);
-  } else {
-#pragma unroll 1
-    for (int i = begin; i < min(left, kNumStages); ++i) {
-      multiply_k_block<kConfig, kN>(main_acc, stages, i, parity);
+  if (begin > 0) {
+    if (end <= kNumStages) {
+      multiply_some<kConfig, kN>(main_acc, stages, begin, end - 1, parity);
+      consumer.pipeline.move_to(end - 1, parity);
+      return;
     }
-  }
-  if (left >= kNumStages) {
+    if (begin == 1) {
+      multiply_round<1, kNumStages, kConfig, kN>(main_acc, stages, parity);
+    } else {
+      multiply_some<kConfig, kN>(main_acc, stages, begin, kNumStages, parity);
+    }
     parity ^= 1;
-    left -= kNumStages;
-#pragma unroll 1
-    for (; left >= 2 * kNumStages; left -= 2 * kNumStages) {
-      multiply_rounds<2, 0, kConfig, kN>(main_acc, stages, parity);
-    }
-    if (left >= kNumStages) {
-      multiply_rounds<1, 0, kConfig, kN>(main_acc, stages, parity);
-      parity ^= 1;
-      left -= kNumStages;
-    }
-#pragma unroll 1
-    for (int i = 0; i < left; ++i) {
-      multiply_k_block<kConfig, kN>(main_acc, stages, i, parity);
-    }
+    end -= kNumStages;
   }
-  consumer.pipeline.move_to(left, parity);
+#pragma unroll 1
+  for (; end > kNumStages; end -= kNumStages) {
+    multiply_round<0, kNumStages, kConfig, kN>(main_acc, stages, parity);
+    parity ^= 1;
+  }
+  if (end == kNumStages) {
+    multiply_round<0, kNumStages - 1, kConfig, kN>(main_acc, stages, parity);
+  } else {
+    multiply_some<kConfig, kN>(main_acc, stages, 0, end - 1, parity);
+  }
+  consumer.pipeline.move_to(end - 1, parity);
 }
 
+// The k-block at hand, and on to the next.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void multiply_one(BlockAccumulator<kN>& main_acc,
+                                             const Stages<kConfig>& stages,
+                                             Consumer<kConfig>& consumer) {
+  multiply_k_block<kConfig, kN>(main_acc, stages, static_cast<int>(consumer.pipeline.stage_idx()),
+                                consumer.pipeline.parity());
+  consumer.pipeline.advance();
+}
+
+// The last k-block of a tile whose rows leave in boxes: what its promotion comes to is rounded and
+// put into boxes at once. Promotion waits for registers and boxes wait for shared memory, which the
+// tensor cores use first; together they take less time than one behind the other.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void multiply_last(const BlockAccumulator<kN>& main_acc,
+                                              const Stages<kConfig>& stages,
+                                              Consumer<kConfig>& consumer, bool is_whole) {
+  const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
+  const RowScales<kN> scales = load_scales<kN>(stages, stage_idx);
+  Products<kConfig, kN> products;
+  products.start(stages, stage_idx);
+  products.factors.compute(scales);
+  consumer.wait_for_boxes();
+  products.wait();
+  stages.empty.arrive(stage_idx * 8);
+  store_rows_in_boxes<kConfig, kN>(
+      [&](int i) { return products.factors.promoted(main_acc, products.partial_acc, i); }, consumer,
+      is_whole);
+  stages.wait_for_next(stage_idx, consumer.pipeline.parity());
+  consumer.pipeline.advance();
+  ++consumer.tile_idx;
+}
+
+// Whether this warpgroup's part of the tile is wide.
 template <Config kConfig>
-__device__ __forceinline__ WarpRows warp_rows(const OutTile& tile, const ThreadPosition& position) {
-  const auto part = RowsPart::make<kConfig>(tile, position.warpgroup);
-  const int warp = ptx::uniform(position.warp);
-  return {tile.row_begin + part.row_begin + warp * 16,
-          tile.row_begin + tile.num_rows,
-          tile.col_begin + part.col_begin,
-          position.warpgroup,
-          warp,
-          position.lane};
+__device__ __forceinline__ bool is_wide(const OutTile& tile) {
+  const auto warpgroup = static_cast<int>(Consumer<kConfig>::warpgroup());
+  const auto part = RowsPart::make<kConfig>(tile, warpgroup);
+  return ptx::uniform(static_cast<int>(part.template is_wide<kConfig>())) != 0;
 }
 
-// The tile at hand and those behind it, as long as the warpgroup has all columns of each, and the
-// next one's first stage is full when a tile is done: its products then start in front of the
-// rounding and storing of the finished one, which takes longer than they do. What the next tile is
-// turns out meanwhile; if it has fewer columns, or is the end, the products were for nothing.
+// The first k-block of the tile at hand, right behind another one. Its products start before it is
+// known which tile it is. If the warpgroup's part is not wide, or if there is no tile, they were
+// for nothing, and the result is false.
+template <Config kConfig, int kN>
+__device__ __forceinline__ bool multiply_next_first(BlockAccumulator<kN>& main_acc,
+                                                    Stages<kConfig>& stages,
+                                                    Consumer<kConfig>& consumer,
+                                                    const RowsPart& part, bool& is_whole) {
+  const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
+  Products<kConfig, kN> products;
+  products.start(stages, stage_idx);
+  __syncwarp();  // or the compiler lets products wait for what is read here
+  const OutTile tile = consumer.tile();
+  if (!is_wide<kConfig>(tile)) {
+    products.wait();
+    return false;
+  }
+  stages.turn_to_rows(consumer.first_sfa(tile) + part.row_begin);
+  products.factors.compute(load_scales<kN>(stages, stage_idx));
+  is_whole = consumer.has_whole_box(tile);
+#pragma unroll
+  for (int i = 0; i < kN / 2; ++i) main_acc[i] = 0;
+  products.finish(main_acc, stages, stage_idx);
+  stages.wait_for_next(stage_idx, consumer.pipeline.parity());
+  consumer.pipeline.advance();
+  return true;
+}
+
+// The tile at hand, and if its rows leave in boxes those behind it, as long as the warpgroup's part
+// of each is wide.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const OutTile& first,
                                               const RowsPart& part) {
-  const int warpgroup = consumer.position().warpgroup;
-  const bool goes_on = kConfig.gathers_out && kN == kConfig.cta_n && consumer.params.stores_boxes;
   Stages<kConfig> stages(consumer, part);
   stages.turn_to_rows(consumer.first_sfa(first) + part.row_begin);
+  bool is_whole = consumer.has_whole_box(first);
   BlockAccumulator<kN> main_acc = {};
-  multiply_k_block<kConfig, kN>(main_acc, stages, static_cast<int>(consumer.pipeline.stage_idx()),
-                                consumer.pipeline.parity());
+  multiply_one<kConfig, kN>(main_acc, stages, consumer);
   for (;;) {
-    accumulate_rows<kConfig, kN>(main_acc, stages, consumer);
-    if (!goes_on || !consumer.pipeline.is_full(warpgroup)) break;
-    const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
-    Products<kConfig, kN> products;
-    products.start(stages, stage_idx);
-    const OutTile next = consumer.next_tile();
-    stages.turn_to_rows(consumer.first_sfa(next) + part.row_begin);
-    products.factors.compute(load_scales<kN>(stages, stage_idx));
-    store_rows_in_boxes<kConfig, kN>(main_acc, consumer,
-                                     warp_rows<kConfig>(consumer.tile(), consumer.position()));
-    ++consumer.tile_idx;
-    if (!RowsPart::make<kConfig>(next, warpgroup).template is_wide<kConfig>()) {
-      products.wait();
-      return;
-    }
-#pragma unroll
-    for (int i = 0; i < kN / 2; ++i) main_acc[i] = 0;
-    products.finish(main_acc, stages, stage_idx);
+    if (consumer.params.num_k_blocks > 1) accumulate_rows<kConfig, kN>(main_acc, stages, consumer);
+    if (!kConfig.gathers_out || !consumer.params.stores_boxes) break;
+    multiply_last<kConfig, kN>(main_acc, stages, consumer, is_whole);
+    if (kN != kConfig.cta_n) return;
+    if (!multiply_next_first<kConfig, kN>(main_acc, stages, consumer, part, is_whole)) return;
   }
-  store_rows<kConfig, kN>(main_acc, consumer,
-                          warp_rows<kConfig>(consumer.tile(), consumer.position()));
+  if (consumer.params.num_k_blocks > 1) multiply_one<kConfig, kN>(main_acc, stages, consumer);
+  store_rows_directly<kConfig, kN>(main_acc, consumer);
   ++consumer.tile_idx;
 }
 
