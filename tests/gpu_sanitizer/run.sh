@@ -4,7 +4,7 @@
 #   tests/gpu_sanitizer/run.sh LIBRARY         each tool on its planted bug, then on the library
 #   tests/gpu_sanitizer/run.sh --cpu LIBRARY   the driver alone on the cpu backend; needs no GPU
 #   --racecheck-library OTHER                  racecheck runs sm90 of this library instead, one
-#                                              built so that every consumer thread arrives
+#                                              compiled with GGFP8_ALL_LANES_ARRIVE
 #
 # LIBRARY is libgroupgemm_fp8.so. mma runs anywhere, sm90 on compute capability 9.0. racecheck and
 # synccheck first run control_hand_over.cu, a correct program that hands over stages as the backend

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "ptx/mbarrier.cuh"
+
 namespace ggfp8::ptx {
 
 // This CTA's place in its cluster; 0 without one.
@@ -28,7 +30,8 @@ __device__ __forceinline__ void cluster_sync() {
 template <int kNumRanks>
 class RemoteArrival {
  public:
-  __device__ __forceinline__ explicit RemoteArrival(uint32_t barrier) : lane_(threadIdx.x % 32) {
+  __device__ __forceinline__ explicit RemoteArrival(uint32_t barrier)
+      : local_(barrier), lane_(threadIdx.x % 32) {
     asm("mapa.shared::cluster.u32 %0, %1, %2;"
         : "=r"(barrier_)
         : "r"(barrier), "r"(lane_ % kNumRanks));
@@ -44,9 +47,23 @@ class RemoteArrival {
         "}" ::"r"(barrier_ + offset),
         "r"(lane_), "n"(kNumRanks)
         : "memory");
+    if constexpr (kArrivalsPerWarp > 1) arrive_with_others(offset);
   }
 
  private:
+  // All lanes at all of the barriers, but for what arrive() does.
+  __device__ __forceinline__ void arrive_with_others(uint32_t offset) const {
+#pragma unroll
+    for (uint32_t rank = 0; rank < kNumRanks; ++rank) {
+      uint32_t barrier;
+      asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(barrier) : "r"(local_ + offset), "r"(rank));
+      if (lane_ != rank) {
+        asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
+      }
+    }
+  }
+
+  uint32_t local_;
   uint32_t barrier_;
   uint32_t lane_;
 };

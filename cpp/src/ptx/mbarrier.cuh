@@ -45,16 +45,25 @@ __device__ __forceinline__ void mbarrier_init_fence() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-// Whole warps: one lane arrives. Without a branch, behind which the compiler would no longer see
-// that the warp stays together.
+// Lanes that arrive for a warp that stands together. racecheck does not see that one speaks for
+// all: it judges kernels compiled with GGFP8_ALL_LANES_ARRIVE (tests/gpu_sanitizer/run.sh).
+#ifdef GGFP8_ALL_LANES_ARRIVE
+constexpr int kArrivalsPerWarp = 32;
+#else
+constexpr int kArrivalsPerWarp = 1;
+#endif
+
+// Whole warps: the first lanes arrive. Without a branch, behind which the compiler would no longer
+// see that the warp stays together.
+template <int kNumLanes = kArrivalsPerWarp>
 __device__ __forceinline__ void mbarrier_arrive_warp(uint32_t barrier) {
   asm volatile(
       "{\n"
       ".reg .pred arrives;\n"
-      "setp.lt.u32 arrives, %1, 1;\n"
+      "setp.lt.u32 arrives, %1, %2;\n"
       "@arrives mbarrier.arrive.shared::cta.b64 _, [%0];\n"
       "}" ::"r"(barrier),
-      "r"(threadIdx.x % 32)
+      "r"(threadIdx.x % 32), "n"(kNumLanes)
       : "memory");
 }
 

@@ -27,8 +27,8 @@ class OutBoxes {
   // One thread of the CTA, before anybody waits.
   __device__ __forceinline__ void init() const {
     for (int i = 0; i < kConfig.num_consumers; ++i) {
-      ptx::mbarrier_init(filled(i), 4);
-      ptx::mbarrier_init(free(i), 1);
+      ptx::mbarrier_init(filled(i), 4 * ptx::kArrivalsPerWarp);
+      ptx::mbarrier_init(free(i), ptx::kArrivalsPerWarp);
     }
   }
 

@@ -27,8 +27,9 @@ class Pipeline {
   // One thread of the CTA, before anybody waits.
   __device__ __forceinline__ void init() const {
     for (int i = 0; i < kNumStages; ++i) {
-      ptx::mbarrier_init(full(i), 2);
-      ptx::mbarrier_init(empty(i), kConfig.num_consumer_threads() / 32 * kConfig.cluster_size);
+      ptx::mbarrier_init(full(i), 1 + ptx::kArrivalsPerWarp);
+      ptx::mbarrier_init(empty(i), kConfig.num_consumer_threads() / 32 * kConfig.cluster_size *
+                                       ptx::kArrivalsPerWarp);
     }
   }
 
@@ -44,6 +45,12 @@ class Pipeline {
   __device__ __forceinline__ void signal_full() const {
     __syncwarp();
     ptx::mbarrier_arrive_warp(full(stage_idx_));
+  }
+
+  // In place of bulk copies, by the warp that starts them.
+  __device__ __forceinline__ void signal_no_copies() const {
+    __syncwarp();
+    ptx::mbarrier_arrive_warp<1>(full(stage_idx_));
   }
 
   // Behind the last read.

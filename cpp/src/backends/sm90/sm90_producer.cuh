@@ -128,7 +128,7 @@ __device__ __forceinline__ void produce_tiles(const Params& params, const TileSt
   }
   // A stage without copies: the one that says there is no further tile.
   pipeline.wait_empty();
-  pipeline.signal_full();
+  pipeline.signal_no_copies();
 }
 
 // A lane's scales of a tile: of every 32nd row if the warp loads those of rows, and of one column.

@@ -121,7 +121,9 @@ class TileSequence {
  public:
   // All threads, with a barrier behind it. The first tile is then known.
   __device__ __forceinline__ static void prepare(const Params& params, TileStorage& storage) {
-    if (threadIdx.x < kNumTileRecords) ptx::mbarrier_init(known_barrier(storage, threadIdx.x), 1);
+    if (threadIdx.x < kNumTileRecords) {
+      ptx::mbarrier_init(known_barrier(storage, threadIdx.x), ptx::kArrivalsPerWarp);
+    }
     build_schedule(params.schedule, storage.schedule);
     if (threadIdx.x < 32) {
       const int32_t num_tiles = storage.schedule.num_tiles;
