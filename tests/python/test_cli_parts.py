@@ -156,11 +156,15 @@ class TestTiming:
 
         order = []
         monkeypatch.setattr(timing, "Event", Clock)
-        timings = timing.time_on_gpu([Simulated(name, None) for name in "xyz"], Clock(), 0.0)
+        monkeypatch.setattr(timing.time, "perf_counter", lambda: Clock.now)
+        timings = timing.time_on_gpu([Simulated(name, None) for name in "xyz"], Clock(), 100_000)
         assert {name: timing.seconds for name, timing in timings.items()} == dict.fromkeys(
             "xyz", 1.0
         )
-        assert "".join(order[3:]).startswith("xxyyzzyyzzxxzzxxyy")
+        rounds = ["".join(order[idx : idx + 6]) for idx in range(3, len(order), 6)]
+        assert {"".join(sorted(one)) for one in rounds} == {"xxyyzz"}
+        assert all(one[0::2] == one[1::2] for one in rounds)
+        assert {one[0::2] for one in rounds} == {"xyz", "xzy", "yxz", "yzx", "zxy", "zyx"}
 
     def test_weights_exceed_the_cache(self):
         machine = HostMachine()

@@ -3,14 +3,16 @@
 A Contender enqueues one run at a time. On a GPU many runs are captured into one CUDA graph, so
 that launch latency is hidden, and graphs of all contenders are replayed in turn between events,
 each behind an untimed replay of its own, because a device near its power limit takes some
-milliseconds to find the clock that a contender leaves it; on the CPU single calls are timed in
-turn. Every figure is a median in seconds per run.
+milliseconds to find the clock that a contender leaves it. What the one in front has drawn matters
+even so, and the order of every round is random. On the CPU single calls are timed in turn. Every
+figure is a median in seconds per run.
 """
 
 from __future__ import annotations
 
 import gc
 import math
+import random
 import statistics
 import time
 from dataclasses import dataclass
@@ -109,12 +111,13 @@ def time_on_gpu(contenders, stream, seconds):
     """Times graph replays in turn on the stream; returns {name: Timing}."""
     gc.collect()  # nothing may be freed on the device during a capture
     batches = [_Batch(contender, stream) for contender in contenders]
+    random_order = random.Random(0)
     deadline = time.perf_counter() + seconds
     while len(batches[0].samples) < _MIN_SAMPLES or time.perf_counter() < deadline:
         marks = []
         for _ in range(_QUEUED_ROUNDS):
+            random_order.shuffle(batches)
             marks += [(batch, batch.enqueue(stream)) for batch in batches]
-            batches = batches[1:] + batches[:1]  # nobody always follows the same one
         stream.synchronize()
         for batch, (start, end) in marks:
             batch.samples.append(start.elapsed(end) / batch.runs)
