@@ -46,6 +46,7 @@ struct Rows {
 const Rows kFew = {30, false, {2, 5, 5, 5, 21, 27}};
 const Rows kMany = {131, false, {3, 67, 67, 130}};
 const Rows kLarge = {1030, false, {1, 1030}};
+const Rows kWaves = {1131, false, {1, 1130}};
 const Rows kFewAligned = {130, false, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 128}};
 const Rows kManyAligned = {130, false, {0, 128}};
 const Rows kFewHostile = {30, true, {7, -5, INT_MAX, 3, INT_MIN, 30}};
@@ -82,6 +83,11 @@ const Case kCases[] = {
     {&kLarge, kE4m3, kE5m2, kF16, 1, 128, 128, kK, 136, 160, 0, 0, 1},
     {&kLarge, kE5m2, kE4m3, kF32, 1, 1, 64, kMn, 136, 160, 1, 0, 0},
     {&kLarge, kE5m2, kE5m2, kBf16, 1, 64, 128, kK, 128, 256, 0, 3, 0},
+    // More tiles than an H100 computes at once, whole ones and in the last wave halves of both
+    // sorts.
+    {&kWaves, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 3848, 784, 0, 0, 0},
+    {&kWaves, kE4m3, kE4m3, kF16, 1, 128, 128, kK, 3848, 256, 0, 0, 0},
+    {&kWaves, kE4m3, kE4m3, kBf16, 1, 128, 128, kK, 3848, 128, 0, 0, 0},
     {&kManyHostile, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 136, 160, 0, 0, 0},
     {&kFew, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 2816, 192, 0, 0, 0},
     {&kMany, kE5m2, kE4m3, kF32, 1, 128, 128, kK, 1408, 192, 0, 0, 2},
