@@ -130,6 +130,23 @@ void check_group_tiles() {
   }
 }
 
+// The most columns that all shapes can pad, and more.
+void check_widest() {
+  ggfp8::DeviceInfo device;
+  device.compute_major = 9;
+  ggfp8::Problem problem;
+  problem.device_type = ggfp8::DeviceType::kCuda;
+  problem.granularity_m = 1;
+  problem.granularity_n = problem.granularity_k = 128;
+  problem.cum_m = problem.batch_size = 1;
+  problem.k = 16;
+  problem.num_k_blocks = 1;
+  problem.n = INT32_MAX - 255;
+  CHECK(ggfp8::sm90::supports(problem, device).ok);
+  problem.n += 8;
+  CHECK(!ggfp8::sm90::supports(problem, device).ok);
+}
+
 // Every tile is computed once, no cluster gets more than its turn, and the last wave is no longer
 // than without halves.
 void check_last_wave() {
@@ -178,6 +195,7 @@ void check_items() {
 int main() {
   check_table();
   check_instances();
+  check_widest();
   check_group_tiles();
   check_last_wave();
   check_items();

@@ -82,7 +82,7 @@ bool sfa_in_bulk(const Problem& problem) {
 // What tensor maps and the kernel's scale blocks ask for. None of it depends on the number of rows
 // or groups, so a row's result does not either.
 Support supports(const Problem& problem, const DeviceInfo& device) {
-  // The kernel counts tiles and k in 32 bits, up to behind the last of each.
+  // The kernel counts tiles, columns and k in 32 bits, up to the end of the last tile.
   constexpr int64_t kMaxTiles = int64_t{1} << 30;
   constexpr int64_t kMaxK = int64_t{1} << 30;
   if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
@@ -104,6 +104,8 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
     return refuse("needs strides of a and b below 2^40 bytes");
   }
   for (const TileShape& shape : kTileShapes) {
+    const int64_t max_n = INT32_MAX / shape.tile_n() * shape.tile_n();
+    if (problem.n > max_n) return refuse("needs n of at most %jd", max_n);
     if (max_tiles(problem, shape) >= kMaxTiles) return refuse("needs fewer than 2^30 tiles");
   }
   return {};
