@@ -79,14 +79,11 @@ std::vector<GroupTiles> expected_groups(const Indptr& m_indptr, int64_t cum_m, i
   int64_t num_tiles = 0;
   for (size_t idx = 0; idx + 1 < m_indptr.size(); ++idx) {
     const int64_t end = std::max(row, std::clamp<int64_t>(m_indptr[idx + 1], 0, cum_m));
-    int64_t tiles = 0;
-    for (int64_t left = end - row; left > 0; left -= tile_m) {
-      tiles += count == Count::kRowTiles ? 1 : left > tile_m / 2 ? 3 : 2;
-      // Long groups in one step.
-      const int64_t num_more = std::max<int64_t>(left / tile_m - 1, 0);
-      tiles += num_more * (count == Count::kRowTiles ? 1 : 3);
-      left -= num_more * tile_m;
-    }
+    const int64_t num_left = (end - row) % tile_m;
+    const int64_t short_m = count == Count::kCut ? tile_m / 2 : 0;
+    const int64_t num_long = (end - row) / tile_m + (num_left > short_m ? 1 : 0);
+    const bool has_short = num_left > 0 && num_left <= short_m;
+    const int64_t tiles = num_long * (count == Count::kCut ? 3 : 1) + (has_short ? 2 : 0);
     groups.push_back({static_cast<int32_t>(idx), static_cast<int32_t>(row),
                       static_cast<int32_t>(end), static_cast<int32_t>(num_tiles),
                       static_cast<int32_t>(tiles)});
