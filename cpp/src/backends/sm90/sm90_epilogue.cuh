@@ -9,8 +9,29 @@
 #include "ptx/smem_load.cuh"
 #include "ptx/stmatrix.cuh"
 #include "ptx/thread_idx.cuh"
+#include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
+
+// Where the accumulators of a warp go: 16 rows of the tile at hand.
+struct WarpRows {
+  int32_t first_row;  // of the output
+  int32_t row_end;
+  int32_t col_begin;
+  int lane;
+
+  template <Config kConfig>
+  __device__ __forceinline__ explicit WarpRows(const Consumer<kConfig>& consumer) {
+    const OutTile tile = consumer.tile();
+    const ThreadPosition position = consumer.position();
+    const auto part = RowsPart::make<kConfig>(tile, position.warpgroup);
+    const int warp = ptx::uniform(position.warp);
+    first_row = tile.row_begin + part.row_begin + warp * 16;
+    row_end = tile.row_begin + tile.num_rows;
+    col_begin = tile.col_begin + part.col_begin;
+    lane = position.lane;
+  }
+};
 
 // A warp's part of shared memory for rows on their way out: boxes of 64 columns in the 128-byte
 // swizzle, so that pieces of neighbouring rows lie in different banks. Where piece `piece_idx`, of
@@ -47,7 +68,7 @@ template <Config kConfig, int kN>
 __device__ __forceinline__ void store_from_boxes(const Consumer<kConfig>& consumer,
                                                  uint32_t warp_boxes) {
   const Params& params = consumer.params;
-  const WarpRows rows = consumer.warp_rows();
+  const WarpRows rows(consumer);
   constexpr uint32_t kPiecesOfRow = kN / 8;
 #pragma unroll 1
   for (uint32_t i = rows.lane; i < kOutBoxRows * kPiecesOfRow; i += 32) {
@@ -88,7 +109,7 @@ template <Dtype kDtype, Config kConfig, int kN>
 __device__ __forceinline__ void store_rows_as(const BlockAccumulator<kN>& main_acc,
                                               const Consumer<kConfig>& consumer) {
   const Params& params = consumer.params;
-  const WarpRows rows = consumer.warp_rows();
+  const WarpRows rows(consumer);
   const ptx::OutRows out = {params.out, params.out_row_stride, rows.row_end, params.n,
                             params.out_aligned};
 #pragma unroll

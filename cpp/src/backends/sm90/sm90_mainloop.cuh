@@ -54,14 +54,6 @@ __device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint
   ptx::wgmma_pin(partial_acc);
 }
 
-// Where the accumulators of a warp go: 16 rows.
-struct WarpRows {
-  int32_t first_row;  // of the output
-  int32_t row_end;
-  int32_t col_begin;
-  int lane;
-};
-
 // What a consumer warpgroup works with; its place moves on.
 template <Config kConfig>
 struct Consumer {
@@ -73,15 +65,6 @@ struct Consumer {
 
   // The tile at hand. It is known when its first stage is full.
   __device__ __forceinline__ OutTile tile() const { return known_tile(storage, tile_idx); }
-
-  __device__ __forceinline__ WarpRows warp_rows() const {
-    const OutTile tile = this->tile();
-    const ThreadPosition position = this->position();
-    const auto part = RowsPart::make<kConfig>(tile, position.warpgroup);
-    const int warp = ptx::uniform(position.warp);
-    return {tile.row_begin + part.row_begin + warp * 16, tile.row_begin + tile.num_rows,
-            tile.col_begin + part.col_begin, position.lane};
-  }
 
   // Whether all rows of a warp's boxes are the group's, in a tile of which its warpgroup has a wide
   // part.

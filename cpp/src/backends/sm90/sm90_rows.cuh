@@ -112,6 +112,14 @@ struct Stages {
   }
 };
 
+template <int kN, Config kConfig>
+__device__ __forceinline__ RowScales<kN> load_scales(const Stages<kConfig>& stages, int stage_idx) {
+  RowScales<kN> scales;
+  scales.load(stages.sfa + stage_idx * kConfig.scale_bytes(),
+              stages.sfb + stage_idx * kConfig.scale_bytes());
+  return scales;
+}
+
 // A k-block's products, under way, and the factors of their promotion.
 template <Config kConfig, int kN>
 struct Products {
@@ -124,26 +132,30 @@ struct Products {
         partial_acc, stages.a_word, stages.b_word, stage_idx * (kConfig.stage_bytes() / 16));
   }
 
-  __device__ __forceinline__ void finish(BlockAccumulator<kN>& main_acc,
-                                         const Stages<kConfig>& stages, int stage_idx) {
-    wait();
-    stages.empty.arrive(stage_idx * 8);
-    factors.promote(main_acc, partial_acc);
+  // Where the scales are known to be those of these rows.
+  __device__ __forceinline__ void start_with_factors(const Stages<kConfig>& stages, int stage_idx) {
+    const RowScales<kN> scales = load_scales<kN>(stages, stage_idx);
+    start(stages, stage_idx);
+    factors.compute(scales);
   }
 
   __device__ __forceinline__ void wait() {
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(partial_acc);
   }
-};
 
-template <int kN, Config kConfig>
-__device__ __forceinline__ RowScales<kN> load_scales(const Stages<kConfig>& stages, int stage_idx) {
-  RowScales<kN> scales;
-  scales.load(stages.sfa + stage_idx * kConfig.scale_bytes(),
-              stages.sfb + stage_idx * kConfig.scale_bytes());
-  return scales;
-}
+  // Gives the stage back.
+  __device__ __forceinline__ void take(const Stages<kConfig>& stages, int stage_idx) {
+    wait();
+    stages.empty.arrive(stage_idx * 8);
+  }
+
+  __device__ __forceinline__ void finish(BlockAccumulator<kN>& main_acc,
+                                         const Stages<kConfig>& stages, int stage_idx) {
+    take(stages, stage_idx);
+    factors.promote(main_acc, partial_acc);
+  }
+};
 
 // A k-block whose stage, of a round of this parity, is full; behind it the next stage is, too. The
 // compiler moves that question in front of most of the promotion. A warpgroup's products and their
@@ -154,10 +166,8 @@ template <Config kConfig, int kN>
 __device__ __forceinline__ void multiply_k_block(BlockAccumulator<kN>& main_acc,
                                                  const Stages<kConfig>& stages, int stage_idx,
                                                  uint32_t parity) {
-  const RowScales<kN> scales = load_scales<kN>(stages, stage_idx);
   Products<kConfig, kN> products;
-  products.start(stages, stage_idx);
-  products.factors.compute(scales);
+  products.start_with_factors(stages, stage_idx);
   products.finish(main_acc, stages, stage_idx);
   stages.wait_for_next(stage_idx, parity);
 }
@@ -238,13 +248,10 @@ __device__ __forceinline__ void multiply_last(const BlockAccumulator<kN>& main_a
                                               const Stages<kConfig>& stages,
                                               Consumer<kConfig>& consumer, bool is_whole) {
   const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
-  const RowScales<kN> scales = load_scales<kN>(stages, stage_idx);
   Products<kConfig, kN> products;
-  products.start(stages, stage_idx);
-  products.factors.compute(scales);
+  products.start_with_factors(stages, stage_idx);
   consumer.wait_for_boxes();
-  products.wait();
-  stages.empty.arrive(stage_idx * 8);
+  products.take(stages, stage_idx);
   store_rows_in_boxes<kConfig, kN>(
       [&](int i) { return products.factors.promoted(main_acc, products.partial_acc, i); }, consumer,
       is_whole);
