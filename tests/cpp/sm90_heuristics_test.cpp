@@ -3,6 +3,7 @@
 // group a tile is, and who computes it.
 #include "backends/sm90/sm90_heuristics.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -96,38 +97,59 @@ void check_instances() {
 
 // Every row tile of a group has every column tile once, a short one two at a time; long ones run in
 // bands, in each of which columns ascend, and a short one belongs to the last.
+void check_tiles_of_group(int num_long, bool has_short, int num_n_tiles, int max_band_size) {
+  const int num_m_tiles = num_long + (has_short ? 1 : 0);
+  const int num_tiles = num_long * num_n_tiles + (has_short ? (num_n_tiles + 1) / 2 : 0);
+  std::vector<int> times(static_cast<size_t>(num_m_tiles * num_n_tiles));
+  std::vector<int> rows_of_band(1);
+  int last_n_tile = 0;
+  for (int idx = 0; idx < num_tiles; ++idx) {
+    const auto place =
+        ggfp8::sm90::place_in_group(idx, {num_long, has_short}, num_n_tiles, max_band_size);
+    const bool is_short = has_short && place.m_tile_idx == num_long;
+    const int num_left = num_n_tiles - place.n_tile_idx;
+    CHECK_EQ(place.num_n_tiles, is_short && num_left > 1 ? 2 : 1);
+    CHECK(place.m_tile_idx < num_m_tiles && num_left > 0);
+    for (int i = 0; i < place.num_n_tiles; ++i) {
+      ++times[static_cast<size_t>(place.m_tile_idx * num_n_tiles + place.n_tile_idx + i)];
+    }
+    const int n_tile = place.n_tile_idx + place.num_n_tiles - 1;
+    if (n_tile < last_n_tile) rows_of_band.push_back(0);
+    last_n_tile = n_tile;
+    if (place.n_tile_idx == 0 && !is_short) ++rows_of_band.back();
+  }
+  for (const int count : times) CHECK_EQ(count, 1);
+  if (num_n_tiles < 3) return;  // too few to tell bands by
+  const auto [fewest, most] = std::minmax_element(rows_of_band.begin(), rows_of_band.end());
+  CHECK(*most <= max_band_size);
+  const int num_bands = static_cast<int>(rows_of_band.size());
+  CHECK(num_bands <= std::max(ggfp8::ceil_div(num_long, max_band_size), 1));
+  CHECK(*most - *fewest < num_bands || num_bands == 1);
+}
+
 void check_group_tiles() {
-  using ggfp8::sm90::kBandSize;
   for (int num_n_tiles = 1; num_n_tiles <= 5; ++num_n_tiles) {
-    for (int num_m_tiles = 1; num_m_tiles <= 4 * kBandSize + 1; ++num_m_tiles) {
-      for (const bool has_short : {false, true}) {
-        const int num_long = num_m_tiles - (has_short ? 1 : 0);
-        const int num_tiles = num_long * num_n_tiles + (has_short ? (num_n_tiles + 1) / 2 : 0);
-        std::vector<int> times(static_cast<size_t>(num_m_tiles * num_n_tiles));
-        int last_band = 0;
-        int last_n_tile = 0;
-        for (int idx = 0; idx < num_tiles; ++idx) {
-          const auto place = ggfp8::sm90::place_in_group(idx, {num_long, has_short}, num_n_tiles);
-          const bool is_short = has_short && place.m_tile_idx == num_long;
-          const int num_left = num_n_tiles - place.n_tile_idx;
-          CHECK_EQ(place.num_n_tiles, is_short && num_left > 1 ? 2 : 1);
-          CHECK(place.m_tile_idx < num_m_tiles && num_left > 0);
-          for (int i = 0; i < place.num_n_tiles; ++i) {
-            ++times[static_cast<size_t>(place.m_tile_idx * num_n_tiles + place.n_tile_idx + i)];
-          }
-          const int last_long = num_long == 0 ? 0 : num_long - 1;
-          const int band = num_long <= 2 * kBandSize ? 0
-                           : is_short                ? last_long / kBandSize
-                                                     : place.m_tile_idx / kBandSize;
-          const int n_tile = place.n_tile_idx + place.num_n_tiles - 1;
-          CHECK(band > last_band || (band == last_band && n_tile >= last_n_tile));
-          last_band = band;
-          last_n_tile = n_tile;
-        }
-        for (const int count : times) CHECK_EQ(count, 1);
+    for (int num_long = 0; num_long <= 33; ++num_long) {
+      for (const int max_band_size : {1, 3, 8, 33}) {
+        check_tiles_of_group(num_long, false, num_n_tiles, max_band_size);
+        check_tiles_of_group(num_long, true, num_n_tiles, max_band_size);
       }
     }
   }
+}
+
+// Bands are of 16 MiB of a and of one row tile at least.
+void check_band_size() {
+  const ggfp8::sm90::Shape& shape = ggfp8::sm90::kTileShapes.back();
+  ggfp8::Problem problem;
+  problem.k = 8192;
+  CHECK_EQ(ggfp8::sm90::max_band_size(problem, shape), 8);
+  problem.k = 7168;
+  CHECK_EQ(ggfp8::sm90::max_band_size(problem, shape), 9);
+  problem.k = 16;
+  CHECK_EQ(ggfp8::sm90::max_band_size(problem, shape), 4096);
+  problem.k = int64_t{1} << 29;
+  CHECK_EQ(ggfp8::sm90::max_band_size(problem, shape), 1);
 }
 
 // The most columns that all shapes can pad, and more.
@@ -197,6 +219,7 @@ int main() {
   check_instances();
   check_widest();
   check_group_tiles();
+  check_band_size();
   check_last_wave();
   check_items();
   return check::report();

@@ -124,8 +124,8 @@ def test_tiles_follow_one_another(backend, num_k_blocks):
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
 @pytest.mark.parametrize("n", [8, 96, 104, 192, 200, 288, 392, 584, 960])
 def test_rests_of_groups(backend, n, out_dtype):
-    """Groups that end anywhere in a tile of 256 rows, from one to more of them than are walked
-    together, with columns that end anywhere in one of 192: a rest may be cut into other tiles.
+    """Groups that end anywhere in a tile of 256 rows, with columns that end anywhere in one of 192:
+    a rest may be cut into other tiles.
     """
     base = exact_problem(Case((4400,), n, 272, out_dtype=out_dtype), n)
     expected = backend.run(base)
@@ -136,6 +136,14 @@ def test_rests_of_groups(backend, n, out_dtype):
     assert_heads_are_the_same(backend, base, expected, tuple(rows))
     for first in range(4):  # in calls of few tiles others may be chosen, or halved
         assert_heads_are_the_same(backend, base, expected, tuple(rows[first::4]))
+
+
+def test_long_groups_of_long_rows(backend):
+    """Groups with more rows than a cache holds of that length: they may be walked in parts."""
+    base = exact_problem(Case((1100,), 200, 32768), seed=7)
+    expected = backend.run(base)
+    assert_exact(base, expected)
+    assert_heads_are_the_same(backend, base, expected, (1100, 30, 800, 513))
 
 
 def test_same_bits_at_any_place_in_a_group(backend):

@@ -58,6 +58,7 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
   params->granularity_m = problem.granularity_m;
   params->schedule = make_tile_schedule(problem, config);
   params->num_n_tiles = params->schedule.tiles_per_long;
+  params->max_band_size = max_band_size(problem, config);
   params->place_step = place_step(num_clusters);
   params->out_dtype = problem.out_dtype;
   params->sfa_in_bulk = sfa_in_bulk(problem);

@@ -13,8 +13,12 @@
 
 namespace ggfp8::sm90 {
 
-// Row tiles of a band of a group that is walked in bands.
-constexpr int32_t kBandSize = 8;
+// At most so many row tiles of a group are walked together: about a third of the L2 cache holds
+// their rows of a while the columns of b pass by.
+inline int32_t max_band_size(const Problem& problem, const Shape& shape) {
+  constexpr int64_t kBandBytes = int64_t{16} << 20;
+  return static_cast<int32_t>(max_of<int64_t>(kBandBytes / (shape.tile_m() * problem.k), 1));
+}
 
 struct TilePlace {
   int32_t m_tile_idx;
@@ -32,21 +36,22 @@ inline GroupSchedule make_tile_schedule(const Problem& problem, const Shape& sha
   return schedule;
 }
 
-// The tile `idx` of a group of these row tiles. A group of more than twice kBandSize long ones runs
-// in bands of so many, which are walked one after the other: more rows of a than the L2 cache holds
-// would be read again for every few columns.
+// The tile `idx` of a group of these row tiles. A group of more than max_band_size long ones runs
+// in bands of about the same size, which are walked one after the other: more rows of a than the L2
+// cache holds would be read again for every few columns.
 GGFP8_HOST_DEVICE inline TilePlace place_in_group(int32_t idx, const RowTiles& rows,
-                                                  int32_t num_n_tiles) {
+                                                  int32_t num_n_tiles, int32_t max_band_size) {
   int32_t first_m_tile = 0;
   int32_t num_long = rows.num_long;
   bool has_short = rows.has_short;
-  if (num_long > 2 * kBandSize) {
-    const int32_t band_tiles = kBandSize * num_n_tiles;
-    const int32_t last_band = (num_long - 1) / kBandSize;
+  if (num_long > max_band_size) {
+    const int32_t band_size = ceil_div(num_long, ceil_div(num_long, max_band_size));
+    const int32_t band_tiles = band_size * num_n_tiles;
+    const int32_t last_band = (num_long - 1) / band_size;
     const int32_t band = min_of(idx / band_tiles, last_band);
     idx -= band * band_tiles;
-    first_m_tile = band * kBandSize;
-    num_long = min_of(kBandSize, num_long - first_m_tile);
+    first_m_tile = band * band_size;
+    num_long = min_of(band_size, num_long - first_m_tile);
     has_short = has_short && band == last_band;
   }
   if (!has_short) return {first_m_tile + idx % num_long, idx / num_long, 1};

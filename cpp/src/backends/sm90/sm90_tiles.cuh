@@ -160,9 +160,9 @@ class TileSequence {
     schedule.tile_m = kConfig.tile_m();  // for the compiler, which divides by it
     schedule.short_m = kConfig.short_m();
     const GroupTiles group = find_group(schedule, storage_.schedule, tile_idx);
-    const TilePlace place =
-        place_in_group(tile_idx - group.first_tile_idx,
-                       row_tiles(schedule, group.row_end - group.row_begin), params_.num_n_tiles);
+    const TilePlace place = place_in_group(tile_idx - group.first_tile_idx,
+                                           row_tiles(schedule, group.row_end - group.row_begin),
+                                           params_.num_n_tiles, params_.max_band_size);
     const int32_t row_begin = group.row_begin + place.m_tile_idx * kConfig.tile_m();
     const int32_t num_cols = place.num_n_tiles * kConfig.tile_n() / num_parts;
     return share({{row_begin, min(group.row_end - row_begin, kConfig.tile_m()),
