@@ -28,19 +28,25 @@ struct Case {
 };
 
 // Many tiles fill every SM; few tiles get one CTA each, or one cluster of two. Calls of few rows
-// and little work take the swapped tile, groups of up to 192 rows the wide one, larger ones that of
-// both that fits their rows and the waves of clusters better; the largest may be halved.
+// and little work take the small tile, groups of 64 to 128 rows the tall one unless waves of
+// clusters fit much worse, other groups of up to 192 rows the wide one, larger ones that of both
+// that fits their rows and the waves of clusters better; the tall one may be halved.
 constexpr Case kCases[] = {
     {1, 8, 1, 1, "tile 32x128, swapped", 1},
     {16, 4096, 56, 1, "tile 32x128, swapped", 32},
-    {16 * 32, 4096, 12, 32, "tile 32x128, swapped", 132},
+    {16 * 32, 4096, 8, 32, "tile 32x128, swapped", 132},
+    {16 * 32, 4096, 12, 32, "tile 192x128", 132},
     {8 * 8, 7168, 16, 8, "tile 32x128, swapped", 132},
     {16 * 32, 4096, 56, 32, "tile 192x128", 132},
     {4096, 4096, 56, 256, "tile 192x128", 132},
     {33, 4096, 1, 1, "tile 192x128", 32},
-    {64 * 32, 4096, 56, 32, "tile 192x128", 132},
-    {65, 128, 1, 1, "tile 192x128", 2},
-    {128 * 32, 4096, 56, 32, "tile 192x128", 132},
+    {63 * 32, 4096, 56, 32, "tile 192x128", 132},
+    {64 * 32, 4096, 56, 32, "tile 256x192, two CTAs", 132},
+    {65, 128, 1, 1, "tile 256x192, two CTAs", 4},
+    {128 * 32, 4096, 56, 32, "tile 256x192, two CTAs", 132},
+    {128 * 2, 7168, 16, 2, "tile 192x128", 132},
+    {128 * 8, 4096, 56, 8, "tile 192x128", 132},
+    {128 * 8, 7168, 16, 8, "tile 256x192, two CTAs", 132},
     {129, 192, 1, 1, "tile 192x128", 2},
     {192 * 32, 4096, 56, 32, "tile 192x128", 132},
     {193 * 64, 4096, 56, 64, "tile 256x192, two CTAs", 132},

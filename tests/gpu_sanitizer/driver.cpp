@@ -45,6 +45,7 @@ struct Rows {
 // can hold it.
 const Rows kFew = {30, false, {2, 5, 5, 5, 21, 27}};
 const Rows kMany = {131, false, {3, 67, 67, 130}};
+const Rows kMixed = {131, false, {3, 13, 40, 131}};
 const Rows kLarge = {1030, false, {1, 1030}};
 const Rows kWaves = {1131, false, {1, 1130}};
 const Rows kFewAligned = {130, false, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 128}};
@@ -79,6 +80,8 @@ const Case kCases[] = {
     {&kMany, kE4m3, kE4m3, kF16, 1, 1, 96, kK, 136, 400, 0, 0, 0},
     {&kMany, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 136, 0, 0, 0, 0},
     {&kManyAligned, kE4m3, kE4m3, kBf16, 128, 128, 128, kK, 256, 256, 0, 0, 0},
+    {&kMixed, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 256, 784, 0, 0, 0},
+    {&kMixed, kE4m3, kE5m2, kF32, 1, 128, 128, kK, 136, 160, 0, 0, 1},
     {&kLarge, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 136, 272, 0, 0, 0},
     {&kLarge, kE4m3, kE5m2, kF16, 1, 128, 128, kK, 136, 160, 0, 0, 1},
     {&kLarge, kE5m2, kE4m3, kF32, 1, 1, 64, kMn, 136, 160, 1, 0, 0},

@@ -117,7 +117,7 @@ def test_tiles_follow_one_another(backend, num_k_blocks):
     base = exact_problem(Case((512,), 520, num_k_blocks * 128 - 112), num_k_blocks)
     expected = backend.run(base)
     assert_exact(base, expected)
-    for rows in ((16,) * 64, (100,) * 48, (192,) * 32, (512,) * 16):
+    for rows in ((16,) * 64, (16, 70) * 32, (100,) * 48, (192,) * 32, (512,) * 16):
         assert_heads_are_the_same(backend, base, expected, rows)
 
 

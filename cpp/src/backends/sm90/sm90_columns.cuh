@@ -80,8 +80,10 @@ __device__ __forceinline__ void compute_with(Consumer<kConfig>& consumer, const 
 
 template <Config kConfig>
 __device__ __forceinline__ void compute_columns(Consumer<kConfig>& consumer, const OutTile& tile) {
-  static_assert(kConfig.cta_m == 32);
-  if (tile.num_rows <= 16) {
+  static_assert(kConfig.swapped_rows == 32);
+  if (consumer.position().warpgroup * 64 >= kConfig.cta_n) {
+    consumer.skip_tile();
+  } else if (tile.num_rows <= 16) {
     compute_with<kConfig, 16>(consumer, tile);
   } else {
     compute_with<kConfig, 32>(consumer, tile);

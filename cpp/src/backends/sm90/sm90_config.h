@@ -1,9 +1,9 @@
 // The compile-time shape of one sm90 kernel and the list of the shapes that exist.
 //
 // The CTAs of a cluster and their consumer warpgroups share a tile of the output (sm90_tiles.cuh).
-// Large tiles put rows on wgmma's M side; the small one swaps the operands, so that columns stand
-// on the M side and as few rows on the N side as there are. Limits behind the numbers: 232448 bytes
-// of shared memory and 65536 registers per CTA.
+// Tiles of many rows put them on wgmma's M side; tiles of few swap the operands, so that columns
+// stand on the M side and as few rows on the N side as there are. Limits behind the numbers: 232448
+// bytes of shared memory and 65536 registers per CTA.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ struct Shape {
   // What a CTA holds at most of a tile.
   int cta_m;
   int cta_n;
-  bool swapped;       // columns on the M side of wgmma
+  int swapped_rows;   // tiles of no more rows put columns on the M side of wgmma
   int num_consumers;  // warpgroups
   int cluster_size;   // CTAs
   bool splits_rows;   // between the CTAs of a cluster, which then share b; else columns
@@ -107,9 +107,9 @@ struct TileShape : Shape {
 };
 
 constexpr std::array<TileShape, 3> kTileShapes = {{
-    {{32, 128, true, 2, 1, false, 11, 32, 128, false}, "tile 32x128, swapped"},
-    {{192, 128, false, 3, 2, false, 5, 64, 128, false}, "tile 192x128"},
-    {{128, 192, false, 2, 2, true, 4, 64, 96, true}, "tile 256x192, two CTAs"},
+    {{32, 128, 32, 2, 1, false, 5, 32, 128, false}, "tile 32x128, swapped"},
+    {{192, 128, 32, 3, 2, false, 5, 32, 128, false}, "tile 192x128"},
+    {{128, 192, 0, 2, 2, true, 4, 64, 96, true}, "tile 256x192, two CTAs"},
 }};
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());

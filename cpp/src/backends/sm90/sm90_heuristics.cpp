@@ -4,13 +4,14 @@
 
 #include "backends/sm90/sm90_config.h"
 #include "backends/sm90/sm90_group_tiles.h"
+#include "backends/sm90/sm90_last_wave.h"
 #include "core/math.h"
 
 namespace ggfp8::sm90 {
 namespace {
 
 // Into kTileShapes.
-enum { kSwapped, kWide, kTall };
+enum { kSmall, kWide, kTall };
 
 int64_t mean_rows(const Problem& problem) {
   return ceil_div(problem.cum_m, problem.batch_size);
@@ -27,14 +28,13 @@ int64_t num_tiles(const Problem& problem, const TileShape& shape) {
   return problem.batch_size * num_tiles_of_rows(make_tile_schedule(problem, shape), num_rows);
 }
 
-// The swapped tile starts sooner, the others move fewer bytes: measured, a call of few rows is
-// faster with it while an SM gets no more than about this many k-blocks.
+// The small tile starts sooner, without a cluster; the wide one moves fewer bytes. Measured: a call
+// of few rows is faster with the small one while an SM gets no more than about this many k-blocks.
 bool is_short(const Problem& problem, const DeviceInfo& device) {
-  constexpr int64_t kMaxKBlocksPerSm = 128;
-  const TileShape& swapped = kTileShapes[kSwapped];
-  return mean_rows(problem) <= swapped.tile_m() &&
-         num_tiles(problem, swapped) * problem.num_k_blocks <=
-             kMaxKBlocksPerSm * device.num_processors;
+  constexpr int64_t kMaxKBlocksPerSm = 64;
+  const TileShape& small = kTileShapes[kSmall];
+  return mean_rows(problem) <= small.tile_m() && num_tiles(problem, small) * problem.num_k_blocks <=
+                                                     kMaxKBlocksPerSm * device.num_processors;
 }
 
 // Of the busiest cluster, in units that only compare the larger tiles. Measured: per product both
@@ -44,13 +44,32 @@ int64_t busiest_time(const Problem& problem, const TileShape& shape, const Devic
          (shape.splits_rows ? 16 : 17);
 }
 
-// The wide tile where it holds an average group, else the one whose busiest cluster takes less
-// time.
+// Columns of b that the busiest CTA walks.
+int64_t busiest_columns(const Problem& problem, const TileShape& shape, const DeviceInfo& device) {
+  const auto clusters = static_cast<int32_t>(num_clusters(shape, device));
+  const auto tiles = static_cast<int32_t>(num_tiles(problem, shape));
+  const LastWave wave = make_last_wave(tiles, clusters);
+  const int num_parts = shape.splits_rows ? wave.num_parts : 1;
+  const int last_columns = wave.num_items > wave.first_tile_idx ? shape.cta_n / num_parts : 0;
+  return int64_t{wave.first_tile_idx / clusters} * shape.cta_n + last_columns;
+}
+
+// Measured: where a CTA of the tall tile holds an average group of at least a warpgroup's rows,
+// that takes the least power, because its products are the widest, and is faster unless waves of
+// clusters fit much worse. With fewer rows, which the wide tile swaps, and up to 192, which only
+// that holds, the wide one is faster; with more that whose busiest cluster takes less time.
 int pick_larger(const Problem& problem, const DeviceInfo& device) {
+  constexpr int64_t kWarpgroupRows = 64;
   const TileShape& wide = kTileShapes[kWide];
   const TileShape& tall = kTileShapes[kTall];
-  if (mean_rows(problem) <= wide.tile_m()) return kWide;
-  return busiest_time(problem, tall, device) <= busiest_time(problem, wide, device) ? kTall : kWide;
+  const int64_t num_rows = mean_rows(problem);
+  const auto is_better = [&](auto cost, int percent) {
+    return cost(problem, tall, device) * 100 <= cost(problem, wide, device) * percent;
+  };
+  if (num_rows < kWarpgroupRows) return kWide;
+  if (num_rows <= tall.cta_m) return is_better(busiest_columns, 110) ? kTall : kWide;
+  if (num_rows <= wide.tile_m()) return kWide;
+  return is_better(busiest_time, 100) ? kTall : kWide;
 }
 
 // m_indptr is unknown here: every group may add one partly filled tile.
@@ -64,7 +83,7 @@ int64_t max_tiles(const Problem& problem, const TileShape& shape) {
 
 Choice choose(const Problem& problem, const DeviceInfo& device) {
   Choice choice;
-  choice.shape_idx = is_short(problem, device) ? kSwapped : pick_larger(problem, device);
+  choice.shape_idx = is_short(problem, device) ? kSmall : pick_larger(problem, device);
   const TileShape& shape = kTileShapes[static_cast<size_t>(choice.shape_idx)];
   // The last wave of the largest tile halves tiles.
   const int64_t num_items = max_tiles(problem, shape) * (shape.splits_rows ? 2 : 1);
