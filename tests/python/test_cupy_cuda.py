@@ -32,6 +32,14 @@ def arrays_of(problem):
     return {name: to_cupy(array) for name, array in host_arrays(problem).items()}
 
 
+@pytest.fixture(autouse=True)
+def device_zero_is_current():
+    """Other tests of this process may leave another one: torch goes back to a device only when it
+    is used there.
+    """
+    cupy.cuda.Device(0).use()
+
+
 @pytest.fixture
 def problem():
     return exact_problem(CASE)
