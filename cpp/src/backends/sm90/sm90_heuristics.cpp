@@ -54,10 +54,10 @@ int64_t busiest_columns(const Problem& problem, const TileShape& shape, const De
   return int64_t{wave.first_tile_idx / clusters} * shape.cta_n + last_columns;
 }
 
-// Measured: where a CTA of the tall tile holds an average group of at least a warpgroup's rows,
-// that takes the least power, because its products are the widest, and is faster unless waves of
-// clusters fit much worse. With fewer rows, which the wide tile swaps, and up to 192, which only
-// that holds, the wide one is faster; with more that whose busiest cluster takes less time.
+// Measured: the tall tile is faster where one of its CTAs holds an average group of at least a
+// warpgroup's rows, unless waves of clusters fit much worse. With fewer rows, which the wide tile
+// swaps, and up to 192, which only that holds, the wide one is faster; with more that whose busiest
+// cluster takes less time.
 int pick_larger(const Problem& problem, const DeviceInfo& device) {
   constexpr int64_t kWarpgroupRows = 64;
   const TileShape& wide = kTileShapes[kWide];
