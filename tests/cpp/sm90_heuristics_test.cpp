@@ -47,6 +47,8 @@ constexpr Case kCases[] = {
     {128 * 2, 7168, 16, 2, "tile 192x128", 132},
     {128 * 8, 4096, 56, 8, "tile 192x128", 132},
     {128 * 8, 7168, 16, 8, "tile 256x192, two CTAs", 132},
+    {128 * 64, 2048, 16, 64, "tile 256x192, two CTAs", 132},
+    {128 * 4, 7168, 16, 4, "tile 192x128", 132},
     {129, 192, 1, 1, "tile 192x128", 2},
     {192 * 32, 4096, 56, 32, "tile 192x128", 132},
     {193 * 64, 4096, 56, 64, "tile 256x192, two CTAs", 132},
@@ -108,6 +110,7 @@ void check_tiles_of_group(int num_long, bool has_short, int num_n_tiles, int max
   const int num_tiles = num_long * num_n_tiles + (has_short ? (num_n_tiles + 1) / 2 : 0);
   std::vector<int> times(static_cast<size_t>(num_m_tiles * num_n_tiles));
   std::vector<int> rows_of_band(1);
+  size_t short_band = 0;
   int last_n_tile = 0;
   for (int idx = 0; idx < num_tiles; ++idx) {
     const auto place =
@@ -121,6 +124,7 @@ void check_tiles_of_group(int num_long, bool has_short, int num_n_tiles, int max
     }
     const int n_tile = place.n_tile_idx + place.num_n_tiles - 1;
     if (n_tile < last_n_tile) rows_of_band.push_back(0);
+    if (is_short) short_band = rows_of_band.size();
     last_n_tile = n_tile;
     if (place.n_tile_idx == 0 && !is_short) ++rows_of_band.back();
   }
@@ -131,6 +135,7 @@ void check_tiles_of_group(int num_long, bool has_short, int num_n_tiles, int max
   const int num_bands = static_cast<int>(rows_of_band.size());
   CHECK(num_bands <= std::max(ggfp8::ceil_div(num_long, max_band_size), 1));
   CHECK(*most - *fewest < num_bands || num_bands == 1);
+  if (has_short) CHECK_EQ(short_band, rows_of_band.size());
 }
 
 void check_group_tiles() {

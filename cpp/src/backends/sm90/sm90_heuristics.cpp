@@ -44,20 +44,23 @@ int64_t busiest_time(const Problem& problem, const TileShape& shape, const Devic
          (shape.splits_rows ? 16 : 17);
 }
 
-// Columns of b that the busiest CTA walks.
+// Columns of b that the busiest CTA walks, about, if no group has more rows than a CTA holds. A
+// short row tile of the tall tile takes two column tiles, one per CTA, or halves a last one.
 int64_t busiest_columns(const Problem& problem, const TileShape& shape, const DeviceInfo& device) {
   const auto clusters = static_cast<int32_t>(num_clusters(shape, device));
   const auto tiles = static_cast<int32_t>(num_tiles(problem, shape));
+  if (!shape.splits_rows) return int64_t{ceil_div(tiles, clusters)} * shape.cta_n;
   const LastWave wave = make_last_wave(tiles, clusters);
-  const int num_parts = shape.splits_rows ? wave.num_parts : 1;
-  const int last_columns = wave.num_items > wave.first_tile_idx ? shape.cta_n / num_parts : 0;
-  return int64_t{wave.first_tile_idx / clusters} * shape.cta_n + last_columns;
+  const int last_columns = wave.num_items > wave.first_tile_idx ? shape.cta_n / wave.num_parts : 0;
+  const int64_t columns = int64_t{wave.first_tile_idx / clusters} * shape.cta_n + last_columns;
+  const int64_t num_n_tiles = ceil_div<int64_t>(problem.n, shape.tile_n());
+  return columns * num_n_tiles / round_up<int64_t>(num_n_tiles, 2);
 }
 
 // Measured: the tall tile is faster where one of its CTAs holds an average group of at least a
-// warpgroup's rows, unless waves of clusters fit much worse. With fewer rows, which the wide tile
-// swaps, and up to 192, which only that holds, the wide one is faster; with more that whose busiest
-// cluster takes less time.
+// warpgroup's rows, unless waves of clusters fit much worse. The wide one is faster with fewer
+// rows, and with those that its CTA holds and that of the tall one does not; with more that whose
+// busiest cluster takes less time.
 int pick_larger(const Problem& problem, const DeviceInfo& device) {
   constexpr int64_t kWarpgroupRows = 64;
   const TileShape& wide = kTileShapes[kWide];
