@@ -1,5 +1,5 @@
-// The mainloop of the small tile: the 128 columns on wgmma's M side, 64 per warpgroup, and on its N
-// side as few rows as hold the tile's.
+// The mainloop of tiles of few rows: the 128 columns on wgmma's M side, 64 per warpgroup, and on
+// its N side as few rows as hold the tile's. A third warpgroup has no part of them.
 //
 // Per k-block: four wgmma from zero, then promotion into float32, main_acc =
 // fma(sfa * sfb, partial_acc, main_acc).
@@ -80,7 +80,8 @@ __device__ __forceinline__ void compute_with(Consumer<kConfig>& consumer, const 
 
 template <Config kConfig>
 __device__ __forceinline__ void compute_columns(Consumer<kConfig>& consumer, const OutTile& tile) {
-  static_assert(kConfig.swapped_rows == 32);
+  static_assert(kConfig.max_swapped_rows == 32 && !kConfig.splits_rows && !kConfig.gathers_out);
+  static_assert(kConfig.cta_n <= kConfig.num_consumers * 64);
   if (consumer.position().warpgroup * 64 >= kConfig.cta_n) {
     consumer.skip_tile();
   } else if (tile.num_rows <= 16) {

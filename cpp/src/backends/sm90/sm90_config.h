@@ -36,10 +36,10 @@ struct Shape {
   // What a CTA holds at most of a tile.
   int cta_m;
   int cta_n;
-  int swapped_rows;   // tiles of no more rows put columns on the M side of wgmma
-  int num_consumers;  // warpgroups
-  int cluster_size;   // CTAs
-  bool splits_rows;   // between the CTAs of a cluster, which then share b; else columns
+  int max_swapped_rows;  // tiles of no more put columns on the M side of wgmma
+  int num_consumers;     // warpgroups
+  int cluster_size;      // CTAs
+  bool splits_rows;      // between the CTAs of a cluster, which then share b; else columns
   int num_stages;
   int a_box_rows;  // loaded at once
   int b_box_rows;

@@ -36,16 +36,16 @@ inline GroupSchedule make_tile_schedule(const Problem& problem, const Shape& sha
   return schedule;
 }
 
-// The tile `idx` of a group of these row tiles. A group of more than max_band_size long ones runs
+// The tile `idx` of a group of these row tiles. A group of more than max_band long ones runs
 // in bands of about the same size, which are walked one after the other: more rows of a than the L2
 // cache holds would be read again for every few columns.
 GGFP8_HOST_DEVICE inline TilePlace place_in_group(int32_t idx, const RowTiles& rows,
-                                                  int32_t num_n_tiles, int32_t max_band_size) {
+                                                  int32_t num_n_tiles, int32_t max_band) {
   int32_t first_m_tile = 0;
   int32_t num_long = rows.num_long;
   bool has_short = rows.has_short;
-  if (num_long > max_band_size) {
-    const int32_t band_size = ceil_div(num_long, ceil_div(num_long, max_band_size));
+  if (num_long > max_band) {
+    const int32_t band_size = ceil_div(num_long, ceil_div(num_long, max_band));
     const int32_t band_tiles = band_size * num_n_tiles;
     const int32_t last_band = (num_long - 1) / band_size;
     const int32_t band = min_of(idx / band_tiles, last_band);

@@ -27,13 +27,13 @@ __device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
     consumer.pipeline.wait_full();
     const OutTile tile = consumer.tile();
     if (tile.num_rows == 0) break;
-    if constexpr (kConfig.swapped_rows > 0) {
-      if (tile.num_rows <= kConfig.swapped_rows) {
+    if constexpr (kConfig.max_swapped_rows > 0) {
+      if (tile.num_rows <= kConfig.max_swapped_rows) {
         compute_columns(consumer, tile);
         continue;
       }
     }
-    if constexpr (kConfig.swapped_rows < kConfig.cta_m) compute_rows(consumer, tile);
+    if constexpr (kConfig.max_swapped_rows < kConfig.cta_m) compute_rows(consumer, tile);
   }
 }
 

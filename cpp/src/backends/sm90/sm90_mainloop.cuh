@@ -1,4 +1,4 @@
-// What the mainloops of both tiles share: how accumulators lie across a warpgroup, and what a
+// What both mainloops share: how accumulators lie across a warpgroup, and what a
 // consumer warpgroup works with.
 #pragma once
 

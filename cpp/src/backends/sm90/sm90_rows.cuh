@@ -1,5 +1,5 @@
-// The mainloop of the larger tiles: rows on wgmma's M side, 64 per warpgroup, and columns on the N
-// side.
+// The mainloop of tiles of more rows: they are on wgmma's M side, 64 per warpgroup, and columns on
+// the N side.
 //
 // Per k-block: four wgmma from zero, then promotion into float32, main_acc =
 // fma(sfa * sfb, partial_acc, main_acc). The tensor cores work for the other warpgroup meanwhile.

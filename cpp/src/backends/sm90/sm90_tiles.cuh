@@ -38,8 +38,8 @@ __device__ __forceinline__ OutTile uniform(const OutTile& tile) {
           ptx::uniform(tile.num_cols)};
 }
 
-// The part of a warpgroup in its CTA's tile: 64 rows each. Where the tile may be halved, too few
-// rows for both warpgroups are halved by columns.
+// The part of a warpgroup in its CTA's tile, with rows on wgmma's M side: 64 each. Where the tile
+// may be halved, too few rows for both warpgroups are halved by columns.
 struct RowsPart {
   int row_begin;  // in the tile
   int col_begin;  // in the tile
