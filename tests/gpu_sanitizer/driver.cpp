@@ -42,10 +42,10 @@ struct Rows {
 };
 
 // Few, more and many rows per group on average: each has a tile shape of its own where the device
-// can hold it.
+// can hold it. Mixed ones have tiles of few and of many rows in one shape.
 const Rows kFew = {30, false, {2, 5, 5, 5, 21, 27}};
 const Rows kMany = {131, false, {3, 67, 67, 130}};
-const Rows kMixed = {131, false, {3, 13, 40, 131}};
+const Rows kMixed = {132, false, {3, 13, 40, 132}};
 const Rows kLarge = {1030, false, {1, 1030}};
 const Rows kWaves = {1131, false, {1, 1130}};
 const Rows kFewAligned = {130, false, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 128}};

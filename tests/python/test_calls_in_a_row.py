@@ -15,7 +15,7 @@ from numeric.formats import DECODE
 N = 256
 NUM_CALLS = 40
 ONE = 0x38  # in e4m3
-ROWS = {"few": (5, 0, 16), "middle": (30, 9, 70), "large": (700, 130, 1500)}
+ROWS = {"few": (5, 0, 16), "middle": (30, 9, 69), "large": (700, 130, 1500)}
 
 
 def picked_bytes(num_groups: int) -> np.ndarray:

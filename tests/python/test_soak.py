@@ -26,13 +26,15 @@ def zero_channel() -> Problem:
     return problem
 
 
-# Kinds of problems whose launches are known to race in kernels of this sort, and one in which every
-# CTA of the sm90 backend's largest tile goes from tile to tile, whole ones and rests.
+# Kinds of problems whose launches are known to race in kernels of this sort, and two in which the
+# CTAs of the sm90 backend go from tile to tile: whole ones and rests of the largest, and of another
+# those that swap operands and those that do not.
 PROBLEMS = {
     "zero-channel": zero_channel,
     "8-groups-768-rows-n2048": lambda: random_problem(Case((96,) * 8, 2048, 1024), 2),
     "32-rows-n256-k256": lambda: random_problem(Case((32,), 256, 256), 3),
     "tile-after-tile": lambda: random_problem(Case((700,) * 6 + (130, 64, 1), 2048, 768), 4),
+    "swapped-or-not": lambda: random_problem(Case((16, 70) * 32, 2048, 768), 5),
 }
 
 

@@ -12,7 +12,7 @@ from numeric.runner import Runner
 # Rows of a group, to either side of the sizes that tiles have, and numbers of groups.
 GROUP_ROWS = (1, 8, 9, 16, 17, 32, 33, 48, 64, 65, 96, 128, 129, 160, 192, 193, 256, 257, 384, 512,
               768, 1024, 1025, 2048, 4096)  # fmt: skip
-NUM_GROUPS = (1, 2, 9, 40)
+NUM_GROUPS = (2, 9, 40)
 
 
 class Size(NamedTuple):
