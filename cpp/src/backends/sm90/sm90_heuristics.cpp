@@ -53,8 +53,8 @@ int64_t busiest_columns(const Problem& problem, const TileShape& shape, const De
   const LastWave wave = make_last_wave(tiles, clusters);
   const int last_columns = wave.num_items > wave.first_tile_idx ? shape.cta_n / wave.num_parts : 0;
   const int64_t columns = int64_t{wave.first_tile_idx / clusters} * shape.cta_n + last_columns;
-  const int64_t num_n_tiles = ceil_div<int64_t>(problem.n, shape.tile_n());
-  return columns * num_n_tiles / round_up<int64_t>(num_n_tiles, 2);
+  const GroupSchedule schedule = make_tile_schedule(problem, shape);
+  return columns * schedule.tiles_per_long / (2 * schedule.tiles_per_short);
 }
 
 // Measured: the tall tile is faster where one of its CTAs holds an average group of at least a

@@ -1,5 +1,5 @@
-// What both mainloops share: how accumulators lie across a warpgroup, and what a
-// consumer warpgroup works with.
+// What both mainloops share: how accumulators lie across a warpgroup, and what a consumer warpgroup
+// works with.
 #pragma once
 
 #include <cstdint>
