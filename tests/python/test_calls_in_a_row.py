@@ -44,18 +44,13 @@ class Chain:
         self.first = rng.choice(np.array([0x3F, 0x40, 0xBF, 0xC0], np.uint8), (num_rows, 2 * N))
         self.wanted = expected_bytes(self.first, rows, picked)
         self._buffers = [DeviceArray.from_numpy(self.first) for _ in range(2)]
-
-        def view(buffer, shape, dtype):
-            return DeviceArray(buffer.ptr, shape, dtype, 0, base=buffer)
-
-        self._a = [view(b, (num_rows, 2 * N), "float8_e4m3fn") for b in self._buffers]
-        self._out = [view(b, (num_rows, N), "bfloat16") for b in self._buffers[::-1]]
+        self._a = [b.view("float8_e4m3fn", b.shape) for b in self._buffers]
+        self._out = [b.view("bfloat16", (num_rows, N)) for b in self._buffers[::-1]]
         weights = np.zeros((num_groups, N, 2 * N), np.uint8)
         np.put_along_axis(weights, picked[:, :, None], ONE, axis=2)
-        self._weights = DeviceArray.from_numpy(weights)
         num_k_blocks = 2 * N // 128
         self._others = (
-            view(self._weights, weights.shape, "float8_e4m3fn"),
+            DeviceArray.from_numpy(weights).view("float8_e4m3fn", weights.shape),
             DeviceArray.from_numpy(np.ones((num_k_blocks, num_rows), np.float32)),
             DeviceArray.from_numpy(np.ones((num_groups, num_k_blocks, N // 128), np.float32)),
             DeviceArray.from_numpy(np.cumsum([0, *rows]).astype(np.int32)),

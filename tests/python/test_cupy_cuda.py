@@ -34,9 +34,7 @@ def arrays_of(problem):
 
 @pytest.fixture(autouse=True)
 def device_zero_is_current():
-    """Other tests of this process may leave another one: torch goes back to a device only when it
-    is used there.
-    """
+    """Another test of this process may have left another one; seen beside those of several GPUs."""
     cupy.cuda.Device(0).use()
 
 
