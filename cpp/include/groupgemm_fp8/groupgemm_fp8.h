@@ -214,6 +214,31 @@ typedef struct ggfp8_group_gemm_args {
 /* sizeof(ggfp8_group_gemm_args) as this library was compiled. */
 GGFP8_API size_t ggfp8_group_gemm_args_size(void);
 
+/* ------------------------------------------------------------------ tensors */
+
+/*
+ * An array with its shape, for the functions whose names end in _tensors. The layout is that of
+ * DLPack's DLTensor (dlpack.h, version 1): a DLTensor* may be cast to a pointer to this struct.
+ *
+ * The array, and what shape and strides point to, belong to the caller. A caller that cannot take
+ * addresses may set shape to NULL and place the sizes, and after them the strides, directly after
+ * the struct in memory: int64_t[ndim] twice.
+ */
+typedef struct ggfp8_tensor {
+  void* data;           /* the first element lies byte_offset bytes after data; NULL is allowed
+                           where the array has no elements */
+  int32_t device_type;  /* GGFP8_DEVICE_*; also DLPack's 3 (pinned host memory) and 13
+                           (managed memory) */
+  int32_t device_id;    /* CUDA ordinal; 0 for the CPU */
+  int32_t ndim;         /* number of axes */
+  uint8_t dtype_code;   /* DLPack's DLDataTypeCode */
+  uint8_t dtype_bits;   /* bits of an element */
+  uint16_t dtype_lanes; /* 1 */
+  int64_t* shape;       /* ndim sizes, or NULL, see above */
+  int64_t* strides;     /* ndim steps in elements; NULL where shape is not: dense, row-major */
+  uint64_t byte_offset; /* bytes from data to the first element */
+} ggfp8_tensor;
+
 /* --------------------------------------------------------------- operations */
 
 /*
