@@ -6,6 +6,7 @@ out. Commands of the shell are recognised, not run.
 """
 
 import ast
+import functools
 import importlib.util
 import inspect
 import json
@@ -119,7 +120,7 @@ def test_c_blocks_compile_and_run(block, tmp_path):
     assert wanted is None or printed.strip() == wanted[1]
 
 
-SHELL_BLOCKS = documents.blocks("sh")
+SHELL_BLOCKS = [*documents.blocks("sh"), *documents.inline_commands()]
 
 
 def commands(block):
@@ -140,6 +141,11 @@ def cmake_options() -> set[str]:
     return set(re.findall(r"\bGGFP8_[A-Z0-9_]+", text))
 
 
+@functools.cache
+def help_of(command: str) -> str:
+    return run_python("-m", "groupgemm_fp8", command, "--help")
+
+
 def check_command(words):
     """Fails if a command names an option, file, preset or module that is not there."""
     for word in words:
@@ -151,9 +157,9 @@ def check_command(words):
         presets = json.loads((REPOSITORY / "CMakePresets.json").read_text())["configurePresets"]
         assert words[words.index("--preset") + 1] in {preset["name"] for preset in presets}
     if words[1:3] == ["-m", "groupgemm_fp8"] and len(words) > 3:
-        listed = run_python("-m", "groupgemm_fp8", words[3], "--help")
         for option in (word for word in words if word.startswith("--")):
-            assert re.search(rf"{option}\b", listed), f"{words[3]} has no {option}"
+            assert re.search(rf"{option}\b", help_of(words[3])), f"{words[3]} has no {option}"
+        assert help_of(words[3])
     if words[0] == ".ci/run":
         steps = re.search(r"all_steps=\((.*)\)", (REPOSITORY / ".ci" / "run").read_text())
         assert set(words[1:]) <= set(steps[1].split())

@@ -40,16 +40,32 @@ def blocks(language: str) -> list[Block]:
     ]
 
 
+def inline_commands() -> list[Block]:
+    """Commands of Python that stand in prose and tables, each as a block of the shell."""
+    return [
+        Block(path, prose[: match.start()].count("\n") + 1, "sh", match[1])
+        for path in documents()
+        for prose in [_without_code(path.read_text())]
+        for match in re.finditer(r"`(python [^`\n]+)`", prose)
+        if "..." not in match[1]
+    ]
+
+
+def _without_code(text: str) -> str:
+    """The text with its code blocks made empty lines."""
+    return _FENCE.sub(lambda match: "\n" * match[0].count("\n"), text)
+
+
 def links(path: Path) -> list[str]:
     """The targets of a document's links and images, outside of code."""
-    prose = re.sub(r"`[^`\n]*`", "", _FENCE.sub("", path.read_text()))
+    prose = re.sub(r"`[^`\n]*`", "", _without_code(path.read_text()))
     # The text of a link may be code, which is gone by now.
     return [match["target"] for match in _LINK.finditer(prose)]
 
 
 def anchors(path: Path) -> set[str]:
     """What a link to a heading of the document may name: small letters, hyphens for spaces."""
-    prose = _FENCE.sub("", path.read_text())
+    prose = _without_code(path.read_text())
     return {
         re.sub(r"[^\w\- ]", "", match["text"].lower()).replace(" ", "-")
         for match in _HEADING.finditer(prose)
