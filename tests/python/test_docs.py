@@ -211,5 +211,34 @@ def test_reference_has_every_function_of_the_header():
         assert name in text, f"{name} is not described"
 
 
+def calls_with_errors():
+    """Calls that raise what docs/troubleshooting.md lists, without a GPU or a framework."""
+    import small_problem
+
+    product, arrays = groupgemm_fp8.group_gemm_fp8_nt_groupwise, small_problem.inputs()
+    falling = arrays["m_indptr"][[1, 0, 2, 3]]
+    return {
+        "major": lambda: product(**arrays | {"a_scale": arrays["a_scale"].T}),
+        "m_indptr": lambda: product(**arrays | {"m_indptr": falling}, validate=True),
+        "bytes": lambda: product(**arrays | {"a": arrays["a"].view("uint8")}),
+        "backend": lambda: product(**arrays, backend=groupgemm_fp8.backends()[0]),
+    }
+
+
+@pytest.mark.parametrize("name", ["major", "m_indptr", "bytes", "backend"])
+def test_errors_read_as_the_document_has_them(name):
+    if name == "backend" and groupgemm_fp8.backends()[0] == "cpu":
+        pytest.skip("every backend of this build takes host arrays")
+    text = (REPOSITORY / "docs" / "troubleshooting.md").read_text()
+    described = re.findall(r"^\| `([^`]+)` \|", text, re.M)
+    # Numbers are those of the document's own example; dots stand for words that are left out.
+    patterns = [
+        re.sub(r"\d+", r"\\d+", re.escape(row).replace(r"\.\.\.", ".*")) for row in described
+    ]
+    with pytest.raises((TypeError, ValueError)) as error:
+        calls_with_errors()[name]()
+    assert any(re.match(pattern, str(error.value)) for pattern in patterns), error.value
+
+
 def test_speed_tables_are_those_of_the_data():
     run(sys.executable, str(REPOSITORY / "docs" / "speed_tables.py"), "--check")
