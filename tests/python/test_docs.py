@@ -109,8 +109,9 @@ def test_c_blocks_compile_and_run(block, tmp_path):
     if shutil.which(COMPILERS[block.language][0]) is None:
         pytest.skip("there is no C or C++ compiler")
     needs_cuda = "cuda_runtime" in block.text
-    if needs_cuda and not (CUDA / "include" / "cuda_runtime.h").exists():
-        pytest.skip(f"{CUDA} has no headers of the CUDA runtime")
+    parts = [CUDA / "include" / "cuda_runtime_api.h", CUDA / "lib64" / "libcudart.so"]
+    if needs_cuda and not all(part.exists() for part in parts):
+        pytest.skip(f"{CUDA} has no CUDA runtime to compile with")
     program = compile_block(block, tmp_path)
     if program is None or (needs_cuda and not has_gpu()):
         return
