@@ -202,6 +202,19 @@ def test_reference_has_every_public_name_and_parameter():
         assert name == "__version__" or re.search(rf"`{name}\b", text), f"{name} is not described"
 
 
+def test_reference_has_the_signature():
+    product = groupgemm_fp8.group_gemm_fp8_nt_groupwise
+    texts = [block.text for block in documents.blocks("text")]
+    text = next(text for text in texts if text.startswith(f"{product.__name__}("))
+    scope = {}
+    exec(f"def {text.strip()}: pass", scope)
+    documented = inspect.signature(scope[product.__name__]).parameters.values()
+    actual = inspect.signature(product).parameters.values()
+    assert [(p.name, p.kind, p.default) for p in documented] == [
+        (p.name, p.kind, p.default) for p in actual
+    ]
+
+
 def test_reference_has_every_function_of_the_header():
     text = (REPOSITORY / "docs" / "c.md").read_text()
     header = (HEADERS / "groupgemm_fp8" / "groupgemm_fp8.h").read_text()
