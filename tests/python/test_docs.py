@@ -1,0 +1,258 @@
+"""The documents: their code runs or compiles, their commands exist, their links lead somewhere.
+
+Python blocks of a document run in order in one process, C and C++ blocks with a main() are linked
+with the library that is tested. Blocks that need a framework or a GPU that is not there are left
+out. Commands of the shell are recognised, not run.
+"""
+
+import ast
+import functools
+import importlib.util
+import inspect
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import groupgemm_fp8
+from groupgemm_fp8 import _library
+from numeric import documents
+from numeric.process import REPOSITORY, run_python
+
+DOCUMENTS = documents.documents()
+HEADERS = REPOSITORY / "cpp" / "include"
+CUDA = Path("/usr/local/cuda")
+COMPILERS = {
+    "c": ["cc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
+    "cpp": ["c++", "-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
+}
+
+
+def names(paths):
+    return [str(path.relative_to(REPOSITORY)) for path in paths]
+
+
+def has_gpu() -> bool:
+    return groupgemm_fp8.device_count("cuda") > 0
+
+
+def missing_module(block) -> str | None:
+    """A module that the block imports and this machine cannot use."""
+    for node in ast.walk(ast.parse(block.text)):
+        imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        imported += [node.module] if isinstance(node, ast.ImportFrom) else []
+        for name in imported:
+            root = name.partition(".")[2] if name.startswith("groupgemm_fp8.") else name
+            root = root.partition(".")[0]
+            if importlib.util.find_spec(root) is None or (root == "cupy" and not has_gpu()):
+                return root
+    return None
+
+
+PYTHON_BLOCKS = documents.blocks("python")
+PYTHON_DOCUMENTS = sorted({block.document for block in PYTHON_BLOCKS})
+
+
+def statement(block) -> str:
+    """Python that runs the block; a traceback has the block's place in its document."""
+    text = "\n" * (block.line - 1) + block.text
+    return f"exec(compile({text!r}, {str(block.document)!r}, 'exec'))\n"
+
+
+@pytest.mark.parametrize("path", PYTHON_DOCUMENTS, ids=names(PYTHON_DOCUMENTS))
+def test_python_blocks_run(path, tmp_path):
+    chosen = [block for block in PYTHON_BLOCKS if block.document == path]
+    missing = {block.place: missing_module(block) for block in chosen}
+    runnable = [block for block in chosen if missing[block.place] is None]
+    program = tmp_path / "blocks.py"
+    program.write_text("".join(map(statement, runnable)))
+    run_python(str(program), JAX_PLATFORMS="cpu" if not has_gpu() else "")
+    if not runnable:
+        pytest.skip(f"{path.name} needs {', '.join(filter(None, missing.values()))}")
+
+
+def compile_block(block, folder: Path) -> Path | None:
+    """The block's program, or None if it is no whole program."""
+    source = folder / f"block.{block.language}"
+    source.write_text(block.text)
+    command = [*COMPILERS[block.language], f"-I{HEADERS}", str(source)]
+    if "cuda_runtime" in block.text:
+        command += ["-isystem", str(CUDA / "include")]
+    if "int main(" not in block.text:
+        run(*command, "-c", "-o", str(folder / "block.o"))
+        return None
+    program = folder / "block"
+    library = Path(_library.load()._name).resolve()
+    command += [str(library), f"-Wl,-rpath,{library.parent}"]
+    if "cuda_runtime" in block.text:
+        command += [f"-L{CUDA / 'lib64'}", "-lcudart", f"-Wl,-rpath,{CUDA / 'lib64'}"]
+    run(*command, "-o", str(program))
+    return program
+
+
+def run(*command) -> str:
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert process.returncode == 0, f"{shlex.join(command)}\n{process.stdout}{process.stderr}"
+    return process.stdout
+
+
+C_BLOCKS = [*documents.blocks("c"), *documents.blocks("cpp")]
+
+
+@pytest.mark.parametrize("block", C_BLOCKS, ids=[block.place for block in C_BLOCKS])
+def test_c_blocks_compile_and_run(block, tmp_path):
+    if shutil.which(COMPILERS[block.language][0]) is None:
+        pytest.skip("there is no C or C++ compiler")
+    needs_cuda = "cuda_runtime" in block.text
+    parts = [CUDA / "include" / "cuda_runtime_api.h", CUDA / "lib64" / "libcudart.so"]
+    if needs_cuda and not all(part.exists() for part in parts):
+        pytest.skip(f"{CUDA} has no CUDA runtime to compile with")
+    program = compile_block(block, tmp_path)
+    if program is None or (needs_cuda and not has_gpu()):
+        return
+    printed = run(str(program))
+    # What a program prints stands in the comment beside its printing.
+    wanted = re.search(r"(?:/\*|//) prints: (.*?)(?: \*/|$)", block.text, re.M)
+    assert wanted is None or printed.strip() == wanted[1]
+
+
+SHELL_BLOCKS = [*documents.blocks("sh"), *documents.inline_commands()]
+
+
+def commands(block):
+    """Simple commands of a block; continued lines are joined, variables before a command go."""
+    text = block.text.replace("\\\n", " ")
+    for line in text.splitlines():
+        words = shlex.split(line, comments=True)
+        while words:
+            end = words.index("&&") if "&&" in words else len(words)
+            command, words = words[:end], words[end + 1 :]
+            while command and re.match(r"^[A-Z0-9_]+=", command[0]):
+                command = command[1:]
+            yield command
+
+
+def cmake_options() -> set[str]:
+    text = "".join(path.read_text() for path in (REPOSITORY / "cmake").glob("*.cmake"))
+    return set(re.findall(r"\bGGFP8_[A-Z0-9_]+", text))
+
+
+@functools.cache
+def help_of(command: str) -> str:
+    return run_python("-m", "groupgemm_fp8", command, "--help")
+
+
+def check_command(words):
+    """Fails if a command names an option, file, preset or module that is not there."""
+    for word in words:
+        option = re.match(r"(?:-D|cmake\.define\.)(GGFP8_\w+)=", word)
+        assert option is None or option[1] in cmake_options(), f"{option[1]} is no option"
+        if re.match(r"^(\.ci|\.|tests|docs|python|cpp)/", word):
+            assert (REPOSITORY / word.partition("::")[0]).exists(), f"{word} is not there"
+    if "--preset" in words:
+        presets = json.loads((REPOSITORY / "CMakePresets.json").read_text())["configurePresets"]
+        assert words[words.index("--preset") + 1] in {preset["name"] for preset in presets}
+    if words[1:3] == ["-m", "groupgemm_fp8"] and len(words) > 3:
+        listed = help_of(words[3])
+        for option in (word for word in words if word.startswith("--")):
+            assert re.search(rf"{option}\b", listed), f"{words[3]} has no {option}"
+    if words[0] == ".ci/run":
+        steps = re.search(r"all_steps=\((.*)\)", (REPOSITORY / ".ci" / "run").read_text())
+        assert set(words[1:]) <= set(steps[1].split())
+    known = {"python", "cmake", "ctest", "cc", "export", "git", ".ci/run", "docker", "nvidia-smi"}
+    known |= {"tests/gpu_sanitizer/run.sh", "./program", "torchrun"}
+    assert words[0] in known, f"{words[0]} is unknown to this test"
+
+
+@pytest.mark.parametrize("block", SHELL_BLOCKS, ids=[block.place for block in SHELL_BLOCKS])
+def test_shell_blocks_name_what_exists(block):
+    for words in commands(block):
+        if words:
+            check_command(words)
+
+
+def test_every_block_has_a_language():
+    """A block of a language that no test knows would go unchecked."""
+    for path in DOCUMENTS:
+        fences = re.findall(r"^```(\S*)$", path.read_text(), re.M)[::2]
+        assert set(fences) <= {"python", "c", "cpp", "sh", "cmake", "text"}, path
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=names(DOCUMENTS))
+def test_links_lead_somewhere(path):
+    for target in documents.links(path):
+        if re.match(r"https?://", target):
+            continue
+        file_name, _, anchor = target.partition("#")
+        file = (path.parent / file_name).resolve() if file_name else path
+        assert file.exists(), f"{path.name}: {target}: there is no such file"
+        if anchor:
+            assert anchor in documents.anchors(file), f"{path.name}: {target}: no such heading"
+
+
+def test_reference_has_every_public_name_and_parameter():
+    text = (REPOSITORY / "docs" / "python.md").read_text()
+    product = inspect.signature(groupgemm_fp8.group_gemm_fp8_nt_groupwise)
+    for name in [*groupgemm_fp8.__all__, *product.parameters]:
+        assert name == "__version__" or re.search(rf"`{name}\b", text), f"{name} is not described"
+
+
+def test_reference_has_the_signature():
+    product = groupgemm_fp8.group_gemm_fp8_nt_groupwise
+    texts = [block.text for block in documents.blocks("text")]
+    text = next(text for text in texts if text.startswith(f"{product.__name__}("))
+    scope = {}
+    exec(f"def {text.strip()}: pass", scope)
+    documented = inspect.signature(scope[product.__name__]).parameters.values()
+    actual = inspect.signature(product).parameters.values()
+    assert [(p.name, p.kind, p.default) for p in documented] == [
+        (p.name, p.kind, p.default) for p in actual
+    ]
+
+
+def test_reference_has_every_function_of_the_header():
+    text = (REPOSITORY / "docs" / "c.md").read_text()
+    header = (HEADERS / "groupgemm_fp8" / "groupgemm_fp8.h").read_text()
+    declared = set(re.findall(r"^GGFP8_API .*?(ggfp8_\w+)\(", header, re.M))
+    private = {name for name in declared if "xla" in name or "dlpack" in name}
+    assert declared - private
+    for name in declared - private:
+        assert name in text, f"{name} is not described"
+
+
+def calls_with_errors():
+    """Calls that raise what docs/troubleshooting.md lists, without a GPU or a framework."""
+    import small_problem
+
+    product, arrays = groupgemm_fp8.group_gemm_fp8_nt_groupwise, small_problem.inputs()
+    falling = arrays["m_indptr"][[1, 0, 2, 3]]
+    return {
+        "major": lambda: product(**arrays | {"a_scale": arrays["a_scale"].T}),
+        "m_indptr": lambda: product(**arrays | {"m_indptr": falling}, validate=True),
+        "bytes": lambda: product(**arrays | {"a": arrays["a"].view("uint8")}),
+        "backend": lambda: product(**arrays, backend=groupgemm_fp8.backends()[0]),
+    }
+
+
+@pytest.mark.parametrize("name", ["major", "m_indptr", "bytes", "backend"])
+def test_errors_read_as_the_document_has_them(name):
+    if name == "backend" and groupgemm_fp8.backends()[0] == "cpu":
+        pytest.skip("every backend of this build takes host arrays")
+    text = (REPOSITORY / "docs" / "troubleshooting.md").read_text()
+    described = re.findall(r"^\| `([^`]+)` \|", text, re.M)
+    # Numbers are those of the document's own example; dots stand for words that are left out.
+    patterns = [
+        re.sub(r"\d+", r"\\d+", re.escape(row).replace(r"\.\.\.", ".*")) for row in described
+    ]
+    with pytest.raises((TypeError, ValueError)) as error:
+        calls_with_errors()[name]()
+    assert any(re.match(pattern, str(error.value)) for pattern in patterns), error.value
+
+
+def test_speed_tables_are_those_of_the_data():
+    run(sys.executable, str(REPOSITORY / "docs" / "speed_tables.py"), "--check")
