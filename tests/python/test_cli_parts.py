@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 import groupgemm_fp8
-from groupgemm_fp8._cli import CommandError, cases, check, peers, problem, report, timing
+from groupgemm_fp8._cli import (
+    CommandError,
+    case_files,
+    cases,
+    check,
+    problem,
+    regimes,
+    report,
+    tested,
+    timing,
+    units,
+)
 from groupgemm_fp8._cli.machine import HostMachine
 
 
@@ -49,12 +60,12 @@ class TestCases:
         assert cases.floor_of(1e12, 1e9, None, 1e12) == cases.Floor(1e-3, "memory")
 
     def test_packaged_cases(self):
-        packaged = cases.packaged_cases("cases.json")
+        packaged = case_files.packaged_cases("cases.json")
         assert len(packaged) == 21
         assert len({case.name for case in packaged}) == 21
         assert sum(len(set(case.rows)) > 1 for case in packaged) == 3
         assert all(case.n % 8 == 0 and case.k % 16 == 0 for case in packaged)
-        assert cases.packaged_cases("cases_cpu.json")
+        assert case_files.packaged_cases("cases_cpu.json")
 
     @pytest.mark.parametrize(
         "document, message",
@@ -71,7 +82,7 @@ class TestCases:
     )
     def test_a_bad_case_is_named(self, document, message):
         with pytest.raises(CommandError, match=message):
-            cases.parse_cases(document, "file")
+            case_files.parse_cases(document, "file")
 
 
 class TestCheck:
@@ -175,14 +186,5 @@ class TestTiming:
 
 
 def test_geometric_mean():
-    assert report.geometric_mean([4.0, None, 9.0]) == pytest.approx(6.0)
-    assert report.geometric_mean([None]) is None
-
-
-def test_padded_rows_of_the_contiguous_peer():
-    sources, groups = peers.DeepGemmContiguous._padded_rows(np.array([0, 2, 2, 130]))
-    assert len(sources) == len(groups) == 256
-    assert list(sources[:3]) == [0, 1, -1]
-    assert list(sources[128:]) == list(range(2, 130))
-    assert list(groups[:3]) == [0, 0, -1]
-    assert set(groups[128:]) == {2}
+    assert regimes.geometric_mean([4.0, None, 9.0]) == pytest.approx(6.0)
+    assert regimes.geometric_mean([None]) is None

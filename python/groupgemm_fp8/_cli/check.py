@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._device import as_dtype
+from .progress import progress
 
 # Relative error of one block's inner product. Tensor cores that sum FP8 products in 13 fraction
 # bits are bounded by the large figure, everything that sums in float32 by the small one.
@@ -56,7 +57,7 @@ def check(problem, backend, capability, sample):
     product_error = _TRUNCATED_ERROR if truncated else _FLOAT32_ERROR
     num_checked = num_outside = 0
     error_square = exact_square = 0.0
-    for group, rows, columns in _blocks(problem, sample):
+    for group, rows, columns in progress([*_blocks(problem, sample)], "check"):
         exact, magnitude = _exact(problem, group, rows, columns)
         first, last = rows[0], rows[-1] + 1
         got = problem.machine.download(problem.out[first:last])[rows - first][:, columns]

@@ -6,6 +6,7 @@ empty, filled, time, synchronize, and `stream`, which goes into the package's fu
 
 from __future__ import annotations
 
+import pathlib
 import re
 
 import numpy as np
@@ -104,6 +105,18 @@ def open_machine(name):
     if device_id >= count:
         raise CommandError(f"--device {name}: there are {count} CUDA devices")
     return GpuMachine(device_id)
+
+
+def unused_gpu_reason(machine, name):
+    """Returns why --device auto fell back to the CPU although there is a GPU, or None."""
+    if name != "auto" or machine.device_type != "cpu" or not _gpu_is_there():
+        return None
+    return cuda_unavailable_reason()
+
+
+def _gpu_is_there():
+    """Whether the library or the system's device files show an NVIDIA GPU."""
+    return library_cuda_reason() is None or any(pathlib.Path("/dev").glob("nvidia[0-9]*"))
 
 
 def cuda_unavailable_reason():
