@@ -12,7 +12,8 @@ import pytest
 import groupgemm_fp8
 from groupgemm_fp8 import _device
 from groupgemm_fp8.__main__ import main
-from groupgemm_fp8._cli import ceilings, demo, info, machine, peer, peers
+from groupgemm_fp8._cli import ceilings, demo, info, machine, options, peer, peers
+from groupgemm_fp8._cli.case_files import FORMAT, read_cases
 from host_runtime import HostRuntime
 
 TINY_GRID = ["--groups", "2", "3", "--rows", "5", "--n", "128", "--k", "256"]
@@ -22,9 +23,11 @@ TINY_DEMO = [
 ]  # fmt: skip
 
 
+COMMAND = [sys.executable, "-m", "groupgemm_fp8"]
+
+
 def run_cli(*arguments):
-    command = [sys.executable, "-m", "groupgemm_fp8", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture
@@ -174,6 +177,73 @@ class TestInfo:
         assert has_gpu == (facts["no_cuda_reason"] is None)
 
 
+class TestHelp:
+    def test_no_command_shows_the_help(self, capsys):
+        assert main([]) == 0
+        captured = capsys.readouterr()
+        assert captured.out.startswith("usage: groupgemm_fp8")
+        assert captured.err == ""
+
+    @pytest.mark.parametrize("command", ["info", "demo", "bench"])
+    def test_every_command_has_an_example(self, command, capsys):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        text = capsys.readouterr().out
+        assert f"examples:\n  groupgemm_fp8 {command}" in text
+
+    def test_the_case_file_format_is_an_example_that_works(self, tmp_path, capsys):
+        start = FORMAT.index("{")
+        path = tmp_path / "cases.json"
+        path.write_text(FORMAT[start : FORMAT.rindex("}") + 1])
+        assert [case.groups for case in read_cases(path)] == [8, 64]
+        with pytest.raises(SystemExit):
+            main(["bench", "--help"])
+        assert FORMAT in capsys.readouterr().out
+
+    def test_a_reader_that_leaves_ends_the_command_quietly(self):
+        with subprocess.Popen(
+            [*COMMAND, "info"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            process.stdout.close()
+            assert process.stderr.read() == ""
+        assert process.returncode == 141
+
+
+class TestUnusedGpu:
+    @pytest.fixture
+    def reasons(self, monkeypatch):
+        monkeypatch.setattr(machine, "library_cuda_reason", lambda: None)
+        reason = "cuda-python is not usable"
+        monkeypatch.setattr(machine._device, "device_unavailable_reason", lambda: reason)
+        return reason
+
+    def test_demo_and_bench_say_why(self, reasons, capsys):
+        assert main([*TINY_DEMO, "--device", "auto"]) == 0
+        assert f"\ngpu       not used: {reasons}\n" in capsys.readouterr().out
+        assert main([*TINY_BENCH, "--device", "auto", "--ceiling-tflops", "1"]) == 0
+        assert f"\ngpu: not used: {reasons}\n" in capsys.readouterr().out
+
+    def test_who_asks_for_the_cpu_is_told_nothing(self, reasons, capsys):
+        assert main(TINY_DEMO) == 0
+        assert "not used" not in capsys.readouterr().out
+
+    def test_a_machine_without_a_gpu_has_nothing_to_say(self, monkeypatch, tmp_path, capsys):
+        monkeypatch.setattr(machine, "library_cuda_reason", lambda: "no driver")
+        monkeypatch.setattr(machine, "_DEVICE_FILES", tmp_path)
+        assert main([*TINY_DEMO, "--device", "auto"]) == 0
+        assert "not used" not in capsys.readouterr().out
+        (tmp_path / "nvidia0").touch()
+        assert main([*TINY_DEMO, "--device", "auto"]) == 0
+        assert "\ngpu       not used: no driver\n" in capsys.readouterr().out
+
+
+def test_the_processor_has_its_product_name(monkeypatch):
+    monkeypatch.setattr(options, "_product_name", lambda: "A Processor 9000")
+    assert options.cpu_name("avx2") == "A Processor 9000, avx2"
+    monkeypatch.setattr(options, "_product_name", lambda: "")
+    assert options.cpu_name("avx2") == "avx2"
+
+
 class TestDemo:
     @pytest.mark.parametrize("out_dtype", ["bfloat16", "float16", "float32"])
     def test_is_correct(self, out_dtype, capsys):
@@ -286,19 +356,6 @@ class TestBench:
         assert "first call " in text
         assert "us per call" in text
 
-    def test_plot(self, tmp_path):
-        pytest.importorskip("matplotlib")
-        path = tmp_path / "bench.png"
-        assert main([*TINY_BENCH, "--ceiling-tflops", "1", "--plot", str(path)]) == 0
-        assert path.read_bytes().startswith(b"\x89PNG")
-
-    def test_plot_without_matplotlib_fails_before_measuring(self, monkeypatch, capsys):
-        monkeypatch.setitem(sys.modules, "matplotlib", None)
-        assert main([*TINY_BENCH, "--plot", "x.png"]) == 2
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        assert "pip install matplotlib" in captured.err
-
 
 @pytest.mark.parametrize(
     "arguments",
@@ -319,6 +376,15 @@ class TestBench:
         ["bench", "--cases", "no-such-file.json"],
         ["bench", "--filter", "no case has this name"],
         ["bench", "--json", "/no/such/folder/x.json"],
+        ["bench", "--json", "."],
+        ["bench", "--plot", "x.bmp"],
+        ["bench", "--plot", "/no/such/folder/x.svg"],
+        ["bench", "--peers", "cutlass"],
+        ["bench", "--compile-jobs", "2"],
+        ["bench", "--from", "no-such-file.json"],
+        ["bench", "--from", "x.json", "--host"],
+        ["bench", "--device", "cpu", "--groups", "1", "--rows", "1", "--n", "9", "--k", "64"],
+        ["bench", "--device", "cpu", "--groups", "1", "--rows", "1", "--n", "8", "--k", "8"],
         [*TINY_BENCH, "--cases", "x.json"],
     ],
 )

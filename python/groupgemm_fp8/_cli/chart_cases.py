@@ -87,6 +87,7 @@ def _write_time(axes, offset, bar, is_ours):
         xytext=(3, 0),
         textcoords="offset points",
         va="center_baseline",
+        bbox={"color": "white", "pad": 0.8},  # hides the line at 1.0
         fontsize=8,
         fontweight="bold" if is_ours else "normal",
         color=_COLORS[0] if is_ours else "#57606a",

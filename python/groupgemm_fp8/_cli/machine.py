@@ -17,6 +17,8 @@ from .. import _device
 from . import CommandError
 from .timing import host_time_per_call, time_on_gpu, time_on_host
 
+_DEVICE_FILES = pathlib.Path("/dev")
+
 
 class HostMachine:
     """The CPU backend's machine: arrays are NumPy arrays, calls are synchronous."""
@@ -116,7 +118,7 @@ def unused_gpu_reason(machine, name):
 
 def _gpu_is_there():
     """Whether the library or the system's device files show an NVIDIA GPU."""
-    return library_cuda_reason() is None or any(pathlib.Path("/dev").glob("nvidia[0-9]*"))
+    return library_cuda_reason() is None or any(_DEVICE_FILES.glob("nvidia[0-9]*"))
 
 
 def cuda_unavailable_reason():
