@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .regimes import BEST_PEER, describe, ratios_of, regimes_of, summary_of
+from .report import kernel_of
 from .units import time_text
 
 _NUM_WORST = 5
@@ -59,5 +60,5 @@ def _worst_lines(pairs):
         best = min(peers, key=peers.get)
         yield (
             f"  {ratio:.3f}  {record['name']}: {time_text(record['us'] * 1e-6)}, "
-            f"{best} {time_text(peers[best] * 1e-6)}, {record['backend']}/{record['config']}"
+            f"{best} {time_text(peers[best] * 1e-6)}, {kernel_of(record)}"
         )

@@ -9,7 +9,7 @@ from .distribution import distribution_lines
 from .peers import peer_kinds
 from .plot import write_plot
 
-_NEEDED = {"name", "us", "us_low", "us_high", "efficiency", "bound", "backend", "config", "peers"}
+_NEEDED = {"name", "us", "efficiency", "bound", "backend", "peers"}
 _NEEDED |= {"teraops_per_second", "terabytes_per_second"}
 
 
@@ -19,10 +19,9 @@ def show_earlier_run(chosen):
     records = filtered(data["cases"], chosen.filter, lambda record: record["name"])
     data["cases"] = records
     labels = {name: kind.label for name, kind in peer_kinds().items()}
-    names = dict.fromkeys(name for record in records for name in record["peers"])
     table = report.Table(
         max(len(record["name"]) for record in records),
-        {name: labels.get(name, name) for name in names},
+        {name: labels.get(name, name) for name in report.peer_names(records)},
     )
     device = data["device"]
     print(f"device: {device['label']}: {device['name']}")

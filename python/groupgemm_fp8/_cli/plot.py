@@ -6,14 +6,16 @@ import pathlib
 
 from . import CommandError, options
 
+TEXT_COLOR = "#7d7d7d"  # can be read on a white and on a black page: the chart is transparent
 _FORMATS = (".svg", ".png", ".pdf")
 _STYLE = {
     "font.family": "sans-serif",
-    "font.size": 9.5,
-    "text.color": "#1f2328",
-    "axes.labelcolor": "#1f2328",
-    "axes.edgecolor": "#8c959f",
-    "xtick.color": "#57606a",
+    "font.size": 8.5,
+    "text.color": TEXT_COLOR,
+    "axes.labelcolor": TEXT_COLOR,
+    "axes.edgecolor": TEXT_COLOR,
+    "xtick.color": TEXT_COLOR,
+    "ytick.color": TEXT_COLOR,
     "svg.fonttype": "none",  # text stays text: smaller files, and readers can search it
     "svg.hashsalt": "groupgemm_fp8",  # the same figures give the same file
 }
@@ -44,7 +46,7 @@ def write_plot(path, data):
         figure = (draw_sample if data.get("sample") and has_peers else draw_cases)(data)
         metadata = {"Date": None} if path.lower().endswith(".svg") else None
         try:
-            figure.savefig(path, dpi=_DPI, metadata=metadata)
+            figure.savefig(path, dpi=_DPI, metadata=metadata, transparent=True)
         except (OSError, ValueError) as error:
             raise CommandError(f"--plot {path}: {error}") from None
         finally:

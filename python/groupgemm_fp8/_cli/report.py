@@ -65,13 +65,15 @@ def _noise(record):
     """Returns why a result is too noisy to trust, or None."""
     if (record["efficiency"] or 0.0) > _MAX_EFFICIENCY:
         return "faster than the measured ceilings allow"
-    if spread_of(record) > _MAX_SPREAD:
+    if (spread_of(record) or 0.0) > _MAX_SPREAD:
         return f"spread above {_MAX_SPREAD:.0%}"
     return None
 
 
 def spread_of(record):
-    """Returns the width of the middle four fifths of the samples, relative to the median."""
+    """Returns the width of the middle four fifths of the samples over the median, or None."""
+    if "us_low" not in record or "us_high" not in record:
+        return None
     return (record["us_high"] - record["us_low"]) / record["us"]
 
 
@@ -90,7 +92,8 @@ class Table:
         return f"{text} kernel"
 
     def line(self, record):
-        spread = f"{spread_of(record):.0%}{'?' if record.get('noise') else ''}"
+        spread = "n/a" if spread_of(record) is None else f"{spread_of(record):.0%}"
+        spread += "?" if record.get("noise") else ""
         text = (
             f"{record['name']:{self._name_width}} {time_text(record['us'] * 1e-6):>9} {spread:>7} "
             f"{rate_text(record['teraops_per_second'] * 1e12):>12} "
@@ -101,7 +104,12 @@ class Table:
             peer = record["peers"].get(name, {})
             shown = time_text(peer["us"] * 1e-6) if "us" in peer else "n/a"
             text += f" {shown:>{_width(label)}}"
-        return f"{text} {record['backend']}/{record['config']}"
+        return f"{text} {kernel_of(record)}"
+
+
+def kernel_of(record):
+    """Returns "sm90/128x192": the backend and, where it is known, its configuration."""
+    return "/".join(filter(None, (record["backend"], record.get("config"))))
 
 
 def _width(label):
@@ -116,24 +124,34 @@ def closing_lines(records):
     if noise:
         reasons = "; ".join(dict.fromkeys(noise))
         lines.append(f"?: too noisy to trust, {len(noise)} of {len(records)} cases: {reasons}")
-    for name, first in records[0]["peers"].items():
-        results = [record["peers"][name] for record in records]
-        ratios = [
-            peer["us"] / record["us"]
-            for record, peer in zip(records, results, strict=True)
-            if "us" in peer
-        ]
-        if ratios:
-            lines.append(
-                f"{name} ({first['note']}): takes {geometric_mean(ratios):.2f} times as long in "
-                f"the geometric mean of {len(ratios)} cases"
-            )
-        missing = [peer["unavailable"] for peer in results if "unavailable" in peer]
-        for reason in dict.fromkeys(missing):
-            count = missing.count(reason)
-            cases = "" if count == len(records) else f" in {count} cases"
-            lines.append(f"{name}: n/a{cases}: {reason}")
+    for name in peer_names(records):
+        lines += _peer_lines(name, [record for record in records if name in record["peers"]])
     return lines
+
+
+def peer_names(records):
+    """Returns the names of all peers in the records, in their order."""
+    return list(dict.fromkeys(name for record in records for name in record["peers"]))
+
+
+def _peer_lines(name, records):
+    """Yields what a peer took, and in how many cases it could not run and why."""
+    results = [record["peers"][name] for record in records]
+    ratios = [
+        peer["us"] / record["us"]
+        for record, peer in zip(records, results, strict=True)
+        if "us" in peer
+    ]
+    if ratios:
+        yield (
+            f"{name} ({results[0]['note']}): takes {geometric_mean(ratios):.2f} times as long in "
+            f"the geometric mean of {len(ratios)} cases"
+        )
+    missing = [peer["unavailable"] for peer in results if "unavailable" in peer]
+    for reason in dict.fromkeys(missing):
+        count = missing.count(reason)
+        cases = "" if count == len(records) else f" in {count} of {len(records)} cases"
+        yield f"{name}: n/a{cases}: {reason}"
 
 
 def ceiling_lines(ceilings):
