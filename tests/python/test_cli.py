@@ -12,7 +12,7 @@ import pytest
 import groupgemm_fp8
 from groupgemm_fp8 import _device
 from groupgemm_fp8.__main__ import main
-from groupgemm_fp8._cli import ceilings, demo, info, machine, options, peer, peers
+from groupgemm_fp8._cli import bench, ceilings, demo, info, machine, options, peer, peers
 from groupgemm_fp8._cli.case_files import FORMAT, read_cases
 from host_runtime import HostRuntime
 
@@ -302,6 +302,19 @@ class TestBench:
             assert case["backend"] == "cpu"
             assert case["config"]
             assert case["peers"] == {}
+
+    def test_a_run_that_is_cut_short_leaves_what_it_measured(self, tmp_path, monkeypatch, capsys):
+        measure = bench._measure
+
+        def measure_one(case, *arguments):
+            if case.groups == 3:
+                raise KeyboardInterrupt
+            return measure(case, *arguments)
+
+        monkeypatch.setattr(bench, "_measure", measure_one)
+        path = tmp_path / "bench.json"
+        assert main([*TINY_BENCH, "--ceiling-tflops", "1", "--json", str(path)]) == 130
+        assert [case["groups"] for case in json.loads(path.read_text())["cases"]] == [2]
 
     def test_lines_are_aligned(self, capsys):
         assert main([*TINY_BENCH, "--ceiling-tflops", "0.1"]) == 0

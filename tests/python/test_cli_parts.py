@@ -141,7 +141,7 @@ class TestTiming:
     def test_first_samples_are_dropped(self):
         assert timing._summary([100.0, 1.0, 2.0, 3.0], 10) == timing.Timing(2.0, 1.0, 3.0, 30)
 
-    def test_replays_are_timed_behind_one_of_their_own(self, monkeypatch):
+    def test_a_replay_is_timed_after_one_of_its_own(self, monkeypatch):
         class Clock:
             now = 0.0
             device_id = 0

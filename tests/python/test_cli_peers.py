@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
+from groupgemm_fp8.__main__ import main  # noqa: E402
 from groupgemm_fp8._cli import CommandError, cases, peer, peers, problem  # noqa: E402
 from groupgemm_fp8._cli import peers_deepgemm as deepgemm  # noqa: E402
 from groupgemm_fp8._cli.machine import HostMachine  # noqa: E402
@@ -132,3 +133,12 @@ def test_a_failure_of_any_kind_is_the_peers_own(monkeypatch):
     contenders, reasons = peers.prepare_peers(host, {"broken": Broken})
     assert contenders == []
     assert reasons == {"broken": "AssertionError: two"}
+
+
+def test_compiling_ahead_takes_other_processes(capsys):
+    sizes = ["--groups", "2", "--rows", "5", "--n", "128", "--k", "256"]
+    options = ["--device", "cpu", "--seconds", "0.01", "--ceiling-tflops", "1", *sizes]
+    assert main(["bench", *options, "--peers", "torch", "--compile-jobs", "2"]) == 0
+    text = capsys.readouterr().out
+    assert "peers compiled ahead in" in text
+    assert "all of them ran on 0 of the cases" in text  # they run on CUDA only

@@ -97,15 +97,20 @@ def run(chosen):
         _compile_ahead(chosen, cases, settings)
     ceilings = measure_ceilings(machine, min(chosen.seconds, 1.0), chosen.ceiling_tflops)
     print(*report.ceiling_lines(ceilings), sep="\n")
-    records = _measure_all(chosen, cases, machine, settings, ceilings)
-    print(*report.closing_lines(records), sep="\n")
     sample = None
     if chosen.random:
-        print("", *distribution_lines(records, options.num_processors(machine)), sep="\n")
         sample = {"seed": chosen.seed or 0, "few_tiles": chosen.few_tiles, "drawn": len(cases)}
-    data = report.document(facts, settings, ceilings, records, sample)
-    if chosen.json:
-        report.write_json(chosen.json, data)
+    records = []
+    for record in _measured(chosen, cases, machine, settings, ceilings):
+        records.append(record)
+        data = report.document(facts, settings, ceilings, records, sample)
+        if chosen.json:  # after every case: a run that is cut short leaves what it measured
+            report.write_json(chosen.json, data)
+    if not records:
+        raise CommandError("no case fits into the device's memory")
+    print(*report.closing_lines(records), sep="\n")
+    if chosen.random:
+        print("", *distribution_lines(records, options.num_processors(machine)), sep="\n")
     if chosen.plot:
         write_plot(chosen.plot, data)
     return 0
@@ -136,14 +141,13 @@ def _compile_ahead(chosen, cases, settings):
     )
 
 
-def _measure_all(chosen, cases, machine, settings, ceilings):
-    """Prints a line for each case as it is measured and returns the records."""
+def _measured(chosen, cases, machine, settings, ceilings):
+    """Yields the record of each case that fits, and prints its line."""
     kinds = peer_kinds(chosen.peers) if chosen.peers else {}
     table = report.Table(
         max(len(case.name) for case in cases), {name: kind.label for name, kind in kinds.items()}
     )
     print(table.heading(), flush=True)
-    records = []
     for case in cases:
         try:
             record = _measure(case, machine, settings, ceilings, kinds, chosen.seconds)
@@ -152,13 +156,10 @@ def _measure_all(chosen, cases, machine, settings, ceilings):
                 raise
             print(f"{case.name}: skipped: {error}", flush=True)
         else:
-            records.append(record)
             print(table.line(record), flush=True)
+            yield record
         if kinds:
             release_memory()
-    if not records:
-        raise CommandError("no case fits into the device's memory")
-    return records
 
 
 def _measure(case, machine, settings, ceilings, kinds, seconds):

@@ -12,7 +12,7 @@ import numpy as np
 from .ceilings import cuda_torch
 
 _CHECKED_ROWS = 64
-_MAX_ERROR = 1e-2  # of a row, relative: bfloat16 rounds to 2e-3, a wrong scale is off by far more
+_MAX_ERROR = 3e-2  # of a row, relative: tensor cores truncate long sums, a wrong scale is far off
 
 
 class UnavailableError(Exception):
