@@ -2,9 +2,11 @@
 
 import ctypes
 import gc
+import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,6 +177,16 @@ class TestInfo:
         assert all(refusals)
         has_gpu = any(device["type"] == "cuda" for device in facts["devices"])
         assert has_gpu == (facts["no_cuda_reason"] is None)
+
+
+def test_the_console_script_is_this_command_line():
+    tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    if not project.is_file():
+        pytest.skip("the sources are not there")
+    scripts = tomllib.loads(project.read_text())["project"]["scripts"]
+    module, _, function = scripts["groupgemm_fp8"].partition(":")
+    assert getattr(importlib.import_module(module), function) is main
 
 
 class TestHelp:
