@@ -1,35 +1,21 @@
-"""The command line as a user runs it: on the CPU with tiny sizes, and on a pretended GPU."""
+"""The command line as a user runs it, on the CPU with tiny sizes."""
 
-import ctypes
-import gc
-import importlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import groupgemm_fp8
-from groupgemm_fp8 import _device
 from groupgemm_fp8.__main__ import main
-from groupgemm_fp8._cli import bench, ceilings, demo, info, machine, options, peer, peers
-from groupgemm_fp8._cli.case_files import FORMAT, read_cases
-from host_runtime import HostRuntime
-
-TINY_GRID = ["--groups", "2", "3", "--rows", "5", "--n", "128", "--k", "256"]
-TINY_BENCH = ["bench", "--device", "cpu", "--seconds", "0.02", *TINY_GRID]
-TINY_DEMO = [
-    "demo", "--device", "cpu", "--tokens", "24", "--experts", "5", "--n", "136", "--k", "272",
-]  # fmt: skip
-
-
-COMMAND = [sys.executable, "-m", "groupgemm_fp8"]
+from groupgemm_fp8._cli import bench, demo, info, peers
+from tiny_commands import TINY_BENCH, TINY_DEMO
 
 
 def run_cli(*arguments):
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "groupgemm_fp8", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture
@@ -43,106 +29,6 @@ def wrong_results(monkeypatch):
         return result
 
     monkeypatch.setattr(groupgemm_fp8, "group_gemm_fp8_nt_groupwise", damaged)
-
-
-@pytest.fixture
-def pretended_gpu(monkeypatch):
-    """A CUDA device whose memory is the host's and whose kernels are the CPU backend."""
-    runtime = HostRuntime()
-    product, plan, device_info = (
-        groupgemm_fp8.group_gemm_fp8_nt_groupwise,
-        groupgemm_fp8.plan,
-        groupgemm_fp8.device_info,
-    )
-
-    def on_host(function):
-        def call(**arguments):
-            assert arguments.pop("stream", 5) == 5
-            for name, value in arguments.items():
-                if isinstance(value, _device.DeviceArray):
-                    memory = (ctypes.c_uint8 * value.nbytes).from_address(value.ptr)
-                    arguments[name] = np.frombuffer(memory, value.dtype).reshape(value.shape)
-            return function(**arguments)
-
-        return call
-
-    def info(device_type, device_id):
-        if device_type == "cpu":
-            return device_info(device_type, device_id)
-        return groupgemm_fp8.DeviceInfo("a pretended GPU", 8, 0, 100, 1 << 16)
-
-    monkeypatch.setattr(_device, "_runtime", lambda: runtime)
-    monkeypatch.setattr(groupgemm_fp8, "group_gemm_fp8_nt_groupwise", on_host(product))
-    monkeypatch.setattr(groupgemm_fp8, "plan", on_host(plan))
-    monkeypatch.setattr(groupgemm_fp8, "device_info", info)
-    monkeypatch.setattr(groupgemm_fp8, "device_count", lambda device_type: 1)
-    for module in (ceilings, peer, peers):
-        monkeypatch.setattr(module, "cuda_torch", lambda: None)
-    return runtime
-
-
-class TestOnAPretendedGpu:
-    def test_demo(self, pretended_gpu, capsys):
-        assert main([*TINY_DEMO, "--device", "cuda"]) == 0
-        text = capsys.readouterr().out
-        assert "device    cuda:0: a pretended GPU" in text
-        assert text.endswith("result    correct\n")
-        gc.collect()
-        assert not pretended_gpu.allocated
-
-    def test_bench_replays_graphs_over_all_weight_sets(self, pretended_gpu, tmp_path, capsys):
-        path = tmp_path / "bench.json"
-        options = ["--device", "auto", "--peers", "--json", str(path), "--seconds", "0.01"]
-        assert main(["bench", *options, *TINY_GRID]) == 0
-        text = capsys.readouterr().out
-        assert "device copy, " in text
-        assert "torch._scaled_grouped_mm: n/a: torch with CUDA is not installed" in text
-        data = json.loads(path.read_text())
-        assert data["device"]["label"] == "cuda:0"
-        for case in data["cases"]:
-            # Three times 64 KiB of cache are 3 sets of 64 KiB or of 96 KiB; 5 replays of a
-            # millisecond fill a graph, which takes a millisecond again.
-            sets = {2: 3, 3: 2}[case["groups"]]
-            assert case["us"] == pytest.approx(1000 / (5 * sets))
-            assert case["bound"] == "memory"
-        assert pretended_gpu.calls.count("cudaStreamBeginCapture") == 2 * 3
-
-    def test_a_case_that_does_not_fit_is_skipped(self, pretended_gpu, capsys):
-        sizes = ["--groups", "1", "--rows", "1", "--n", "512", "65536", "--k", "512"]
-        assert main(["bench", "--device", "cuda", "--seconds", "0.01", *sizes]) == 0
-        text = capsys.readouterr().out
-        assert "1 x 1, n 65536, k 512: skipped: cudaMalloc: cudaErrorMemoryAllocation" in text
-        assert "(1 cases)" in text
-
-    def test_host_time(self, pretended_gpu, capsys):
-        assert main(["bench", "--host", "--device", "cuda", "--seconds", "0.01"]) == 0
-        assert "us per call, without waiting" in capsys.readouterr().out
-
-    def test_info(self, pretended_gpu, capsys, monkeypatch):
-        monkeypatch.setattr(groupgemm_fp8, "supports", lambda name, **_: (False, "a reason"))
-        assert main(["info"]) == 0
-        text = capsys.readouterr().out
-        assert "cuda:0: a pretended GPU, compute capability 8.0, 100 SMs, 0 MiB L2" in text
-        assert "note: compiled, not executed on that hardware" in text
-        assert "cpu: does not run: a reason" in text
-
-    @pytest.mark.parametrize("capability", [(8, 9), (10, 0), (10, 3), (11, 0), (12, 0), (12, 1)])
-    def test_info_of_hardware_that_no_test_ran_on(
-        self, pretended_gpu, capsys, monkeypatch, capability
-    ):
-        known = groupgemm_fp8.device_info
-
-        def pretended(device_type="cuda", device_id=0):
-            info = known(device_type, device_id)
-            if device_type == "cpu":
-                return info
-            return info._replace(compute_major=capability[0], compute_minor=capability[1])
-
-        monkeypatch.setattr(groupgemm_fp8, "device_info", pretended)
-        monkeypatch.setattr(groupgemm_fp8, "supports", lambda name, **_: (True, None))
-        assert main(["info"]) == 0
-        text = capsys.readouterr().out
-        assert "note: compiled and inspected, not executed on that hardware" in text
 
 
 class TestInfo:
@@ -177,83 +63,6 @@ class TestInfo:
         assert all(refusals)
         has_gpu = any(device["type"] == "cuda" for device in facts["devices"])
         assert has_gpu == (facts["no_cuda_reason"] is None)
-
-
-def test_the_console_script_is_this_command_line():
-    tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
-    project = Path(__file__).parents[2] / "pyproject.toml"
-    if not project.is_file():
-        pytest.skip("the sources are not there")
-    scripts = tomllib.loads(project.read_text())["project"]["scripts"]
-    module, _, function = scripts["groupgemm_fp8"].partition(":")
-    assert getattr(importlib.import_module(module), function) is main
-
-
-class TestHelp:
-    def test_no_command_shows_the_help(self, capsys):
-        assert main([]) == 0
-        captured = capsys.readouterr()
-        assert captured.out.startswith("usage: groupgemm_fp8")
-        assert captured.err == ""
-
-    @pytest.mark.parametrize("command", ["info", "demo", "bench"])
-    def test_every_command_has_an_example(self, command, capsys):
-        with pytest.raises(SystemExit):
-            main([command, "--help"])
-        text = capsys.readouterr().out
-        assert f"examples:\n  groupgemm_fp8 {command}" in text
-
-    def test_the_case_file_format_is_an_example_that_works(self, tmp_path, capsys):
-        start = FORMAT.index("{")
-        path = tmp_path / "cases.json"
-        path.write_text(FORMAT[start : FORMAT.rindex("}") + 1])
-        assert [case.groups for case in read_cases(path)] == [8, 64]
-        with pytest.raises(SystemExit):
-            main(["bench", "--help"])
-        assert FORMAT in capsys.readouterr().out
-
-    def test_a_reader_that_leaves_ends_the_command_quietly(self):
-        with subprocess.Popen(
-            [*COMMAND, "info"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            process.stdout.close()
-            assert process.stderr.read() == ""
-        assert process.returncode == 141
-
-
-class TestUnusedGpu:
-    @pytest.fixture
-    def reasons(self, monkeypatch):
-        monkeypatch.setattr(machine, "library_cuda_reason", lambda: None)
-        reason = "cuda-python is not usable"
-        monkeypatch.setattr(machine._device, "device_unavailable_reason", lambda: reason)
-        return reason
-
-    def test_demo_and_bench_say_why(self, reasons, capsys):
-        assert main([*TINY_DEMO, "--device", "auto"]) == 0
-        assert f"\ngpu       not used: {reasons}\n" in capsys.readouterr().out
-        assert main([*TINY_BENCH, "--device", "auto", "--ceiling-tflops", "1"]) == 0
-        assert f"\ngpu: not used: {reasons}\n" in capsys.readouterr().out
-
-    def test_who_asks_for_the_cpu_is_told_nothing(self, reasons, capsys):
-        assert main(TINY_DEMO) == 0
-        assert "not used" not in capsys.readouterr().out
-
-    def test_a_machine_without_a_gpu_has_nothing_to_say(self, monkeypatch, tmp_path, capsys):
-        monkeypatch.setattr(machine, "library_cuda_reason", lambda: "no driver")
-        monkeypatch.setattr(machine, "_DEVICE_FILES", tmp_path)
-        assert main([*TINY_DEMO, "--device", "auto"]) == 0
-        assert "not used" not in capsys.readouterr().out
-        (tmp_path / "nvidia0").touch()
-        assert main([*TINY_DEMO, "--device", "auto"]) == 0
-        assert "\ngpu       not used: no driver\n" in capsys.readouterr().out
-
-
-def test_the_processor_has_its_product_name(monkeypatch):
-    monkeypatch.setattr(options, "_product_name", lambda: "A Processor 9000")
-    assert options.cpu_name("avx2") == "A Processor 9000, avx2"
-    monkeypatch.setattr(options, "_product_name", lambda: "")
-    assert options.cpu_name("avx2") == "avx2"
 
 
 class TestDemo:

@@ -7,11 +7,9 @@ import pytest
 
 from groupgemm_fp8.__main__ import main
 from groupgemm_fp8._cli import chart_cases
+from tiny_commands import TINY_BENCH
 
-TINY_BENCH = [
-    "bench", "--device", "cpu", "--seconds", "0.01", "--ceiling-tflops", "1",
-    "--groups", "2", "3", "--rows", "5", "--n", "128", "--k", "256",
-]  # fmt: skip
+TINY_PLOT = [*TINY_BENCH, "--ceiling-tflops", "1"]
 
 
 def peer(us, efficiency=0.5):
@@ -82,7 +80,7 @@ class TestEarlierRun:
 
     def test_shows_what_bench_wrote(self, tmp_path, capsys):
         path = tmp_path / "run.json"
-        assert main([*TINY_BENCH, "--json", str(path)]) == 0
+        assert main([*TINY_PLOT, "--json", str(path)]) == 0
         measured = capsys.readouterr().out.splitlines()
         assert main(["bench", "--from", str(path)]) == 0
         shown = capsys.readouterr().out.splitlines()
@@ -110,7 +108,7 @@ class TestCharts:
 
     def test_of_a_measurement(self, tmp_path):
         path = tmp_path / "bench.png"
-        assert main([*TINY_BENCH, "--plot", str(path)]) == 0
+        assert main([*TINY_PLOT, "--plot", str(path)]) == 0
         assert path.read_bytes().startswith(b"\x89PNG")
 
     @pytest.mark.parametrize("sample", [None, {"seed": 1}])
@@ -127,7 +125,7 @@ class TestCharts:
 
     def test_without_matplotlib_fails_before_measuring(self, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
-        assert main([*TINY_BENCH, "--plot", "x.png"]) == 2
+        assert main([*TINY_PLOT, "--plot", "x.png"]) == 2
         captured = capsys.readouterr()
         assert captured.out == ""
         assert "pip install matplotlib" in captured.err
