@@ -7,6 +7,7 @@ wrong is ever timed; that holds for peers, too.
 
 from __future__ import annotations
 
+import gc
 import time
 
 import groupgemm_fp8
@@ -97,6 +98,8 @@ def run(chosen):
         _compile_ahead(chosen, cases, settings)
     ceilings = measure_ceilings(machine, min(chosen.seconds, 1.0), chosen.ceiling_tflops)
     print(*report.ceiling_lines(ceilings), sep="\n")
+    gc.collect()
+    gc.freeze()  # torch collects garbage at every capture: what its import left is looked at once
     sample = None
     if chosen.random:
         sample = {"seed": chosen.seed or 0, "few_tiles": chosen.few_tiles, "drawn": len(cases)}

@@ -59,8 +59,7 @@ def check(problem, backend, capability, sample):
     error_square = exact_square = 0.0
     for group, rows, columns in progress([*_blocks(problem, sample)], "check"):
         exact, magnitude = _exact(problem, group, rows, columns)
-        first, last = rows[0], rows[-1] + 1
-        got = problem.machine.download(problem.out[first:last])[rows - first][:, columns]
+        got = _rows(problem.machine, problem.out, rows)[:, columns]
         low, high = _interval(exact, magnitude, product_error, problem)
         got = got.astype(np.float64)
         inside = (low <= got) & (got <= high)
@@ -88,13 +87,17 @@ def _spread(start, stop, count):
     return np.unique(np.linspace(start, stop - 1, min(count, stop - start)).round().astype(int))
 
 
+def _rows(machine, array, rows):
+    """Returns single rows on the host: a sample of a large group lies far apart."""
+    return np.concatenate([machine.download(array[row : row + 1]) for row in rows.tolist()])
+
+
 def _exact(problem, group, rows, columns):
     """Returns float64 R and T of these rows and columns."""
     gm, gn, gk = problem.settings.granularity
     depth = np.arange(problem.k) // gk
-    first, last = rows[0], rows[-1] + 1
     download = problem.machine.download
-    a = decode(download(problem.a[first:last])[rows - first])
+    a = decode(_rows(problem.machine, problem.a, rows))
     b = decode(download(problem.b[0][group : group + 1])[0][columns])
     a_scale = download(problem.a_scale)
     b_scale = download(problem.b_scale[0][group : group + 1])[0]
