@@ -26,6 +26,14 @@ def jax_on_cpu():
 
 
 @pytest.fixture
+def pretended_gpu(monkeypatch):
+    """A CUDA device whose memory is the host's and whose kernels are the CPU backend."""
+    from pretended_gpu import install
+
+    return install(monkeypatch)
+
+
+@pytest.fixture
 def long_calls(monkeypatch):
     """A list that grows by one with every call that does not take the short way of tensors."""
     from groupgemm_fp8 import _request

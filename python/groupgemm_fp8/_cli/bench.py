@@ -1,14 +1,16 @@
 """`bench`: times grouped products and relates each to the least time the hardware allows.
 
 That floor is the greater of operations over the dense FP8 rate and bytes over the read bandwidth,
-both measured in the same run. A small sample of every result is checked first, so that nothing
-wrong is ever timed; that holds for peers, too.
+both measured in the same run; with --energy also the time that the power limit asks for. A small
+sample of every result is checked first, so that nothing wrong is ever timed; that holds for
+peers, too.
 """
 
 from __future__ import annotations
 
 import gc
 import time
+from dataclasses import dataclass
 
 import groupgemm_fp8
 
@@ -16,7 +18,7 @@ from .._device import CudaError
 from . import CommandError, options, report
 from .bench_cases import add_case_options, check_case_options, choose_cases
 from .case_files import FORMAT
-from .ceilings import measure_ceilings
+from .ceilings import Ceilings, measure_ceilings
 from .check import Sample, check
 from .compile_ahead import compile_ahead
 from .distribution import distribution_lines
@@ -25,6 +27,7 @@ from .host_time import measure_host_time
 from .machine import open_machine, unused_gpu_reason
 from .peers import peer_kinds, prepare_peers, release_memory
 from .plot import require_plot_target, write_plot
+from .power import PowerMeter
 from .problem import Settings, random_problem
 
 EPILOG = f"""\
@@ -36,6 +39,7 @@ examples:
 
 {FORMAT}
 """
+_POWER_SECONDS = 0.5  # spent on the power of each case
 _SAMPLE = Sample(groups=2, rows=4, columns=64)
 
 
@@ -70,6 +74,9 @@ def add_arguments(parser):
         metavar="N",
         help="have peers compile their kernels first, in N processes",
     )
+    what.add_argument(
+        "--energy", action="store_true", help="measure the power of a GPU, and count its energy"
+    )
     what.add_argument("--host", action="store_true", help="measure the host's time of one call")
     what.add_argument("--json", metavar="FILE", help="write all figures")
     what.add_argument("--plot", metavar="FILE", help="draw a chart: .svg, .png or .pdf")
@@ -96,15 +103,19 @@ def run(chosen):
         print(f"gpu: not used: {reason}")
     if chosen.peers and chosen.compile_jobs:
         _compile_ahead(chosen, cases, settings)
-    ceilings = measure_ceilings(machine, min(chosen.seconds, 1.0), chosen.ceiling_tflops)
+    meter = _power_meter(machine) if chosen.energy else None
+    seconds = min(chosen.seconds, 1.0)
+    ceilings = measure_ceilings(machine, seconds, chosen.ceiling_tflops, meter)
     print(*report.ceiling_lines(ceilings), sep="\n")
     gc.collect()
-    gc.freeze()  # torch collects garbage at every capture: what its import left is looked at once
+    gc.freeze()  # every case collects garbage: what imports left need not be looked at again
     sample = None
     if chosen.random:
         sample = {"seed": chosen.seed or 0, "few_tiles": chosen.few_tiles, "drawn": len(cases)}
     records = []
-    for record in _measured(chosen, cases, machine, settings, ceilings):
+    kinds = peer_kinds(chosen.peers) if chosen.peers else {}
+    conditions = Conditions(machine, settings, ceilings, kinds, chosen.seconds, meter)
+    for record in _measured(cases, conditions):
         records.append(record)
         data = report.document(facts, settings, ceilings, records, sample)
         if chosen.json:  # after every case: a run that is cut short leaves what it measured
@@ -126,6 +137,8 @@ def _check_request(chosen):
         peer_kinds(chosen.peers)
     if chosen.compile_jobs and not chosen.peers:
         raise CommandError("--compile-jobs: belongs to --peers, which is not given")
+    if chosen.energy and chosen.ceiling_tflops:
+        raise CommandError("--energy: needs a measured dense rate, so no --ceiling-tflops")
     if chosen.plot:
         require_plot_target(chosen.plot)
     if chosen.json:
@@ -144,16 +157,32 @@ def _compile_ahead(chosen, cases, settings):
     )
 
 
-def _measured(chosen, cases, machine, settings, ceilings):
+def _power_meter(machine):
+    if machine.device_type != "cuda":
+        raise CommandError("--energy: is measured on a GPU only")
+    return PowerMeter(machine.device_id)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all cases of a run are measured with."""
+
+    machine: object
+    settings: Settings
+    ceilings: Ceilings
+    kinds: dict  # {name: class} of the peers
+    seconds: float  # spent on each case
+    meter: PowerMeter | None
+
+
+def _measured(cases, conditions):
     """Yields the record of each case that fits, and prints its line."""
-    kinds = peer_kinds(chosen.peers) if chosen.peers else {}
-    table = report.Table(
-        max(len(case.name) for case in cases), {name: kind.label for name, kind in kinds.items()}
-    )
+    labels = {name: kind.label for name, kind in conditions.kinds.items()}
+    table = report.Table(max(len(case.name) for case in cases), labels)
     print(table.heading(), flush=True)
     for case in cases:
         try:
-            record = _measure(case, machine, settings, ceilings, kinds, chosen.seconds)
+            record = _measure(case, conditions)
         except CudaError as error:
             if error.status_name != "cudaErrorMemoryAllocation":
                 raise
@@ -161,12 +190,13 @@ def _measured(chosen, cases, machine, settings, ceilings):
         else:
             print(table.line(record), flush=True)
             yield record
-        if kinds:
+        if conditions.kinds:
             release_memory()
 
 
-def _measure(case, machine, settings, ceilings, kinds, seconds):
+def _measure(case, conditions):
     """Checks and times one case; its arrays are gone when the record is there."""
+    machine, settings, kinds = conditions.machine, conditions.settings, conditions.kinds
     problem = random_problem(case, machine, settings)
     plan = problem.plan()
     ours = problem.contender()
@@ -179,10 +209,16 @@ def _measure(case, machine, settings, ceilings, kinds, seconds):
             f"elements are outside their bound, relative error {verdict.relative_error:.2e}"
         )
     contenders, reasons = prepare_peers(problem, kinds)
-    timings = machine.time([ours, *contenders], seconds)
+    timings = machine.time([ours, *contenders], conditions.seconds)
     peers = {name: (kind.note, reasons.get(name) or timings[name]) for name, kind in kinds.items()}
-    out_bytes = problem.out.dtype.itemsize
-    moved_bytes = case.moved_bytes(out_bytes, settings.granularity)
+    moved_bytes = case.moved_bytes(problem.out.dtype.itemsize, settings.granularity)
     num_processors = options.num_processors(machine)
     timing = timings[ours.name]
-    return report.make_record(case, plan, timing, ceilings, moved_bytes, peers, num_processors)
+    record = report.make_record(
+        case, plan, timing, conditions.ceilings, moved_bytes, peers, num_processors
+    )
+    if conditions.meter:
+        seconds = min(conditions.seconds, _POWER_SECONDS)
+        watts = conditions.meter.mean_watts(machine.repeated(ours), seconds)
+        record.update(watts=watts, joules=watts * timing.seconds)
+    return record

@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 
 _SHUFFLE_SEED = 0
+_NOTICEABLE = 1.02
 _TILE = 128  # rows and columns of the tiles in which the size of a case is counted
 
 
@@ -60,17 +61,23 @@ class Case:
 
 @dataclass(frozen=True)
 class Floor:
-    """The least time a case can take, and which of the two ceilings sets it."""
+    """The least time a case can take, and which ceiling sets it."""
 
     seconds: float
-    bound: str  # "compute" or "memory"
+    bound: str  # "compute", "memory" or "energy"
 
 
-def floor_of(operations, moved_bytes, operations_per_second, bytes_per_second):
-    """Returns the floor; a ceiling that is not known (None) bounds nothing."""
+def floor_of(operations, moved_bytes, operations_per_second, bytes_per_second, energy=None):
+    """Returns the floor; a ceiling that is not known (None) bounds nothing.
+
+    A dense product at the power limit takes as long by its operations as by its energy; energy
+    counts as the bound where it takes noticeably longer.
+    """
     compute = operations / operations_per_second if operations_per_second else 0.0
     memory = moved_bytes / bytes_per_second if bytes_per_second else 0.0
-    return Floor(compute, "compute") if compute > memory else Floor(memory, "memory")
+    floor = Floor(compute, "compute") if compute > memory else Floor(memory, "memory")
+    power = energy.seconds(operations, moved_bytes) if energy else 0.0
+    return Floor(power, "energy") if power > _NOTICEABLE * floor.seconds else floor
 
 
 def even_rows(groups, total_rows):

@@ -15,7 +15,7 @@ import groupgemm_fp8
 
 from .. import _device
 from . import CommandError
-from .timing import host_time_per_call, time_on_gpu, time_on_host
+from .timing import host_time_per_call, repeated_on_gpu, time_on_gpu, time_on_host
 
 _DEVICE_FILES = pathlib.Path("/dev")
 
@@ -82,6 +82,10 @@ class GpuMachine:
 
     def time(self, contenders, seconds):
         return time_on_gpu(contenders, self.cuda_stream, seconds)
+
+    def repeated(self, contender):
+        """Returns a function that runs the contender for some milliseconds and waits."""
+        return repeated_on_gpu(contender, self.cuda_stream)
 
     def host_time(self, contender, seconds):
         return host_time_per_call(contender, self.cuda_stream, self.synchronize, seconds)

@@ -20,7 +20,11 @@ _MAX_EFFICIENCY = 1.02  # the ceilings of a steady machine are reached to within
 def make_record(case, plan, timing, ceilings, moved_bytes, peers, num_processors):
     """Returns a case's result as plain data; peers maps a name to (note, Timing or reason)."""
     floor = floor_of(
-        case.operations, moved_bytes, ceilings.operations_per_second, ceilings.bytes_per_second
+        case.operations,
+        moved_bytes,
+        ceilings.operations_per_second,
+        ceilings.bytes_per_second,
+        ceilings.energy,
     )
     record = {
         "name": case.name,
@@ -120,6 +124,9 @@ def closing_lines(records):
     """Returns the lines under the table: the means, and what peers were and why some were not."""
     mean = geometric_mean([record["efficiency"] for record in records])
     lines = [f"geometric mean of efficiency: {share_text(mean)} ({len(records)} cases)"]
+    watts = [record["watts"] for record in records if record.get("watts")]
+    if watts:
+        lines.append(f"power: {min(watts):.0f} to {max(watts):.0f} W; joules are in the JSON file")
     noise = [record["noise"] for record in records if record.get("noise")]
     if noise:
         reasons = "; ".join(dict.fromkeys(noise))
@@ -161,7 +168,16 @@ def ceiling_lines(ceilings):
     return [
         f"ceilings: {shown} ({ceilings.operations_source})",
         f"          {bandwidth_text(bandwidth)} ({ceilings.bytes_source})",
+        *([_energy_line(ceilings.energy)] if ceilings.energy else []),
     ]
+
+
+def _energy_line(energy):
+    """Returns the energy of a multiply-add, which is two operations, and of a byte."""
+    return (
+        f"          {energy.watts:.0f} W above idle; {2e12 * energy.joules_per_operation:.2f} pJ "
+        f"for a multiply-add, {1e12 * energy.joules_per_byte:.0f} pJ for a byte"
+    )
 
 
 def document(machine_facts, settings, ceilings, records, sample=None):

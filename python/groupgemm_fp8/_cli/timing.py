@@ -125,6 +125,17 @@ def time_on_gpu(contenders, stream, seconds):
     return {batch.name: _summary(batch.samples, batch.runs) for batch in batches}
 
 
+def repeated_on_gpu(contender, stream):
+    """Returns a function that replays a graph of a few milliseconds and waits for its end."""
+    batch = _Batch(contender, stream, _GRAPH_SECONDS[0])
+
+    def work():
+        batch.replay()
+        stream.synchronize()
+
+    return work
+
+
 def _graph_seconds(num_contenders, seconds):
     """Returns the length of a replay with which the queued rounds fit into `seconds`."""
     least, greatest = _GRAPH_SECONDS
@@ -145,11 +156,11 @@ class _Batch:
         rounds = math.ceil(graph_seconds / max(start.elapsed(end), 1e-7))
         rounds = min(rounds, max(1, _MAX_GRAPH_RUNS // contender.num_sets))
         self.runs = rounds * contender.num_sets
-        self._replay = contender.capture(stream, self.runs)
+        self.replay = contender.capture(stream, self.runs)
 
     def enqueue(self, stream):
-        self._replay()
-        return _timed(self._replay, stream)
+        self.replay()
+        return _timed(self.replay, stream)
 
 
 def _timed(replay, stream):
