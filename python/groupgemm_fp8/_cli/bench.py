@@ -96,6 +96,7 @@ def run(chosen):
     settings = Settings(chosen.out_dtype, chosen.granularity, chosen.scale_major, chosen.backend)
     if chosen.host:
         return measure_host_time(chosen, machine, settings, load_seconds)
+    meter = _power_meter(machine) if chosen.energy else None
     cases = choose_cases(chosen, machine, chosen.granularity)
     facts = options.device_facts(machine)
     print(f"device: {machine.label}: {facts['name']}")
@@ -103,7 +104,6 @@ def run(chosen):
         print(f"gpu: not used: {reason}")
     if chosen.peers and chosen.compile_jobs:
         _compile_ahead(chosen, cases, settings)
-    meter = _power_meter(machine) if chosen.energy else None
     seconds = min(chosen.seconds, 1.0)
     ceilings = measure_ceilings(machine, seconds, chosen.ceiling_tflops, meter)
     print(*report.ceiling_lines(ceilings), sep="\n")
