@@ -158,7 +158,7 @@ def main() -> None:
     contenders |= numpy_contenders(arrays) if on_cpu else cupy_contenders(arrays)
     synchronize = (lambda: None) if on_cpu else torch.cuda.synchronize
     samples = measure(contenders, synchronize, options.seconds)
-    # XLA's threads would disturb the others: JAX is imported and measured behind them.
+    # XLA's threads would disturb the others: JAX is imported and measured after them.
     if contenders := jax_contenders(arrays, device):
         samples |= measure(contenders, synchronize, options.seconds)
 

@@ -5,6 +5,8 @@ import os
 import pytest
 from hypothesis import settings
 
+from skip_summary import summary
+
 # Matrix products of references are small: threads inside them would only fight with the workers
 # of a parallel run. NumPy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -21,6 +23,14 @@ def jax_on_cpu():
 
     with jax.default_device(jax.devices("cpu")[0]):
         yield
+
+
+@pytest.fixture
+def pretended_gpu(monkeypatch):
+    """A CUDA device whose memory is the host's and whose kernels are the CPU backend."""
+    from pretended_gpu import install
+
+    return install(monkeypatch)
 
 
 @pytest.fixture
@@ -50,6 +60,14 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.skip(reason="takes long; -m soak runs it"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Says in one line what the skipped tests need; -rs lists them one by one."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = [report.longrepr[2] for report in reports if isinstance(report.longrepr, tuple)]
+    if line := summary(reasons):
+        terminalreporter.write_line(line)
 
 
 def pytest_generate_tests(metafunc):

@@ -1,10 +1,23 @@
 """What the commands are made of: cases and floors, the check of results, timing, reports."""
 
-import numpy as np
+import json
+
 import pytest
 
 import groupgemm_fp8
-from groupgemm_fp8._cli import CommandError, cases, check, peers, problem, report, timing
+from groupgemm_fp8._cli import (
+    CommandError,
+    case_files,
+    cases,
+    ceilings,
+    check,
+    problem,
+    regimes,
+    report,
+    tested,
+    timing,
+    units,
+)
 from groupgemm_fp8._cli.machine import HostMachine
 
 
@@ -49,12 +62,12 @@ class TestCases:
         assert cases.floor_of(1e12, 1e9, None, 1e12) == cases.Floor(1e-3, "memory")
 
     def test_packaged_cases(self):
-        packaged = cases.packaged_cases("cases.json")
+        packaged = case_files.packaged_cases("cases.json")
         assert len(packaged) == 21
         assert len({case.name for case in packaged}) == 21
         assert sum(len(set(case.rows)) > 1 for case in packaged) == 3
         assert all(case.n % 8 == 0 and case.k % 16 == 0 for case in packaged)
-        assert cases.packaged_cases("cases_cpu.json")
+        assert case_files.packaged_cases("cases_cpu.json")
 
     @pytest.mark.parametrize(
         "document, message",
@@ -62,6 +75,8 @@ class TestCases:
             ([], "wanted an object"),
             ({"uniform": [{"name": "x"}]}, "groups: got None, wanted an integer"),
             ({"uniform": [7]}, "name: got None, wanted a text"),
+            ({"uniform": {"name": "x"}}, "uniform: got dict, wanted a list"),
+            ({"other": []}, "got no case, wanted a list uniform or zipf"),
             (
                 {"uniform": [{"name": "x", "groups": 0, "rows": 1, "n": 8, "k": 16}]},
                 "groups: got 0, wanted at least 1",
@@ -71,7 +86,7 @@ class TestCases:
     )
     def test_a_bad_case_is_named(self, document, message):
         with pytest.raises(CommandError, match=message):
-            cases.parse_cases(document, "file")
+            case_files.parse_cases(document, "file")
 
 
 class TestCheck:
@@ -126,7 +141,7 @@ class TestTiming:
     def test_first_samples_are_dropped(self):
         assert timing._summary([100.0, 1.0, 2.0, 3.0], 10) == timing.Timing(2.0, 1.0, 3.0, 30)
 
-    def test_replays_are_timed_behind_one_of_their_own(self, monkeypatch):
+    def test_a_replay_is_timed_after_one_of_its_own(self, monkeypatch):
         class Clock:
             now = 0.0
             device_id = 0
@@ -166,6 +181,12 @@ class TestTiming:
         assert all(one[0::2] == one[1::2] for one in rounds)
         assert {one[0::2] for one in rounds} == {"xyz", "xzy", "yxz", "yzx", "zxy", "zyx"}
 
+    @pytest.mark.parametrize(
+        "num_contenders, seconds, expected", [(1, 1.0, 0.02), (6, 0.6, 0.0125), (6, 0.1, 0.005)]
+    )
+    def test_replays_fit_into_the_time_of_a_case(self, num_contenders, seconds, expected):
+        assert timing._graph_seconds(num_contenders, seconds) == pytest.approx(expected)
+
     def test_weights_exceed_the_cache(self):
         machine = HostMachine()
         cache = groupgemm_fp8.device_info("cpu", 0).l2_bytes
@@ -175,14 +196,80 @@ class TestTiming:
 
 
 def test_geometric_mean():
-    assert report.geometric_mean([4.0, None, 9.0]) == pytest.approx(6.0)
-    assert report.geometric_mean([None]) is None
+    assert regimes.geometric_mean([4.0, None, 9.0]) == pytest.approx(6.0)
+    assert regimes.geometric_mean([None]) is None
 
 
-def test_padded_rows_of_the_contiguous_peer():
-    sources, groups = peers.DeepGemmContiguous._padded_rows(np.array([0, 2, 2, 130]))
-    assert len(sources) == len(groups) == 256
-    assert list(sources[:3]) == [0, 1, -1]
-    assert list(sources[128:]) == list(range(2, 130))
-    assert list(groups[:3]) == [0, 0, -1]
-    assert set(groups[128:]) == {2}
+class TestUnits:
+    @pytest.mark.parametrize(
+        "seconds, text",
+        [
+            (0.0, "0.00 us"),
+            (1.5e-6, "1.50 us"),
+            (2.26e-4, "226 us"),
+            (1.498e-3, "1498 us"),
+            (0.012, "12.0 ms"),
+            (11.5, "11.5 s"),
+        ],
+    )
+    def test_times(self, seconds, text):
+        assert units.time_text(seconds) == text
+
+    def test_rates(self):
+        assert units.rate_text(1.284e15) == "1284 TFLOP/s"
+        assert units.rate_text(1.79e11) == "179 GFLOP/s"
+        assert units.bandwidth_text(4.2e12) == "4.20 TB/s"
+        assert units.bandwidth_text(271e6) == "271 MB/s"
+        assert units.share_text(None) == "n/a"
+
+
+class TestNoise:
+    def record(self, seconds, low, high, ceiling=1e12):
+        ceilings_of = ceilings.Ceilings(ceiling, "given", 1e12, "given")
+        case = cases.Case("x", (128,), n=128, k=128)
+        plan = groupgemm_fp8.Plan("cpu", "a tile", 0, 2)
+        measured = timing.Timing(seconds, low, high, 10)
+        return report.make_record(case, plan, measured, ceilings_of, 65536, {}, 132)
+
+    def test_a_steady_result_is_trusted(self):
+        assert self.record(1e-3, 0.9e-3, 1.1e-3)["noise"] is None
+        assert report.closing_lines([self.record(1e-3, 0.9e-3, 1.1e-3)])[1:] == []
+
+    def test_a_wide_spread_is_marked(self):
+        record = self.record(1e-3, 0.8e-3, 1.2e-3)
+        assert record["noise"] == "spread above 30%"
+        assert " 40%? " in report.Table(4, {}).line(record)
+        assert "1 of 1 cases: spread above 30%" in report.closing_lines([record])[1]
+
+    def test_faster_than_possible_is_marked(self):
+        record = self.record(1e-3, 1e-3, 1e-3, ceiling=1e9)
+        assert record["noise"] == "faster than the measured ceilings allow"
+
+
+class TestTested:
+    def test_the_data_file_is_consistent(self):
+        document = tested.tested()
+        for entry in document["gpu_code"]:
+            assert entry["evidence"] in document["evidence"]
+            assert entry["capabilities"]
+        assert set(document["evidence"]) == set(document["meaning"])
+        assert json.dumps(document)
+
+    @pytest.mark.parametrize(
+        "capability, evidence",
+        [
+            ((9, 0), "executed"),
+            ((10, 3), "inspected"),
+            ((12, 1), "inspected"),
+            ((8, 9), "inspected"),
+            ((8, 6), "compiled"),
+            ((13, 0), "compiled"),
+        ],
+    )
+    def test_what_is_known_about_a_device(self, capability, evidence):
+        assert tested.evidence_for(capability) == evidence
+
+    def test_only_backends_of_the_library_are_listed(self):
+        rows = tested.gpu_code({"mma"})
+        assert {row["backend"] for row in rows} == {"mma"}
+        assert rows[-1]["compute_capabilities"] == "8.0, 8.6, and PTX for others"

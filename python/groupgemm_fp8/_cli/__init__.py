@@ -1,7 +1,8 @@
-"""The commands behind `python -m groupgemm_fp8`: info, demo and bench.
+"""The commands of `python -m groupgemm_fp8`: info, demo and bench.
 
-Each command is a module with add_arguments(parser) and run(options) -> exit status. A wrong
-option or an environment that cannot run the command raises CommandError: one line, status 2.
+Each command is a module with add_arguments(parser), run(options) -> exit status, and EPILOG, the
+end of its help. A wrong option or an environment that cannot run the command raises CommandError:
+one line, status 2.
 """
 
 

@@ -1,39 +1,50 @@
 """`bench`: times grouped products and relates each to the least time the hardware allows.
 
 That floor is the greater of operations over the dense FP8 rate and bytes over the read bandwidth,
-both measured in the same run (ceilings.py). A small sample of every result is checked first, so
-that nothing wrong is ever timed.
+both measured in the same run; with --energy also the time that the power limit asks for. A small
+sample of every result is checked first, so that nothing wrong is ever timed; that holds for
+peers, too.
 """
 
 from __future__ import annotations
 
+import gc
 import time
+from dataclasses import dataclass
 
 import groupgemm_fp8
 
 from .._device import CudaError
 from . import CommandError, options, report
-from .cases import grid_cases, packaged_cases, read_cases
-from .ceilings import measure_ceilings
+from .bench_cases import add_case_options, check_case_options, choose_cases
+from .case_files import FORMAT
+from .ceilings import Ceilings, measure_ceilings
 from .check import Sample, check
-from .machine import open_machine
+from .compile_ahead import compile_ahead
+from .distribution import distribution_lines
+from .earlier_run import show_earlier_run
+from .host_time import measure_host_time
+from .machine import open_machine, unused_gpu_reason
 from .peers import peer_kinds, prepare_peers, release_memory
-from .plot import require_matplotlib, write_plot
+from .plot import require_plot_target, write_plot
+from .power import PowerMeter
 from .problem import Settings, random_problem
 
+EPILOG = f"""\
+examples:
+  groupgemm_fp8 bench --peers --json run.json        the packaged cases, with other libraries
+  groupgemm_fp8 bench --random 48 --seed 1 --peers   a sample of realistic problems
+  groupgemm_fp8 bench --groups 8 --rows 16 64 --n 4096 --k 7168
+  groupgemm_fp8 bench --from run.json --plot run.svg
+
+{FORMAT}
+"""
+_POWER_SECONDS = 0.5  # spent on the power of each case
 _SAMPLE = Sample(groups=2, rows=4, columns=64)
-_HOST_CASE = {"groups": [8], "rows": [16], "n": [512], "k": [512]}
 
 
 def add_arguments(parser):
-    where = parser.add_argument_group("cases: the packaged ones, a file, or a grid of sizes")
-    where.add_argument("--cases", metavar="FILE", help="JSON file of cases")
-    grid = {"type": options.positive, "nargs": "+", "metavar": "SIZE"}
-    where.add_argument("--groups", help="numbers of groups", **grid)
-    where.add_argument("--rows", help="rows of each group", **grid)
-    where.add_argument("--n", help="columns of the result", **grid)
-    where.add_argument("--k", help="inner dimension", **grid)
-    where.add_argument("--filter", metavar="TEXT", help="only cases with TEXT in their name")
+    add_case_options(parser)
     how = parser.add_argument_group("call")
     options.add_call_options(how)
     how.add_argument(
@@ -50,80 +61,142 @@ def add_arguments(parser):
     what.add_argument(
         "--ceiling-tflops", help="dense rate to compare with, instead of a measured one", **number
     )
-    what.add_argument("--peers", action="store_true", help="time other libraries in turn with us")
+    what.add_argument(
+        "--peers",
+        nargs="?",
+        const="all",
+        metavar="NAMES",
+        help="time other libraries in turn with us: torch,deepgemm,humming; without NAMES all",
+    )
+    what.add_argument(
+        "--compile-jobs",
+        type=options.positive,
+        metavar="N",
+        help="have peers compile their kernels first, in N processes",
+    )
+    what.add_argument(
+        "--energy", action="store_true", help="measure the power of a GPU, and count its energy"
+    )
     what.add_argument("--host", action="store_true", help="measure the host's time of one call")
     what.add_argument("--json", metavar="FILE", help="write all figures")
-    what.add_argument("--plot", metavar="FILE", help="write a bar chart of efficiency")
+    what.add_argument("--plot", metavar="FILE", help="draw a chart: .svg, .png or .pdf")
+    what.add_argument(
+        "--from", dest="source", metavar="FILE", help="show the figures of an earlier --json file"
+    )
 
 
 def run(chosen):
-    if chosen.plot:
-        require_matplotlib()
-        options.require_folder("--plot", chosen.plot)
-    if chosen.json:
-        options.require_folder("--json", chosen.json)
+    _check_request(chosen)
+    if chosen.source:
+        return show_earlier_run(chosen)
     start = time.perf_counter()
     groupgemm_fp8.backends()  # loads the library
     load_seconds = time.perf_counter() - start
     machine = open_machine(chosen.device)
     settings = Settings(chosen.out_dtype, chosen.granularity, chosen.scale_major, chosen.backend)
     if chosen.host:
-        return _run_host(chosen, machine, settings, load_seconds)
-    cases = _chosen_cases(chosen, machine)
+        return measure_host_time(chosen, machine, settings, load_seconds)
+    meter = _power_meter(machine) if chosen.energy else None
+    cases = choose_cases(chosen, machine, chosen.granularity)
     facts = options.device_facts(machine)
     print(f"device: {machine.label}: {facts['name']}")
-    ceilings = measure_ceilings(machine, min(chosen.seconds, 1.0), chosen.ceiling_tflops)
+    if reason := unused_gpu_reason(machine, chosen.device):
+        print(f"gpu: not used: {reason}")
+    if chosen.peers and chosen.compile_jobs:
+        _compile_ahead(chosen, cases, settings)
+    seconds = min(chosen.seconds, 1.0)
+    ceilings = measure_ceilings(machine, seconds, chosen.ceiling_tflops, meter)
     print(*report.ceiling_lines(ceilings), sep="\n")
-    kinds = peer_kinds() if chosen.peers else {}
-    table = report.Table(
-        max(len(case.name) for case in cases), {name: kind.label for name, kind in kinds.items()}
-    )
-    print(table.heading(), flush=True)
+    gc.collect()
+    gc.freeze()  # every case collects garbage: what imports left need not be looked at again
+    sample = None
+    if chosen.random:
+        sample = {"seed": chosen.seed or 0, "few_tiles": chosen.few_tiles, "drawn": len(cases)}
     records = []
+    kinds = peer_kinds(chosen.peers) if chosen.peers else {}
+    conditions = Conditions(machine, settings, ceilings, kinds, chosen.seconds, meter)
+    for record in _measured(cases, conditions):
+        records.append(record)
+        data = report.document(facts, settings, ceilings, records, sample)
+        if chosen.json:  # after every case: a run that is cut short leaves what it measured
+            report.write_json(chosen.json, data)
+    if not records:
+        raise CommandError("no case fits into the device's memory")
+    print(*report.closing_lines(records), sep="\n")
+    if chosen.random:
+        print("", *distribution_lines(records, options.num_processors(machine)), sep="\n")
+    if chosen.plot:
+        write_plot(chosen.plot, data)
+    return 0
+
+
+def _check_request(chosen):
+    """Fails before anything is measured if the options or the files they name are of no use."""
+    check_case_options(chosen)
+    if chosen.peers:
+        peer_kinds(chosen.peers)
+    if chosen.compile_jobs and not chosen.peers:
+        raise CommandError("--compile-jobs: belongs to --peers, which is not given")
+    if chosen.energy and chosen.ceiling_tflops:
+        raise CommandError("--energy: needs a measured dense rate, so no --ceiling-tflops")
+    if chosen.plot:
+        require_plot_target(chosen.plot)
+    if chosen.json:
+        options.require_writable("--json", chosen.json)
+    if chosen.source and (chosen.json or chosen.host):
+        raise CommandError("--from: nothing is measured, so --json and --host do not go with it")
+
+
+def _compile_ahead(chosen, cases, settings):
+    start = time.perf_counter()
+    count = compile_ahead(cases, chosen.device, settings, chosen.peers, chosen.compile_jobs)
+    seconds = time.perf_counter() - start
+    print(
+        f"peers compiled ahead in {seconds:.0f} s; all of them ran on {count} of the cases",
+        flush=True,
+    )
+
+
+def _power_meter(machine):
+    if machine.device_type != "cuda":
+        raise CommandError("--energy: is measured on a GPU only")
+    return PowerMeter(machine.device_id)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all cases of a run are measured with."""
+
+    machine: object
+    settings: Settings
+    ceilings: Ceilings
+    kinds: dict  # {name: class} of the peers
+    seconds: float  # spent on each case
+    meter: PowerMeter | None
+
+
+def _measured(cases, conditions):
+    """Yields the record of each case that fits, and prints its line."""
+    labels = {name: kind.label for name, kind in conditions.kinds.items()}
+    table = report.Table(max(len(case.name) for case in cases), labels)
+    print(table.heading(), flush=True)
     for case in cases:
         try:
-            record = _measure(case, machine, settings, ceilings, kinds, chosen.seconds)
+            record = _measure(case, conditions)
         except CudaError as error:
             if error.status_name != "cudaErrorMemoryAllocation":
                 raise
             print(f"{case.name}: skipped: {error}", flush=True)
         else:
-            records.append(record)
             print(table.line(record), flush=True)
-        if kinds:
+            yield record
+        if conditions.kinds:
             release_memory()
-    if not records:
-        raise CommandError("no case fits into the device's memory")
-    print(*report.closing_lines(records), sep="\n")
-    if chosen.json:
-        report.write_json(chosen.json, report.document(facts, settings, ceilings, records))
-    if chosen.plot:
-        write_plot(chosen.plot, f"Grouped FP8 GEMM on {machine.label}: {facts['name']}", records)
-    return 0
 
 
-def _chosen_cases(chosen, machine):
-    grid = {name: getattr(chosen, name) for name in ("groups", "rows", "n", "k")}
-    missing = [f"--{name}" for name, values in grid.items() if values is None]
-    if missing and len(missing) < len(grid):
-        raise CommandError(f"a grid of sizes also needs {' '.join(missing)}")
-    if not missing and chosen.cases:
-        raise CommandError("--cases and a grid of sizes exclude each other")
-    if not missing:
-        cases = grid_cases(**grid)
-    elif chosen.cases:
-        cases = read_cases(chosen.cases)
-    else:
-        on_cpu = machine.device_type == "cpu"
-        cases = packaged_cases("cases_cpu.json" if on_cpu else "cases.json")
-    cases = [case for case in cases if not chosen.filter or chosen.filter in case.name]
-    if not cases:
-        raise CommandError("no case is left to measure")
-    return cases
-
-
-def _measure(case, machine, settings, ceilings, kinds, seconds):
+def _measure(case, conditions):
     """Checks and times one case; its arrays are gone when the record is there."""
+    machine, settings, kinds = conditions.machine, conditions.settings, conditions.kinds
     problem = random_problem(case, machine, settings)
     plan = problem.plan()
     ours = problem.contender()
@@ -135,46 +208,17 @@ def _measure(case, machine, settings, ceilings, kinds, seconds):
             f"{case.name}: wrong result: {verdict.num_outside} of {verdict.num_checked} checked "
             f"elements are outside their bound, relative error {verdict.relative_error:.2e}"
         )
-    contenders, reasons = prepare_peers(problem) if kinds else ([], {})
-    timings = machine.time([ours, *contenders], seconds)
+    contenders, reasons = prepare_peers(problem, kinds)
+    timings = machine.time([ours, *contenders], conditions.seconds)
     peers = {name: (kind.note, reasons.get(name) or timings[name]) for name, kind in kinds.items()}
-    out_bytes = problem.out.dtype.itemsize
-    moved_bytes = case.moved_bytes(out_bytes, settings.granularity)
-    return report.make_record(case, plan, timings[ours.name], ceilings, moved_bytes, peers)
-
-
-def _run_host(chosen, machine, settings, load_seconds):
-    """Prints the host's time of the first and of later calls on a small problem."""
-    sizes = {name: getattr(chosen, name) or default for name, default in _HOST_CASE.items()}
-    case = grid_cases(**sizes)[0]
-    problem = random_problem(case, machine, settings)
-    ours = problem.contender()
-    machine.synchronize()
-    start = time.perf_counter()
-    ours.launch(0)
-    machine.synchronize()
-    first_seconds = time.perf_counter() - start
-    results = {ours.name: machine.host_time(ours, chosen.seconds).seconds * 1e6}
-    reasons = {}
-    if chosen.peers:
-        contenders, reasons = prepare_peers(problem)
-        for peer in contenders:
-            results[peer.name] = machine.host_time(peer, chosen.seconds).seconds * 1e6
-    waits = "the computation included" if machine.device_type == "cpu" else "without waiting"
-    print(f"device: {machine.label}, {case.name}")
-    print(f"library load {load_seconds * 1e3:.1f} ms, first call {first_seconds * 1e3:.1f} ms")
-    for name, microseconds in results.items():
-        print(f"{name}: {microseconds:.2f} us per call, {waits}")
-    for name, reason in reasons.items():
-        print(f"{name}: n/a: {reason}")
-    if chosen.json:
-        data = {
-            "device": options.device_facts(machine),
-            "case": case.name,
-            "load_ms": load_seconds * 1e3,
-            "first_call_ms": first_seconds * 1e3,
-            "us_per_call": results,
-            "unavailable": reasons,
-        }
-        report.write_json(chosen.json, data)
-    return 0
+    moved_bytes = case.moved_bytes(problem.out.dtype.itemsize, settings.granularity)
+    num_processors = options.num_processors(machine)
+    timing = timings[ours.name]
+    record = report.make_record(
+        case, plan, timing, conditions.ceilings, moved_bytes, peers, num_processors
+    )
+    if conditions.meter:
+        seconds = min(conditions.seconds, _POWER_SECONDS)
+        watts = conditions.meter.mean_watts(machine.repeated(ours), seconds)
+        record.update(watts=watts, joules=watts * timing.seconds)
+    return record

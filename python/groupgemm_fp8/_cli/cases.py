@@ -1,31 +1,17 @@
-"""Bench cases: what is measured, and the time the hardware cannot go below for it.
+"""A case is a grouped product to measure: how many rows each group has, n and k. Plain data.
 
-A case file is JSON: {"uniform": [{name, groups, rows, n, k}], "zipf": [{name, groups, total_rows,
-alpha, n, k}]}. Case is plain data; nothing here touches a device.
+floor_of() says which time the hardware cannot go below for a case.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import random
 from dataclasses import dataclass
-from importlib import resources
 
-from . import CommandError
-
-_FIELDS = {
-    "uniform": {"name": str, "groups": int, "rows": int, "n": int, "k": int},
-    "zipf": {
-        "name": str,
-        "groups": int,
-        "total_rows": int,
-        "alpha": (int, float),
-        "n": int,
-        "k": int,
-    },
-}
 _SHUFFLE_SEED = 0
+_NOTICEABLE = 1.02
+_TILE = 128  # rows and columns of the tiles in which the size of a case is counted
 
 
 @dataclass(frozen=True)
@@ -36,6 +22,7 @@ class Case:
     rows: tuple[int, ...]
     n: int
     k: int
+    origin: str = ""  # the layer of a model that has this n and k
 
     @property
     def groups(self):
@@ -54,6 +41,11 @@ class Case:
         """Floating-point operations: a multiply and an add for each inner product step."""
         return 2 * self.total_rows * self.n * self.k
 
+    @property
+    def num_tiles(self):
+        """Tiles of 128 rows of one group and 128 columns that cover the result."""
+        return sum(-(-rows // _TILE) for rows in self.rows) * -(-self.n // _TILE)
+
     def weight_bytes(self):
         return self.groups * self.n * self.k
 
@@ -69,17 +61,29 @@ class Case:
 
 @dataclass(frozen=True)
 class Floor:
-    """The least time a case can take, and which of the two ceilings sets it."""
+    """The least time a case can take, and which ceiling sets it."""
 
     seconds: float
-    bound: str  # "compute" or "memory"
+    bound: str  # "compute", "memory" or "energy"
 
 
-def floor_of(operations, moved_bytes, operations_per_second, bytes_per_second):
-    """Returns the floor; a ceiling that is not known (None) bounds nothing."""
+def floor_of(operations, moved_bytes, operations_per_second, bytes_per_second, energy=None):
+    """Returns the floor; a ceiling that is not known (None) bounds nothing.
+
+    A dense product at the power limit takes as long by its operations as by its energy; energy
+    counts as the bound where it takes noticeably longer.
+    """
     compute = operations / operations_per_second if operations_per_second else 0.0
     memory = moved_bytes / bytes_per_second if bytes_per_second else 0.0
-    return Floor(compute, "compute") if compute > memory else Floor(memory, "memory")
+    floor = Floor(compute, "compute") if compute > memory else Floor(memory, "memory")
+    power = energy.seconds(operations, moved_bytes) if energy else 0.0
+    return Floor(power, "energy") if power > _NOTICEABLE * floor.seconds else floor
+
+
+def even_rows(groups, total_rows):
+    """Splits total_rows evenly; the first groups get one row more where that does not come out."""
+    each, remainder = divmod(total_rows, groups)
+    return tuple(each + (group < remainder) for group in range(groups))
 
 
 def zipf_rows(groups, total_rows, alpha):
@@ -94,51 +98,6 @@ def zipf_rows(groups, total_rows, alpha):
     rows[0] += total_rows - sum(rows)
     random.Random(_SHUFFLE_SEED).shuffle(rows)
     return tuple(rows)
-
-
-def read_cases(path):
-    """Reads a case file of the user's."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CommandError(f"--cases {path}: {error}") from None
-    return parse_cases(document, path)
-
-
-def packaged_cases(file_name):
-    """Reads a case file of this package."""
-    text = resources.files(__package__).joinpath(file_name).read_text(encoding="utf-8")
-    return parse_cases(json.loads(text), file_name)
-
-
-def parse_cases(document, source):
-    """Checks a case document and returns its cases in order; `source` names it in messages."""
-    if not isinstance(document, dict):
-        raise CommandError(f"{source}: got {type(document).__name__}, wanted an object")
-    cases = []
-    for kind, fields in _FIELDS.items():
-        for position, entry in enumerate(document.get(kind, [])):
-            _check_entry(entry, fields, f"{source}: {kind}[{position}]")
-            if kind == "uniform":
-                rows = (entry["rows"],) * entry["groups"]
-            else:
-                rows = zipf_rows(entry["groups"], entry["total_rows"], entry["alpha"])
-            cases.append(Case(entry["name"], rows, entry["n"], entry["k"]))
-    return cases
-
-
-def _check_entry(entry, fields, where):
-    for field, kind in fields.items():
-        value = entry.get(field) if isinstance(entry, dict) else None
-        if isinstance(value, bool) or not isinstance(value, kind):
-            raise CommandError(f"{where}: {field}: got {value!r}, wanted {_describe(kind)}")
-        if kind is int and value < 1:
-            raise CommandError(f"{where}: {field}: got {value}, wanted at least 1")
-
-
-def _describe(kind):
-    return {str: "a text", int: "an integer"}.get(kind, "a number")
 
 
 def grid_cases(groups, rows, n, k):

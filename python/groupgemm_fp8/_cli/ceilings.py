@@ -7,12 +7,14 @@ says how it was measured; one that cannot be measured is None and bounds nothing
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import _device
+from .power import Energy
 from .timing import Contender, TorchContender
 
 _GPU_READ_BYTES = 4 << 30
@@ -29,16 +31,46 @@ class Ceilings:
     operations_source: str
     bytes_per_second: float | None
     bytes_source: str
+    energy: Energy | None = None
 
 
-def measure_ceilings(machine, seconds, tflops=None):
-    """Measures both ceilings for about `seconds` each; tflops, if given, replaces the first."""
+def measure_ceilings(machine, seconds, tflops=None, meter=None):
+    """Measures both ceilings for about `seconds` each; tflops, if given, replaces the first.
+
+    With a PowerMeter the energy of operations and of bytes is measured, too.
+    """
     on_cpu = machine.device_type == "cpu"
-    bandwidth, bandwidth_source = (_cpu_read if on_cpu else _gpu_read)(machine, seconds)
+    clock = _Clock(machine, seconds, meter)
+    idle_watts = meter.mean_watts(lambda: time.sleep(0.005), seconds) if meter else None
+    bandwidth, bandwidth_source = (_cpu_read if on_cpu else _gpu_read)(machine, clock)
+    read_watts = clock.watts
     if tflops is not None:
         return Ceilings(tflops * 1e12, "given", bandwidth, bandwidth_source)
-    operations, source = (_cpu_gemm if on_cpu else _gpu_gemm)(machine, seconds)
-    return Ceilings(operations, source, bandwidth, bandwidth_source)
+    operations, source = (_cpu_gemm if on_cpu else _gpu_gemm)(machine, clock)
+    energy = None
+    if meter and operations:
+        energy = Energy(
+            joules_per_operation=(clock.watts - idle_watts) / operations,
+            joules_per_byte=(read_watts - idle_watts) / bandwidth,
+            watts=meter.limit_watts - idle_watts,
+        )
+    return Ceilings(operations, source, bandwidth, bandwidth_source, energy)
+
+
+class _Clock:
+    """Times contenders one by one; watts is what the last one drew, or None without a meter."""
+
+    def __init__(self, machine, seconds, meter):
+        self._machine, self._seconds, self._meter = machine, seconds, meter
+        self.watts = None
+
+    def __call__(self, contender):
+        """Returns the seconds of one run."""
+        timing = self._machine.time([contender], self._seconds)[contender.name]
+        if self._meter:
+            work = self._machine.repeated(contender)
+            self.watts = self._meter.mean_watts(work, self._seconds)
+        return timing.seconds
 
 
 def cuda_torch():
@@ -50,29 +82,23 @@ def cuda_torch():
     return torch if torch.cuda.is_available() else None
 
 
-def _seconds(machine, contender, seconds):
-    return machine.time([contender], seconds)[contender.name].seconds
-
-
-def _cpu_read(machine, seconds):
+def _cpu_read(machine, clock):
     num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     parts = np.array_split(np.ones(_CPU_READ_BYTES // 4, np.float32), num_threads)
     with ThreadPoolExecutor(num_threads) as pool:
         reader = Contender("read", lambda _: list(pool.map(np.sum, parts)))
-        return _CPU_READ_BYTES / _seconds(
-            machine, reader, seconds
-        ), "numpy.sum of 256 MiB, threaded"
+        return _CPU_READ_BYTES / clock(reader), "numpy.sum of 256 MiB, threaded"
 
 
-def _cpu_gemm(machine, seconds):
+def _cpu_gemm(machine, clock):
     size = _CPU_GEMM_SIZE
     x = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
     out = np.empty_like(x)
     gemm = Contender("gemm", lambda _: np.matmul(x, x, out=out))
-    return 2 * size**3 / _seconds(machine, gemm, seconds), f"numpy float32 matmul of {size} cubed"
+    return 2 * size**3 / clock(gemm), f"numpy float32 matmul of {size} cubed"
 
 
-def _gpu_read(machine, seconds):
+def _gpu_read(machine, clock):
     torch = cuda_torch()
     num_bytes = min(_GPU_READ_BYTES, _device.free_bytes(machine.device_id) // 4)
     num_bytes -= num_bytes % 4096
@@ -81,34 +107,36 @@ def _gpu_read(machine, seconds):
         source = machine.filled((num_bytes // 2,), "uint8", np.arange(256, dtype=np.uint8))
         target = machine.empty((num_bytes // 2,), "uint8")
         copy = Contender("copy", lambda _: machine.cuda_stream.copy(target, source))
-        return num_bytes / _seconds(machine, copy, seconds), f"device copy, {size} read and written"
-    rate = _torch_read(torch, machine, num_bytes, seconds)
+        return num_bytes / clock(copy), f"device copy, {size} read and written"
+    rate = _torch_read(torch, machine, num_bytes, clock)
     torch.cuda.empty_cache()
     return rate, f"torch.sum of {size}"
 
 
-def _torch_read(torch, machine, num_bytes, seconds):
+def _torch_read(torch, machine, num_bytes, clock):
     device = f"cuda:{machine.device_id}"
     values = torch.rand(num_bytes // 4, device=device, dtype=torch.float32)
     torch.cuda.synchronize(device)
     read = TorchContender("read", lambda _: values.sum())
-    return num_bytes / _seconds(machine, read, seconds)
+    return num_bytes / clock(read)
 
 
-def _gpu_gemm(machine, seconds):
+def _gpu_gemm(machine, clock):
     """Returns the best rate of torch._scaled_mm over a few large shapes of random values."""
     torch = cuda_torch()
     if torch is None:
         return None, "torch with CUDA is not installed: give --ceiling-tflops"
-    best, source = None, "torch._scaled_mm failed"
+    best, source, watts = None, "torch._scaled_mm failed", None
     for m, n, k in _DENSE_SHAPES:
         try:
-            rate = 2 * m * n * k / _seconds(machine, _scaled_mm(torch, machine, m, n, k), seconds)
+            rate = 2 * m * n * k / clock(_scaled_mm(torch, machine, m, n, k))
         except (RuntimeError, AttributeError) as error:
             source = f"torch._scaled_mm: {str(error).splitlines()[0]}"
             continue
         if best is None or rate > best:
             best, source = rate, f"torch._scaled_mm, per-tensor scales, {m} x {n} x {k}"
+            watts = clock.watts
+    clock.watts = watts  # of the best one
     torch.cuda.empty_cache()
     return best, source
 

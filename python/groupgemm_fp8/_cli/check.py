@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._device import as_dtype
+from .progress import progress
 
 # Relative error of one block's inner product. Tensor cores that sum FP8 products in 13 fraction
 # bits are bounded by the large figure, everything that sums in float32 by the small one.
@@ -56,10 +57,9 @@ def check(problem, backend, capability, sample):
     product_error = _TRUNCATED_ERROR if truncated else _FLOAT32_ERROR
     num_checked = num_outside = 0
     error_square = exact_square = 0.0
-    for group, rows, columns in _blocks(problem, sample):
+    for group, rows, columns in progress([*_blocks(problem, sample)], "check"):
         exact, magnitude = _exact(problem, group, rows, columns)
-        first, last = rows[0], rows[-1] + 1
-        got = problem.machine.download(problem.out[first:last])[rows - first][:, columns]
+        got = _rows(problem.machine, problem.out, rows)[:, columns]
         low, high = _interval(exact, magnitude, product_error, problem)
         got = got.astype(np.float64)
         inside = (low <= got) & (got <= high)
@@ -87,13 +87,17 @@ def _spread(start, stop, count):
     return np.unique(np.linspace(start, stop - 1, min(count, stop - start)).round().astype(int))
 
 
+def _rows(machine, array, rows):
+    """Returns single rows on the host: a sample of a large group lies far apart."""
+    return np.concatenate([machine.download(array[row : row + 1]) for row in rows.tolist()])
+
+
 def _exact(problem, group, rows, columns):
     """Returns float64 R and T of these rows and columns."""
     gm, gn, gk = problem.settings.granularity
     depth = np.arange(problem.k) // gk
-    first, last = rows[0], rows[-1] + 1
     download = problem.machine.download
-    a = decode(download(problem.a[first:last])[rows - first])
+    a = decode(_rows(problem.machine, problem.a, rows))
     b = decode(download(problem.b[0][group : group + 1])[0][columns])
     a_scale = download(problem.a_scale)
     b_scale = download(problem.b_scale[0][group : group + 1])[0]

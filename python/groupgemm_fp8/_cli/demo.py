@@ -1,13 +1,11 @@
 """`demo`: a mixture-of-experts layer's grouped product, from router to checked result.
 
 Tokens are routed to their top experts by a skewed random router, sorted by expert, quantised to
-FP8, multiplied with the experts' weights, and compared with float64. The exit status is 1 if
-the result is wrong.
+FP8, multiplied with the experts' weights, and compared with float64. The weights are FP8 with
+scales from the start, as a checkpoint stores them. The exit status is 1 if the result is wrong.
 """
 
 from __future__ import annotations
-
-import sys
 
 import numpy as np
 
@@ -15,9 +13,15 @@ import groupgemm_fp8
 
 from . import CommandError, options
 from .check import Sample, check
-from .machine import open_machine
-from .problem import Problem, Settings, indptr_of, num_weight_sets
+from .machine import open_machine, unused_gpu_reason
+from .problem import Problem, Settings, indptr_of, num_weight_sets, random_block
+from .units import rate_text, time_text
 
+EPILOG = """\
+examples:
+  groupgemm_fp8 demo
+  groupgemm_fp8 demo --device cuda:1 --tokens 4096 --experts 64 --top-k 8 --n 4096 --k 7168
+"""
 _SAMPLE = Sample(groups=64, rows=512, columns=1024)
 _TIMING_SECONDS = 0.5
 _ROUTER_SKEW = 1.0  # standard deviation of an expert's popularity, in logits
@@ -67,42 +71,32 @@ def route(rng, num_tokens, num_experts, top_k):
 
 
 def _problem(chosen, machine, rng, tokens_of_rows, rows):
-    """Returns the quantised problem: 1 x 128 scale blocks for a, 128 x 128 for b, on machine."""
+    """Returns the problem on the machine: 1 x 128 scale blocks for a, 128 x 128 for b."""
     settings = Settings(out_dtype=chosen.out_dtype, backend=chosen.backend)
     tokens = rng.standard_normal((chosen.tokens, chosen.k), dtype=np.float32)
-    a, a_scale = groupgemm_fp8.quantize_groupwise(tokens[tokens_of_rows], (1, 128))
-    weights = []
-    for _ in progress(range(chosen.experts), "experts"):
-        weight = rng.standard_normal((chosen.n, chosen.k), dtype=np.float32)
-        weights.append(groupgemm_fp8.quantize_groupwise(weight, (128, 128)))
-    b, b_scale = (np.stack(parts) for parts in zip(*weights, strict=True))
-    num_sets = num_weight_sets(b.nbytes, machine)
+    a, a_scale = groupgemm_fp8.quantize_groupwise(tokens, (1, 128))
+    values, factors = random_block()
+    b_shape = (chosen.experts, chosen.n, chosen.k)
+    b_scale_shape = (chosen.experts, -(-chosen.k // 128), -(-chosen.n // 128))
+    num_sets = num_weight_sets(chosen.experts * chosen.n * chosen.k, machine)
     return Problem(
         machine,
         settings,
         indptr_of(rows),
-        a=machine.upload(a),
-        a_scale=machine.upload(a_scale),
-        b=[machine.upload(b) for _ in range(num_sets)],
-        b_scale=[machine.upload(b_scale) for _ in range(num_sets)],
+        a=machine.upload(a[tokens_of_rows]),
+        a_scale=machine.upload(np.ascontiguousarray(a_scale[:, tokens_of_rows])),
+        b=[machine.filled(b_shape, values.dtype, values) for _ in range(num_sets)],
+        b_scale=[machine.filled(b_scale_shape, "float32", factors) for _ in range(num_sets)],
     )
-
-
-def progress(steps, name):
-    """Shows a bar on a terminal once the steps take more than a second."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return steps
-    return tqdm(steps, desc=name, delay=1.0, disable=None, leave=False, file=sys.stderr)
 
 
 def _lines(chosen, machine, problem, plan, rows, verdict, seconds):
     operations = 2 * int(rows.sum()) * problem.n * problem.k
-    unit, scale = ("TFLOP/s", 1e-12) if machine.device_type == "cuda" else ("GFLOP/s", 1e-9)
     num_elements = problem.out.shape[0] * problem.n
+    unused = unused_gpu_reason(machine, chosen.device)
     return [
         f"device    {machine.label}: {options.device_facts(machine)['name']}",
+        *([f"gpu       not used: {unused}"] if unused else []),
         f"backend   {plan.backend}, {plan.config}, {plan.num_workers} workers",
         f"routing   {chosen.tokens} tokens to {chosen.top_k} of {chosen.experts} experts each, "
         f"{rows.min()} to {rows.max()} rows for an expert",
@@ -111,6 +105,6 @@ def _lines(chosen, machine, problem, plan, rows, verdict, seconds):
         f"error     {verdict.relative_error:.2e} relative to float64 (limit {verdict.limit:.2e})",
         f"elements  {verdict.num_checked} of {num_elements} checked, "
         f"{verdict.num_outside} outside their bound",
-        f"time      {seconds * 1e6:.1f} us median, {operations / seconds * scale:.1f} {unit}",
+        f"time      {time_text(seconds)} median, {rate_text(operations / seconds)}",
         "result    correct" if verdict.ok else "result    WRONG",
     ]

@@ -14,25 +14,18 @@ import numpy as np
 import groupgemm_fp8
 
 from .. import _device
+from . import options
 from .machine import cuda_unavailable_reason, library_cuda_reason
+from .tested import evidence_for, gpu_code, tested
 
 _FRAMEWORKS = ("numpy", "ml_dtypes", "torch", "cupy", "jax", "cuda-python")
 _ALIASES = {"cupy": ("cupy-cuda13x", "cupy-cuda12x"), "cuda-python": ("cuda-bindings",)}
 
-# Compute capabilities on which the project's tests have run.
-_EXECUTED_CAPABILITIES = {(9, 0)}
-
-# What is known about the GPU code of each backend: (backend, compute capabilities, evidence).
-# "Inspected": the machine code was checked for the tensor-core instructions it is there for.
-_INSPECTED = "compiled and inspected, not executed on that hardware"
-_GPU_CODE = (
-    ("sm90", "9.0", "executed, all tests"),
-    ("sm100", "10.x, 11.0", _INSPECTED),
-    ("mma", "9.0", "executed, all tests"),
-    ("mma", "8.9, 12.x", _INSPECTED),
-    ("mma", "8.0, 8.6, and PTX for others", "compiled, not executed on that hardware"),
-)
-_INSPECTED_MAJORS = {10, 11, 12}
+EPILOG = """\
+examples:
+  groupgemm_fp8 info
+  groupgemm_fp8 info --json
+"""
 
 
 def add_arguments(parser):
@@ -65,15 +58,9 @@ def collect():
 
 
 def _gpu_code(refusals):
-    """Returns the rows of _GPU_CODE for this library, given why each backend refuses the CPU."""
-    present = {
-        name for name, reason in refusals.items() if "built without it" not in (reason or "")
-    }
-    return [
-        {"backend": backend, "compute_capabilities": capabilities, "evidence": evidence}
-        for backend, capabilities, evidence in _GPU_CODE
-        if backend in present
-    ]
+    """Returns what is known about this library's GPU code; backends say why they refuse a CPU."""
+    missing = "built without it"
+    return gpu_code({name for name, reason in refusals.items() if missing not in (reason or "")})
 
 
 def _device_facts(device_type, device_id):
@@ -82,9 +69,10 @@ def _device_facts(device_type, device_id):
     for backend in groupgemm_fp8.backends():
         ok, reason = groupgemm_fp8.supports(backend, **_probe(device_type, device_id))
         facts["backends"][backend] = None if ok else reason
-    capability = (info.compute_major, info.compute_minor)
-    facts["executed"] = device_type == "cpu" or capability in _EXECUTED_CAPABILITIES
-    facts["inspected"] = info.compute_major in _INSPECTED_MAJORS or capability == (8, 9)
+    if device_type == "cpu":
+        facts.update(name=options.cpu_name(info.name), evidence="executed")
+    else:
+        facts["evidence"] = evidence_for((info.compute_major, info.compute_minor))
     return facts
 
 
@@ -149,11 +137,7 @@ def _device_lines(device):
             f"cuda:{device['id']}: {device['name']}, compute capability {capability}, "
             f"{device['num_processors']} SMs, {device['l2_bytes'] / 2**20:.0f} MiB L2"
         )
-        if not device["executed"]:
-            inspected = " and inspected" if device["inspected"] else ""
-            yield (
-                f"  note: compiled for{inspected}, not executed by the project on, "
-                "this class of hardware"
-            )
+        if device["evidence"] != "executed":
+            yield f"  note: {tested()['evidence'][device['evidence']]}"
     for backend, reason in device["backends"].items():
         yield f"  {backend}: {'runs' if reason is None else 'does not run: ' + reason}"

@@ -6,6 +6,7 @@ empty, filled, time, synchronize, and `stream`, which goes into the package's fu
 
 from __future__ import annotations
 
+import pathlib
 import re
 
 import numpy as np
@@ -14,7 +15,9 @@ import groupgemm_fp8
 
 from .. import _device
 from . import CommandError
-from .timing import host_time_per_call, time_on_gpu, time_on_host
+from .timing import host_time_per_call, repeated_on_gpu, time_on_gpu, time_on_host
+
+_DEVICE_FILES = pathlib.Path("/dev")
 
 
 class HostMachine:
@@ -80,6 +83,10 @@ class GpuMachine:
     def time(self, contenders, seconds):
         return time_on_gpu(contenders, self.cuda_stream, seconds)
 
+    def repeated(self, contender):
+        """Returns a function that runs the contender for some milliseconds and waits."""
+        return repeated_on_gpu(contender, self.cuda_stream)
+
     def host_time(self, contender, seconds):
         return host_time_per_call(contender, self.cuda_stream, self.synchronize, seconds)
 
@@ -104,6 +111,18 @@ def open_machine(name):
     if device_id >= count:
         raise CommandError(f"--device {name}: there are {count} CUDA devices")
     return GpuMachine(device_id)
+
+
+def unused_gpu_reason(machine, name):
+    """Returns why --device auto fell back to the CPU although there is a GPU, or None."""
+    if name != "auto" or machine.device_type != "cpu" or not _gpu_is_there():
+        return None
+    return cuda_unavailable_reason()
+
+
+def _gpu_is_there():
+    """Whether the library or the system's device files show an NVIDIA GPU."""
+    return library_cuda_reason() is None or any(_DEVICE_FILES.glob("nvidia[0-9]*"))
 
 
 def cuda_unavailable_reason():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
+import platform
 
 import groupgemm_fp8
 
@@ -49,16 +51,44 @@ def add_call_options(parser):
     parser.add_argument("--out-dtype", choices=OUT_DTYPES, default="bfloat16")
 
 
-def require_folder(option, path):
-    """Fails before anything is measured if a file cannot be written for want of its folder."""
-    if not pathlib.Path(path).absolute().parent.is_dir():
+def require_writable(option, path):
+    """Fails before anything is measured if a file cannot be written there."""
+    target = pathlib.Path(path).absolute()
+    if not target.parent.is_dir():
         raise CommandError(f"{option} {path}: there is no such folder")
+    if target.is_dir():
+        raise CommandError(f"{option} {path}: got a folder, wanted a file")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise CommandError(f"{option} {path}: is not writable")
 
 
 def device_facts(machine):
     """Returns what is known about a machine's device, as plain data."""
     info = groupgemm_fp8.device_info(machine.device_type, machine.device_id)
-    return {"label": machine.label, **info._asdict()}
+    facts = {"label": machine.label, **info._asdict()}
+    if machine.device_type == "cpu":
+        facts["name"] = cpu_name(info.name)
+    return facts
+
+
+def cpu_name(instruction_set):
+    """Returns the processor's product name, where the system tells it, and the instructions."""
+    return ", ".join(filter(None, (_product_name(), instruction_set)))
+
+
+def _product_name():
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def num_processors(machine):
+    """Returns the SMs of a GPU or the threads of a CPU."""
+    info = groupgemm_fp8.device_info(machine.device_type, machine.device_id)
+    return info.num_processors
 
 
 def capability(machine):

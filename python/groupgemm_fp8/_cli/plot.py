@@ -1,16 +1,32 @@
-"""Draws the bench's efficiency as a bar chart; needs matplotlib, which is optional."""
+"""Draws a bench's figures with matplotlib, which is optional: a chart of cases or of a sample."""
 
 from __future__ import annotations
 
-from . import CommandError
+import pathlib
 
-_CASE_INCHES = 0.36  # height that one case takes
-_PEER_INCHES = 0.16  # and what each peer adds
-_LABEL_SPACE = 0.08  # efficiency from which the figure fits into its bar
+from . import CommandError, options
+
+TEXT_COLOR = "#7d7d7d"  # can be read on a white and on a black page: the chart is transparent
+_FORMATS = (".svg", ".png", ".pdf")
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 8.5,
+    "text.color": TEXT_COLOR,
+    "axes.labelcolor": TEXT_COLOR,
+    "axes.edgecolor": TEXT_COLOR,
+    "xtick.color": TEXT_COLOR,
+    "ytick.color": TEXT_COLOR,
+    "svg.fonttype": "none",  # text stays text: smaller files, and readers can search it
+    "svg.hashsalt": "groupgemm_fp8",  # the same figures give the same file
+}
+_DPI = 150
 
 
-def require_matplotlib():
-    """Imports matplotlib, or says how to get it; called before anything is measured."""
+def require_plot_target(path):
+    """Fails before anything is measured if the chart cannot be drawn or written."""
+    if pathlib.Path(path).suffix.lower() not in _FORMATS:
+        raise CommandError(f"--plot {path}: wanted a name that ends in {', '.join(_FORMATS)}")
+    options.require_writable("--plot", path)
     try:
         import matplotlib
     except ImportError:
@@ -18,52 +34,20 @@ def require_matplotlib():
     matplotlib.use("Agg")
 
 
-def write_plot(path, title, records):
-    """Writes one group of horizontal bars for each case: this package, then its peers."""
-    from matplotlib import pyplot
+def write_plot(path, data):
+    """Writes the chart of a bench's JSON document: ratios of a sample with peers, or cases."""
+    from matplotlib import pyplot, rc_context
 
-    names = [record["name"] for record in records]
-    series = {"groupgemm_fp8": [record["efficiency"] or 0.0 for record in records]}
-    for peer in records[0]["peers"]:
-        values = [record["peers"][peer].get("efficiency") or 0.0 for record in records]
-        if any(values):
-            series[peer] = values
-    step = _CASE_INCHES + _PEER_INCHES * (len(series) - 1)
-    figure, axes = pyplot.subplots(figsize=(9, 1.6 + step * len(records)), layout="constrained")
-    thickness = 0.8 / len(series)
-    for position, (name, values) in enumerate(series.items()):
-        offsets = [case + position * thickness for case in range(len(records))]
-        axes.barh(offsets, values, height=thickness * 0.92, label=name)
-        for offset, value in zip(offsets, values, strict=True):
-            _label_bar(axes, offset, value)
-    middle = thickness * (len(series) - 1) / 2
-    axes.set_yticks([case + middle for case in range(len(records))], names, fontsize=9)
-    axes.set_ylim(len(records) - 0.5 + middle, middle - 0.5)  # first case on top
-    axes.axvline(1.0, color="black", linewidth=0.8, linestyle="--", zorder=0)
-    axes.set_xlim(0, max(1.1, 1.1 * max(max(values, default=0.0) for values in series.values())))
-    axes.set_xlabel("efficiency: least time the hardware allows / measured time")
-    axes.set_title(title, fontsize=11)
-    axes.spines[["top", "right"]].set_visible(False)
-    if len(series) > 1:
-        figure.legend(loc="outside lower center", ncols=len(series), frameon=False, fontsize=9)
-    try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise CommandError(f"--plot {path}: {error}") from None
-    finally:
-        pyplot.close(figure)
+    from .chart_cases import draw_cases
+    from .chart_sample import draw_sample
 
-
-def _label_bar(axes, offset, value):
-    """Writes the value into the end of a bar, or beside one that is too short for it."""
-    inside = value >= _LABEL_SPACE
-    axes.annotate(
-        f"{value:.2f}" if value else "n/a",
-        (value, offset),
-        xytext=(-4 if inside else 4, 0),
-        textcoords="offset points",
-        ha="right" if inside else "left",
-        va="center_baseline",
-        color="white" if inside else "black",
-        fontsize=8,
-    )
+    has_peers = any("us" in peer for case in data["cases"] for peer in case["peers"].values())
+    with rc_context(_STYLE):
+        figure = (draw_sample if data.get("sample") and has_peers else draw_cases)(data)
+        metadata = {"Date": None} if path.lower().endswith(".svg") else None
+        try:
+            figure.savefig(path, dpi=_DPI, metadata=metadata, transparent=True)
+        except (OSError, ValueError) as error:
+            raise CommandError(f"--plot {path}: {error}") from None
+        finally:
+            pyplot.close(figure)

@@ -6,16 +6,17 @@ last-level cache several copies of them are kept, and runs cycle through the cop
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
 
 import groupgemm_fp8
 
-from . import CommandError
 from .timing import Contender
 
 _BLOCK_VALUES = 8_000_016  # FP8 values drawn before repeating; no power of two, so rows differ
+_BLOCK_SCALES = 1_000_003  # scales drawn before repeating
 _CACHE_MULTIPLE = 3  # the weights that runs cycle through exceed the cache by this factor
 _MAX_WEIGHT_SETS = 256  # tiny weights stay in the cache rather than need many thousand copies
 
@@ -94,24 +95,33 @@ def indptr_of(rows):
     return np.concatenate([[0], np.cumsum(rows)]).astype(np.int32)
 
 
-def random_problem(case, machine, settings):
-    """Returns a problem of random values; their size keeps the result in every output's range."""
+@functools.cache
+def random_block():
+    """Returns FP8 values and float32 scales to fill arrays with, the same in every run.
+
+    Their size keeps a result in every output type's range.
+    """
     import ml_dtypes
 
-    gm = settings.granularity[0]
-    if any(rows % gm for rows in case.rows):
-        raise CommandError(f"{case.name}: rows of each group have to be multiples of {gm}")
-    rng = np.random.default_rng(case.total_rows + case.n + case.k)
+    rng = np.random.default_rng(0)
     values = rng.standard_normal(_BLOCK_VALUES, dtype=np.float32) * 100
     values = np.clip(values, -448, 448).astype(ml_dtypes.float8_e4m3fn)
-    factors = rng.uniform(2.0**-10, 2.0**-8, 1 << 20).astype(np.float32)
+    return values, rng.uniform(2.0**-10, 2.0**-8, _BLOCK_SCALES).astype(np.float32)
+
+
+def random_problem(case, machine, settings, num_sets=None):
+    """Returns a problem of random values with as many sets of weights as exceed the cache.
+
+    num_sets, if given, is how many sets there are instead.
+    """
+    values, factors = random_block()
 
     def scales(*shape):
         return machine.filled(shape, "float32", factors)
 
     indptr = indptr_of(case.rows)
     a_scale_shape, b_scale_shape = scale_shapes(case, settings)
-    num_sets = num_weight_sets(case.weight_bytes(), machine)
+    num_sets = num_sets or num_weight_sets(case.weight_bytes(), machine)
     return Problem(
         machine,
         settings,

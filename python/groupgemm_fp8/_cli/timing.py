@@ -1,11 +1,11 @@
 """One timing loop for everything the bench compares.
 
 A Contender enqueues one run at a time. On a GPU many runs are captured into one CUDA graph, so
-that launch latency is hidden, and graphs of all contenders are replayed in turn between events,
-each behind an untimed replay of its own, because a device near its power limit takes some
-milliseconds to find the clock that a contender leaves it. What the one in front has drawn matters
-even so, and the order of every round is random. On the CPU single calls are timed in turn. Every
-figure is a median in seconds per run.
+that launch latency is hidden, and graphs of all contenders are replayed in turn between events.
+Each timed replay comes directly after an untimed one of the same graph, because a device near its
+power limit takes some milliseconds to find the clock that a contender leaves it. The power drawn
+by the previous contender still affects the clock, so the order is shuffled in every round. On the
+CPU single calls are timed in turn. Every figure is a median in seconds per run.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 from .._device import Event, Graph
 
-_GRAPH_SECONDS = 0.02  # length of one replay: launching a graph costs some 10 us
+_GRAPH_SECONDS = (0.005, 0.02)  # least and greatest length of one replay: a launch costs 10 us
 _MAX_GRAPH_RUNS = 2000
 _QUEUED_ROUNDS = 4  # rounds enqueued before the host waits, so that the device never idles
 _MIN_SAMPLES = 3
 _BURST_CALLS = 100
-_SETTLING_SHARE = 0.25  # of the samples, dropped from the front: clocks and caches settle
+_SETTLING_SHARE = 0.25  # of the samples, dropped at the start: clocks and caches settle
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Timing:
     seconds: float  # median of one run
     low: float  # 10th percentile
     high: float  # 90th percentile
-    runs: int  # runs behind the median
+    runs: int  # runs that the median is over
 
 
 class Contender:
@@ -110,7 +110,8 @@ def time_on_host(contenders, seconds):
 def time_on_gpu(contenders, stream, seconds):
     """Times graph replays in turn on the stream; returns {name: Timing}."""
     gc.collect()  # nothing may be freed on the device during a capture
-    batches = [_Batch(contender, stream) for contender in contenders]
+    graph_seconds = _graph_seconds(len(contenders), seconds)
+    batches = [_Batch(contender, stream, graph_seconds) for contender in contenders]
     random_order = random.Random(0)
     deadline = time.perf_counter() + seconds
     while len(batches[0].samples) < _MIN_SAMPLES or time.perf_counter() < deadline:
@@ -124,10 +125,27 @@ def time_on_gpu(contenders, stream, seconds):
     return {batch.name: _summary(batch.samples, batch.runs) for batch in batches}
 
 
+def repeated_on_gpu(contender, stream):
+    """Returns a function that replays a graph of a few milliseconds and waits for its end."""
+    batch = _Batch(contender, stream, _GRAPH_SECONDS[0])
+
+    def work():
+        batch.replay()
+        stream.synchronize()
+
+    return work
+
+
+def _graph_seconds(num_contenders, seconds):
+    """Returns the length of a replay with which the queued rounds fit into `seconds`."""
+    least, greatest = _GRAPH_SECONDS
+    return min(greatest, max(least, seconds / (2 * _QUEUED_ROUNDS * num_contenders)))
+
+
 class _Batch:
     """A contender's graph, long enough to hide its launch, and its samples."""
 
-    def __init__(self, contender, stream):
+    def __init__(self, contender, stream, graph_seconds):
         self.name = contender.name
         self.samples = []
         contender.run_eagerly(stream, contender.num_sets)
@@ -135,14 +153,14 @@ class _Batch:
         first = contender.capture(stream, contender.num_sets)
         start, end = _timed(first, stream)
         stream.synchronize()
-        rounds = math.ceil(_GRAPH_SECONDS / max(start.elapsed(end), 1e-7))
+        rounds = math.ceil(graph_seconds / max(start.elapsed(end), 1e-7))
         rounds = min(rounds, max(1, _MAX_GRAPH_RUNS // contender.num_sets))
         self.runs = rounds * contender.num_sets
-        self._replay = contender.capture(stream, self.runs)
+        self.replay = contender.capture(stream, self.runs)
 
     def enqueue(self, stream):
-        self._replay()
-        return _timed(self._replay, stream)
+        self.replay()
+        return _timed(self.replay, stream)
 
 
 def _timed(replay, stream):

@@ -1,0 +1,36 @@
+"""One line about the tests that were skipped: what they need, and how to get it."""
+
+from collections import Counter
+
+# What a test needs, words of the reasons that mean it, and the advice that helps.
+_NEEDS = (
+    ("PyTorch", ("PyTorch is not installed", "needs PyTorch"), "pip install torch"),
+    ("JAX", ("JAX is not installed",), "pip install jax"),
+    ("CuPy", ("CuPy is not installed",), "pip install cupy-cuda13x"),
+    ("a GPU", ("GPU", "CUDA", "cuda", "Hopper"), "pip install '.[cuda]' on a GPU machine"),
+    ("matplotlib", ("matplotlib",), "pip install matplotlib"),
+    ("time", ("-m soak runs it",), "-m soak"),
+)
+_OTHER = "something else"
+
+
+def need_of(reason):
+    """Returns what a test that was skipped for this reason needs."""
+    for need, words, _ in _NEEDS:
+        if any(word in reason for word in words):
+            return need
+    return _OTHER
+
+
+def summary(reasons):
+    """Returns the line about these reasons of skipped tests, or None without any."""
+    counts = Counter(map(need_of, reasons))
+    if not counts:
+        return None
+    advice = {need: words for need, _, words in _NEEDS}
+    parts = [
+        f"{count} need {need}" + (f" ({advice[need]})" if need in advice else "")
+        for need, count in counts.most_common()
+    ]
+    start = "CPU only" if counts["a GPU"] else "skipped"
+    return f"{start}: {', '.join(parts).replace(' need', ' tests need', 1)}; -rs shows every reason"
