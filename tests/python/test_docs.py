@@ -254,5 +254,22 @@ def test_errors_read_as_the_document_has_them(name):
     assert any(re.match(pattern, str(error.value)) for pattern in patterns), error.value
 
 
+EVIDENCE = {
+    "executed": "yes",
+    "inspected": "no: compiled and inspected",
+    "compiled": "no: compiled",
+}
+
+
+def test_evidence_is_that_of_the_command_line():
+    """docs/tested.md says of each backend and compute capability what `info` says."""
+    known = REPOSITORY / "python" / "groupgemm_fp8" / "_cli" / "tested.json"
+    rows = (REPOSITORY / "docs" / "tested.md").read_text().splitlines()
+    for entry in json.loads(known.read_text())["gpu_code"]:
+        for capability in filter(lambda name: name[0].isdigit(), entry["capabilities"]):
+            about = [row for row in rows if capability in row and f"`{entry['backend']}`" in row]
+            assert any(f"| {EVIDENCE[entry['evidence']]}" in row for row in about), entry
+
+
 def test_speed_tables_are_those_of_the_data():
     run(sys.executable, str(REPOSITORY / "docs" / "speed_tables.py"), "--check")
