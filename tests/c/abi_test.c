@@ -109,9 +109,14 @@ static void test_plan_info(void) {
   } plan;
   memset(&plan, 0, sizeof plan);
   plan.v1.struct_size = PLAN_V1_SIZE;
-  plan.tail[0] = 0xa5;
   EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_plan(&args.v1, &plan.v1));
   EXPECT(plan.v1.struct_size == PLAN_V1_SIZE && plan.v1.backend != NULL);
+  EXPECT(plan.v1.group_layout == NULL);
+
+  plan.v1.struct_size = PLAN_SIZE;
+  plan.tail[0] = 0xa5;
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_plan(&args.v1, &plan.v1));
+  EXPECT(plan.v1.struct_size == PLAN_SIZE && strcmp(plan.v1.group_layout, "indptr") == 0);
   EXPECT(plan.tail[0] == 0xa5 && plan.tail[1] == 0);
 
   plan.v1.struct_size = PLAN_V1_SIZE - 1;

@@ -15,7 +15,9 @@
 #define PIN_DLPACK(member, offset) PIN(offsetof(ggfp8_dlpack_options, member) == (offset))
 
 #define ARGS_V1_SIZE 200
+#define ARGS_SIZE 256
 #define PLAN_V1_SIZE 40
+#define PLAN_SIZE 48
 #define DEVICE_V1_SIZE 288
 #define DLPACK_OPTIONS_SIZE 56
 
@@ -53,7 +55,16 @@ PIN_ARG(device_id, 180);
 PIN_ARG(flags, 184);
 PIN_ARG(reserved, 188);
 PIN_ARG(backend, 192);
-PIN(sizeof(ggfp8_group_gemm_args) == ARGS_V1_SIZE);
+PIN_ARG(b_scale_major, ARGS_V1_SIZE);
+PIN_ARG(group_layout, 204);
+PIN_ARG(groups, 208);
+PIN_ARG(group_dtype, 216);
+PIN_ARG(group_alignment, 220);
+PIN_ARG(a_group_stride, 224);
+PIN_ARG(out_group_stride, 232);
+PIN_ARG(a_scale_group_stride, 240);
+PIN_ARG(expected_m, 248);
+PIN(sizeof(ggfp8_group_gemm_args) == ARGS_SIZE);
 
 PIN_PLAN(struct_size, 0);
 PIN_PLAN(backend, 8);
@@ -61,7 +72,8 @@ PIN_PLAN(config, 16);
 PIN_PLAN(workspace_bytes, 24);
 PIN_PLAN(num_workers, 32);
 PIN_PLAN(reserved, 36);
-PIN(sizeof(ggfp8_plan_info) == PLAN_V1_SIZE);
+PIN_PLAN(group_layout, PLAN_V1_SIZE);
+PIN(sizeof(ggfp8_plan_info) == PLAN_SIZE);
 
 PIN_DEVICE(struct_size, 0);
 PIN_DEVICE(name, 8);

@@ -4,6 +4,7 @@
 #include <cfenv>
 #include <clocale>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <latch>
@@ -143,6 +144,8 @@ void check_struct_sizes() {
   longer.tail = 1;
   CHECK_EQ(ggfp8_group_gemm_nt_groupwise(&longer.args, nullptr, 0, nullptr),
            GGFP8_ERROR_INVALID_STRUCT_SIZE);
+  call.args.struct_size = offsetof(Args, b_scale_major);
+  CHECK_EQ(call.run(), GGFP8_SUCCESS);
   call.args.struct_size -= 8;
   CHECK_EQ(call.run(), GGFP8_ERROR_INVALID_STRUCT_SIZE);
 
@@ -161,6 +164,7 @@ void check_plan() {
   CHECK_EQ(ggfp8_group_gemm_plan(&call.args, &plan), GGFP8_SUCCESS);
   CHECK(std::strcmp(plan.backend, "cpu") == 0 && plan.config[0] != '\0');
   CHECK(plan.num_workers >= 1 && plan.struct_size == sizeof plan && plan.reserved == 0);
+  CHECK(std::strcmp(plan.group_layout, "indptr") == 0);
   CHECK_EQ(ggfp8_group_gemm_workspace_size(&call.args, &bytes), GGFP8_SUCCESS);
   CHECK(bytes == 0 && plan.workspace_bytes == 0);
   CHECK(call.out_is_untouched());

@@ -69,7 +69,7 @@ int main() {
   problem.a = a.data();
   problem.b = b.data();
   problem.a_scale = problem.b_scale = scales.data();
-  problem.m_indptr = m_indptr;
+  problem.groups = m_indptr;
   problem.out = dense.data();
   problem.cum_m = problem.num_m_blocks = problem.a_scale_k_stride = kRows;
   problem.n = problem.out_row_stride = kN;

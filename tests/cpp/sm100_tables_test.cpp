@@ -74,7 +74,7 @@ void check_params() {
   CHECK(params.sfa_m_stride == 3 && params.sfa_k_stride == 1);
   CHECK(params.sfb_n_stride == 5 && params.sfb_k_stride == 2 && params.sfb_group_stride == 50);
   CHECK_EQ(params.out_element_bytes, 4);
-  CHECK_EQ(params.schedule.cum_m, 777);
+  CHECK_EQ(params.schedule.layout.num_rows, 777);
   const int32_t covered = params.schedule.groups_per_chunk * ggfp8::sm100::kNumTableThreads;
   CHECK(covered >= 1000);
 }

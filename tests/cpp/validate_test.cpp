@@ -128,6 +128,8 @@ const Edit kIllegal[] = {
     {"scale_granularity_mnk", kGranularity, [](Args& x) { x.scale_granularity_k = -32; }},
     {"scale_major", kMajor, [](Args& x) { x.scale_major = 3; }},
     {"scale_major", kMajor, [](Args& x) { x.scale_major = -1; }},
+    {"b_scale_major", kMajor, [](Args& x) { x.b_scale_major = 3; }},
+    {"b_scale_major", kMajor, [](Args& x) { x.b_scale_major = -1; }},
     {"mma_sm", GGFP8_ERROR_INVALID_MMA_SM, [](Args& x) { x.mma_sm = 3; }},
     {"mma_sm", GGFP8_ERROR_INVALID_MMA_SM, [](Args& x) { x.mma_sm = -1; }},
     {"device_type", kDevice, [](Args& x) { x.device_type = 3; }},
@@ -185,10 +187,10 @@ void check_defaults() {
   CHECK(!empty);
   CHECK(p.a_dtype == ggfp8::Dtype::kFloat8E4M3 && p.b_dtype == ggfp8::Dtype::kFloat8E4M3);
   CHECK(p.out_dtype == ggfp8::Dtype::kBFloat16);
-  CHECK(p.scale_major == ScaleMajor::kMn);
+  CHECK(p.scale_major == ScaleMajor::kMn && p.b_scale_major == ScaleMajor::kMn);
   CHECK(p.granularity_m == 1 && p.granularity_n == 128 && p.granularity_k == 128);
   CHECK(p.num_m_blocks == 300 && p.num_n_blocks == 2 && p.num_k_blocks == 2);
-  CHECK(p.mma_sm == 1 && p.device_id == 0 && p.backend == nullptr && !p.validate_m_indptr);
+  CHECK(p.mma_sm == 1 && p.device_id == 0 && p.backend == nullptr && !p.validate_groups);
   CHECK(p.device_type == ggfp8::DeviceType::kCuda);
   CHECK(p.a_row_stride == 144 && p.b_row_stride == 144 && p.out_row_stride == 200);
   CHECK_EQ(p.b_group_stride, 200 * 144);
@@ -196,7 +198,7 @@ void check_defaults() {
   CHECK(p.b_scale_n_stride == 1 && p.b_scale_k_stride == 2 && p.b_scale_group_stride == 4);
   const Args args = legal_args();
   CHECK(p.a == args.a && p.b == args.b && p.a_scale == args.a_scale && p.b_scale == args.b_scale);
-  CHECK(p.m_indptr == args.m_indptr && p.out == args.out);
+  CHECK(p.groups == args.m_indptr && p.out == args.out);
 }
 
 void check_given_values() {
@@ -221,7 +223,7 @@ void check_given_values() {
   CHECK(p.num_m_blocks == 3 && p.num_n_blocks == 4 && p.num_k_blocks == 2);
   CHECK(p.a_dtype == ggfp8::Dtype::kFloat8E5M2 && p.b_dtype == ggfp8::Dtype::kFloat8E4M3);
   CHECK(p.out_dtype == ggfp8::Dtype::kFloat32);
-  CHECK(p.mma_sm == 2 && p.device_type == ggfp8::DeviceType::kCpu && p.validate_m_indptr);
+  CHECK(p.mma_sm == 2 && p.device_type == ggfp8::DeviceType::kCpu && p.validate_groups);
   CHECK(std::strcmp(p.backend, "cpu") == 0);
   CHECK(p.a_row_stride == 160 && p.out_row_stride == 201 && p.b_group_stride == 200 * 176);
   CHECK(p.a_scale_m_stride == 7 && p.a_scale_k_stride == 1);
@@ -243,7 +245,7 @@ void check_empty_problems() {
     args.out = nullptr;
     Result result = validated(args);
     CHECK(result.status == ggfp8::kSuccess && result.empty);
-    CHECK(result.problem.m_indptr == args.m_indptr);
+    CHECK(result.problem.groups == args.m_indptr);
     args.m_indptr = nullptr;
     result = validated(args);
     CHECK(result.status == ggfp8::kSuccess && result.empty);
@@ -330,7 +332,7 @@ void check_random_content() {
 // Newer callers: a longer struct passes while its tail is zero. Older ones: the rest is zero.
 void check_sized_structs() {
   std::vector<unsigned char> longer(65536, 0);
-  for (size_t size : {size_t{201}, size_t{264}, longer.size()}) {
+  for (size_t size : {sizeof(Args) + 1, size_t{264}, longer.size()}) {
     Args args = legal_args();
     args.struct_size = size;
     std::memcpy(longer.data(), &args, sizeof args);

@@ -204,7 +204,7 @@ void check_case(const Settings& s, std::mt19937& random) {
   const gpu::DeviceArray<uint16_t> out(
       std::vector<uint16_t>(static_cast<size_t>(s.cum_m * problem.out_row_stride), kUntouched));
   problem.a = a.data(), problem.b = b.data(), problem.out = out.data();
-  problem.a_scale = sfa.data(), problem.b_scale = sfb.data(), problem.m_indptr = m_indptr.data();
+  problem.a_scale = sfa.data(), problem.b_scale = sfb.data(), problem.groups = m_indptr.data();
 
   const size_t table_bytes = ggfp8::sm100::lay_out_tables(problem.batch_size, nullptr).bytes;
   const gpu::DeviceArray<char> workspace(

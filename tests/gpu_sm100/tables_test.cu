@@ -168,7 +168,7 @@ class Workspace {
 void check_case(Problem problem, const std::vector<int32_t>& m_indptr) {
   const gpu::DeviceArray<int32_t> device_m_indptr(m_indptr);
   const Workspace workspace(problem.batch_size);
-  problem.m_indptr = device_m_indptr.data();
+  problem.groups = device_m_indptr.data();
   enqueue(problem, workspace.data(), nullptr);
   workspace.check(problem, m_indptr);
 }
@@ -189,7 +189,7 @@ void check_graph(std::mt19937& random) {
   Problem problem = random_problem(random, 300, 5000);
   std::vector<int32_t> m_indptr = well_formed(random, problem);
   gpu::DeviceArray<int32_t> device_m_indptr(m_indptr);
-  problem.m_indptr = device_m_indptr.data();
+  problem.groups = device_m_indptr.data();
   const Workspace workspace(problem.batch_size);
   cudaStream_t stream;
   cudaGraph_t graph;

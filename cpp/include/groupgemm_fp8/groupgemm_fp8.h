@@ -1,7 +1,8 @@
 /*
  * groupgemm_fp8: grouped FP8 matrix products with groupwise scales.
  *
- * For group g and its rows r in [m_indptr[g], m_indptr[g + 1]):
+ * For group g and its rows r, which are [m_indptr[g], m_indptr[g + 1]) or those of another group
+ * layout (GGFP8_GROUPS_*):
  *
  *     out[r, j] = cast( sum over k-blocks kb of
  *                       a_scale(r, kb) * b_scale(g, j, kb) *
@@ -70,18 +71,19 @@ GGFP8_API int32_t ggfp8_version(void);
 #define GGFP8_SUCCESS 0
 
 /* 1xx: an argument is wrong. Nothing was enqueued and out is untouched. */
-#define GGFP8_ERROR_INVALID_ARGUMENT 100    /* a required pointer is NULL, an unknown flag */
-#define GGFP8_ERROR_INVALID_STRUCT_SIZE 101 /* struct_size is below v1 or has unknown content */
-#define GGFP8_ERROR_INVALID_DTYPE 110       /* a dtype code is not allowed in this place */
-#define GGFP8_ERROR_INVALID_SHAPE 120       /* a size is negative, too large or not a multiple */
-#define GGFP8_ERROR_INVALID_STRIDE 121      /* a stride is too small or not a multiple */
-#define GGFP8_ERROR_INVALID_ALIGNMENT 122   /* a pointer is not aligned for its element type */
-#define GGFP8_ERROR_INVALID_GRANULARITY 130 /* a scale granularity that no backend knows */
-#define GGFP8_ERROR_INVALID_SCALE_MAJOR 131 /* neither GGFP8_SCALE_MAJOR_MN nor _K */
-#define GGFP8_ERROR_INVALID_MMA_SM 132      /* neither 1 nor 2 */
-#define GGFP8_ERROR_INVALID_DEVICE 140      /* unknown device type, or no such device */
-#define GGFP8_ERROR_INVALID_M_INDPTR 150    /* found by GGFP8_FLAG_VALIDATE_M_INDPTR */
-#define GGFP8_ERROR_INVALID_WORKSPACE 160   /* workspace is NULL, misaligned or too small */
+#define GGFP8_ERROR_INVALID_ARGUMENT 100     /* a required pointer is NULL, an unknown flag */
+#define GGFP8_ERROR_INVALID_STRUCT_SIZE 101  /* struct_size is below v1 or has unknown content */
+#define GGFP8_ERROR_INVALID_DTYPE 110        /* a dtype code is not allowed in this place */
+#define GGFP8_ERROR_INVALID_SHAPE 120        /* a size is negative, too large or not a multiple */
+#define GGFP8_ERROR_INVALID_STRIDE 121       /* a stride is too small or not a multiple */
+#define GGFP8_ERROR_INVALID_ALIGNMENT 122    /* a pointer is not aligned for its element type */
+#define GGFP8_ERROR_INVALID_GRANULARITY 130  /* a scale granularity that no backend knows */
+#define GGFP8_ERROR_INVALID_SCALE_MAJOR 131  /* neither GGFP8_SCALE_MAJOR_MN nor _K */
+#define GGFP8_ERROR_INVALID_MMA_SM 132       /* neither 1 nor 2 */
+#define GGFP8_ERROR_INVALID_DEVICE 140       /* unknown device type, or no such device */
+#define GGFP8_ERROR_INVALID_M_INDPTR 150     /* found by GGFP8_FLAG_VALIDATE_M_INDPTR */
+#define GGFP8_ERROR_INVALID_GROUP_LAYOUT 151 /* unknown, or an argument of another layout */
+#define GGFP8_ERROR_INVALID_WORKSPACE 160    /* workspace is NULL, misaligned or too small */
 
 /* 2xx: the request is legal, but no backend takes it. Nothing was enqueued. */
 #define GGFP8_ERROR_UNKNOWN_BACKEND 200 /* no backend of that name */
@@ -111,26 +113,44 @@ GGFP8_API const char* ggfp8_last_error(void);
 #define GGFP8_DTYPE_BFLOAT16 3
 #define GGFP8_DTYPE_FLOAT16 4
 #define GGFP8_DTYPE_FLOAT32 5
+#define GGFP8_DTYPE_INT32 6
+#define GGFP8_DTYPE_INT64 7
 
-/* Layout of both scale arrays: which index runs fastest in memory. */
+/* Layout of a scale array: which index runs fastest in memory. */
 #define GGFP8_SCALE_MAJOR_MN 1 /* a_scale (kb, mb), b_scale (batch_size, kb, nb) */
 #define GGFP8_SCALE_MAJOR_K 2  /* a_scale (mb, kb), b_scale (batch_size, nb, kb) */
+
+/*
+ * Group layouts: what the group array holds, and which rows group g has. Starts are rounded up to
+ * multiples of group_alignment, A below.
+ *
+ *   INDPTR  (batch_size + 1) bounds   rows [v[g], v[g + 1])
+ *   ENDS    (batch_size) ends         rows [roundup(v[g - 1], A), v[g]), with 0 for v[-1]
+ *   COUNTS  (batch_size) counts       v[g] rows from roundup(v[0], A) + ... + roundup(v[g - 1], A)
+ * on MASKED  (batch_size) counts       the first v[g] rows of slab g: a, a_scale and out are stacks
+ * of batch_size slabs of T = cum_m / batch_size rows
+ */
+#define GGFP8_GROUPS_INDPTR 0
+#define GGFP8_GROUPS_ENDS 1
+#define GGFP8_GROUPS_COUNTS 2
+#define GGFP8_GROUPS_MASKED 3
 
 /* Device types, numbered as in DLPack. */
 #define GGFP8_DEVICE_CPU 1
 #define GGFP8_DEVICE_CUDA 2
 
 /*
- * Reads m_indptr back and checks it: 0 <= m_indptr[g] <= m_indptr[g + 1] <= cum_m, and multiples
- * of 128 where scale_granularity_m is 128. On CUDA this synchronises the stream, so it cannot be
- * used while the stream is being captured. Without the flag the values are clamped on the device:
- * a malformed m_indptr leaves the affected rows unspecified and is memory-safe.
+ * Reads the group array of any layout back and checks it: rows ascend and lie in [0, cum_m], counts
+ * of slabs in [0, T], and groups start at multiples of 128 where scale_granularity_m is 128. On
+ * CUDA this synchronises the stream, so it cannot be used while the stream is being captured.
+ * Without the flag the values are clamped on the device: a malformed array leaves the affected
+ * rows unspecified and is memory-safe.
  */
 #define GGFP8_FLAG_VALIDATE_M_INDPTR 1u
 
 /* ------------------------------------------------------------------- limits */
 
-#define GGFP8_MAX_CUM_M 2147483520    /* rows of a and out (m_indptr is int32) */
+#define GGFP8_MAX_CUM_M 2147483520    /* rows of a and out, those of all slabs together */
 #define GGFP8_MAX_N 2147483520        /* columns of out */
 #define GGFP8_MAX_K 2147483520        /* inner dimension */
 #define GGFP8_MAX_BATCH_SIZE 16777216 /* groups */
@@ -151,8 +171,11 @@ GGFP8_API size_t ggfp8_workspace_alignment(void);
  * device_type and device_id name, belong to the caller, and must stay alive until the stream has
  * passed the call. Where an array has no elements its pointer may be NULL.
  *
+ * With GGFP8_GROUPS_MASKED every group has a slab of its own of a, a_scale and out: shapes below
+ * are then those of one slab, with T in place of cum_m.
+ *
  * The struct only grows at its end. struct_size tells which members the caller knows: members
- * behind it count as zero; a larger struct is accepted while its unknown tail is all zero.
+ * past it count as zero; a larger struct is accepted while its unknown tail is all zero.
  */
 typedef struct ggfp8_group_gemm_args {
   size_t struct_size; /* sizeof(ggfp8_group_gemm_args) as the caller was compiled */
@@ -160,14 +183,16 @@ typedef struct ggfp8_group_gemm_args {
   const void* a;           /* (cum_m, k) FP8, inner stride 1, any address */
   const void* b;           /* (batch_size, n, k) FP8, inner stride 1, any address */
   const float* a_scale;    /* MN: (kb, mb), K: (mb, kb); with gm = 128 the scale row of row r of
-                              group g is m_indptr[g] / 128 + (r - m_indptr[g]) / 128 */
+                              group g, whose first row is f, is f / 128 + (r - f) / 128 */
   const float* b_scale;    /* MN: (batch_size, kb, nb), K: (batch_size, nb, kb) */
   const int32_t* m_indptr; /* (batch_size + 1): first row of each group, then the end; values
-                              need not start at 0, end at cum_m, or be multiples of anything */
+                              need not start at 0, end at cum_m, or be multiples of anything.
+                              Other group arrays are given as groups, and this is NULL */
   void* out;               /* (cum_m, n), inner stride 1, aligned to its element; written only in
-                              rows [m_indptr[0], m_indptr[batch_size]), never read */
+                              the rows of groups, never read */
 
-  int64_t cum_m;      /* rows of a and out, 0 to GGFP8_MAX_CUM_M */
+  int64_t cum_m;      /* rows of a and out, 0 to GGFP8_MAX_CUM_M; of all slabs together, a multiple
+                         of batch_size then */
   int64_t n;          /* a multiple of 8, 0 to GGFP8_MAX_N */
   int64_t k;          /* a multiple of 16, 0 to GGFP8_MAX_K; k = 0 writes zeros */
   int64_t batch_size; /* groups, 0 to GGFP8_MAX_BATCH_SIZE */
@@ -188,7 +213,7 @@ typedef struct ggfp8_group_gemm_args {
   int32_t scale_granularity_m; /* gm: 1 or 128; 0 means 1 */
   int32_t scale_granularity_n; /* gn: 1, 64 or 128; 0 means 128 */
   int32_t scale_granularity_k; /* gk: 32, 64, 96 or 128; 0 means 128 */
-  int32_t scale_major;         /* GGFP8_SCALE_MAJOR_*; 0 means MN */
+  int32_t scale_major;         /* GGFP8_SCALE_MAJOR_* of a_scale and b_scale; 0 means MN */
   int32_t mma_sm;              /* 1 or 2 SMs per tcgen05 instruction on data-center Blackwell;
                                   without effect on the result elsewhere; 0 means 1 */
   int32_t device_type;         /* GGFP8_DEVICE_*; 0 means CUDA */
@@ -199,6 +224,22 @@ typedef struct ggfp8_group_gemm_args {
   const char* backend; /* name of the backend to use; NULL means the value of the environment
                           variable GGFP8_BACKEND, and without it the first that supports the
                           call */
+
+  int32_t b_scale_major; /* GGFP8_SCALE_MAJOR_* of b_scale; 0 means that of scale_major */
+
+  /* Where the groups are, other than in an m_indptr of int32. */
+  int32_t group_layout;    /* GGFP8_GROUPS_* */
+  const void* groups;      /* the group array; NULL: m_indptr is the group array */
+  int32_t group_dtype;     /* of groups: GGFP8_DTYPE_INT32 (also 0) or GGFP8_DTYPE_INT64 */
+  int32_t group_alignment; /* ENDS, COUNTS: groups start at multiples of it; 0 means 1 */
+
+  /* MASKED: distances between the slabs of neighbouring groups, in elements; 0 means dense. Slabs
+     may interleave; those of out must not overlap. */
+  int64_t a_group_stride;       /* a multiple of 16; dense: T * a_row_stride */
+  int64_t out_group_stride;     /* dense: T * out_row_stride */
+  int64_t a_scale_group_stride; /* dense: MN: kb * a_scale_stride, K: mb * a_scale_stride */
+  int64_t expected_m; /* MASKED: rows of a group on average, about, which chooses the tile and never
+                         the result; 0: a guess from T and batch_size */
 } ggfp8_group_gemm_args;
 
 /* clang-format off */
@@ -208,7 +249,8 @@ typedef struct ggfp8_group_gemm_args {
     0, 0, 0, 0,                               \
     0, 0, 0, 0, 0, 0, 0,                      \
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0u, 0u,     \
-    NULL }
+    NULL,                                     \
+    0, 0, NULL, 0, 0, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* sizeof(ggfp8_group_gemm_args) as this library was compiled. */
@@ -272,6 +314,7 @@ typedef struct ggfp8_plan_info {
   size_t workspace_bytes; /* as ggfp8_group_gemm_workspace_size */
   int32_t num_workers;    /* CTAs launched, or CPU threads at most */
   int32_t reserved;
+  const char* group_layout; /* "indptr", "ends", "counts" or "masked" */
 } ggfp8_plan_info;
 
 /*

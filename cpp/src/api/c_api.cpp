@@ -1,9 +1,10 @@
 // The bodies of the public functions. Each runs inside one guard that lets no exception pass.
+#include <cstddef>
 #include <cstring>
 #include <new>
 #include <system_error>
 
-#include "api/m_indptr_check.h"
+#include "api/group_check.h"
 #include "api/route.h"
 #include "api/validate.h"
 #include "cuda/cuda_device.h"
@@ -56,7 +57,7 @@ Status write_sized_struct(Struct value, size_t minimum_bytes, Struct* destinatio
 // Sizes of the output structs in version 1; later versions only append.
 constexpr size_t kPlanInfoBytesV1 = 40;
 constexpr size_t kDeviceInfoBytesV1 = 288;
-static_assert(sizeof(ggfp8_plan_info) == kPlanInfoBytesV1);
+static_assert(offsetof(ggfp8_plan_info, group_layout) == kPlanInfoBytesV1);
 static_assert(sizeof(ggfp8_device_info) == kDeviceInfoBytesV1);
 
 }  // namespace
@@ -103,8 +104,8 @@ int32_t ggfp8_group_gemm_nt_groupwise(const ggfp8_group_gemm_args* args, void* w
     Route route;
     if (Status s = find_route(args, &route)) return s;
     if (Status s = check_workspace(route.plan, workspace, workspace_bytes)) return s;
-    if (route.problem.validate_m_indptr && route.problem.m_indptr != nullptr) {
-      if (Status s = check_m_indptr(route.problem, stream)) return s;
+    if (route.problem.validate_groups && route.problem.groups != nullptr) {
+      if (Status s = check_groups(route.problem, stream)) return s;
     }
     if (route.empty) return kSuccess;
     return route.backend->launch(route.problem, route.device, route.plan,
@@ -133,6 +134,7 @@ int32_t ggfp8_group_gemm_plan(const ggfp8_group_gemm_args* args, ggfp8_plan_info
     info.config = route.empty ? "none" : route.plan.config_name;
     info.workspace_bytes = route.plan.workspace_bytes;
     info.num_workers = route.plan.num_workers;
+    info.group_layout = name_of(route.problem.group_kind);
     return write_sized_struct(info, kPlanInfoBytesV1, plan, "plan");
   });
 }

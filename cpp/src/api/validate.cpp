@@ -1,16 +1,19 @@
 #include "api/validate.h"
 
 #include <cinttypes>
+#include <cstddef>
 #include <cstring>
 
+#include "api/group_args.h"
+#include "api/stride_args.h"
 #include "core/math.h"
 
 namespace ggfp8 {
 namespace {
 
-// sizeof(ggfp8_group_gemm_args) in version 1; later versions only append.
+// The smallest size that is accepted: the members up to backend. Later members only append.
 constexpr size_t kArgsBytesV1 = 200;
-static_assert(sizeof(ggfp8_group_gemm_args) == kArgsBytesV1);
+static_assert(offsetof(ggfp8_group_gemm_args, b_scale_major) == kArgsBytesV1);
 
 using Args = ggfp8_group_gemm_args;
 
@@ -74,19 +77,28 @@ Status read_granularity(const Args& args, Problem* problem) {
   problem->granularity_m = gm;
   problem->granularity_n = gn;
   problem->granularity_k = gk;
-  problem->num_m_blocks = ceil_div<int64_t>(args.cum_m, gm);
+  problem->num_m_blocks = ceil_div<int64_t>(problem->rows_per_slab(), gm);
   problem->num_n_blocks = ceil_div<int64_t>(args.n, gn);
   problem->num_k_blocks = ceil_div<int64_t>(args.k, gk);
   return kSuccess;
 }
 
-Status read_modes(const Args& args, Problem* problem) {
-  const int32_t major = value_or(args.scale_major, GGFP8_SCALE_MAJOR_MN);
+Status read_scale_major(const char* name, int32_t major, ScaleMajor* result) {
   if (major != GGFP8_SCALE_MAJOR_MN && major != GGFP8_SCALE_MAJOR_K) {
-    return fail(GGFP8_ERROR_INVALID_SCALE_MAJOR, "scale_major: got %d, wanted %d (MN) or %d (K)",
+    return fail(GGFP8_ERROR_INVALID_SCALE_MAJOR, "%s: got %d, wanted %d (MN) or %d (K)", name,
                 major, GGFP8_SCALE_MAJOR_MN, GGFP8_SCALE_MAJOR_K);
   }
-  problem->scale_major = static_cast<ScaleMajor>(major);
+  *result = static_cast<ScaleMajor>(major);
+  return kSuccess;
+}
+
+Status read_modes(const Args& args, Problem* problem) {
+  const int32_t major = value_or(args.scale_major, GGFP8_SCALE_MAJOR_MN);
+  if (Status s = read_scale_major("scale_major", major, &problem->scale_major)) return s;
+  if (Status s = read_scale_major("b_scale_major", value_or(args.b_scale_major, major),
+                                  &problem->b_scale_major)) {
+    return s;
+  }
 
   problem->mma_sm = value_or(args.mma_sm, 1);
   if (problem->mma_sm != 1 && problem->mma_sm != 2) {
@@ -105,76 +117,13 @@ Status read_modes(const Args& args, Problem* problem) {
     return fail(GGFP8_ERROR_INVALID_ARGUMENT, "flags: got 0x%x, wanted a combination of 0x%x",
                 args.flags, GGFP8_FLAG_VALIDATE_M_INDPTR);
   }
-  problem->validate_m_indptr = (args.flags & GGFP8_FLAG_VALIDATE_M_INDPTR) != 0;
+  problem->validate_groups = (args.flags & GGFP8_FLAG_VALIDATE_M_INDPTR) != 0;
 
   if (args.reserved != 0) {
     return fail(GGFP8_ERROR_INVALID_ARGUMENT, "reserved: got %u, wanted 0", args.reserved);
   }
   problem->backend = args.backend;
   return kSuccess;
-}
-
-// Fills in the dense default and checks that `count` steps of the stride keep rows apart and that
-// the farthest element stays addressable.
-Status read_stride(const char* name, int64_t stride, int64_t dense, int64_t multiple, int64_t count,
-                   int64_t* resolved) {
-  if (stride == 0) stride = dense;
-  if (stride < dense || stride % multiple != 0) {
-    return fail(GGFP8_ERROR_INVALID_STRIDE,
-                "%s: got %" PRId64 ", wanted a multiple of %" PRId64 " of at least %" PRId64, name,
-                stride, multiple, dense);
-  }
-  // Elements have up to 4 bytes and a second stride may add as much again.
-  int64_t reach = 0;
-  if (__builtin_mul_overflow(stride, count, &reach) || reach > INT64_MAX / 16) {
-    return fail(GGFP8_ERROR_INVALID_STRIDE,
-                "%s: got %" PRId64 ", wanted %" PRId64 " steps of it to be addressable", name,
-                stride, count);
-  }
-  *resolved = stride;
-  return kSuccess;
-}
-
-Status read_data_strides(const Args& args, Problem* problem) {
-  if (Status s = read_stride("a_row_stride", args.a_row_stride, args.k, 16, args.cum_m,
-                             &problem->a_row_stride)) {
-    return s;
-  }
-  if (Status s = read_stride("b_row_stride", args.b_row_stride, args.k, 16, args.n,
-                             &problem->b_row_stride)) {
-    return s;
-  }
-  if (Status s = read_stride("b_group_stride", args.b_group_stride, args.n * problem->b_row_stride,
-                             16, args.batch_size, &problem->b_group_stride)) {
-    return s;
-  }
-  return read_stride("out_row_stride", args.out_row_stride, args.n, 1, args.cum_m,
-                     &problem->out_row_stride);
-}
-
-Status read_scale_strides(const Args& args, Problem* problem) {
-  const Problem& p = *problem;
-  const bool mn_major = p.scale_major == ScaleMajor::kMn;
-
-  const int64_t a_fast = mn_major ? p.num_m_blocks : p.num_k_blocks;
-  const int64_t a_slow = mn_major ? p.num_k_blocks : p.num_m_blocks;
-  int64_t a_stride = 0;
-  if (Status s = read_stride("a_scale_stride", args.a_scale_stride, a_fast, 1, a_slow, &a_stride)) {
-    return s;
-  }
-  problem->a_scale_m_stride = mn_major ? 1 : a_stride;
-  problem->a_scale_k_stride = mn_major ? a_stride : 1;
-
-  const int64_t b_fast = mn_major ? p.num_n_blocks : p.num_k_blocks;
-  const int64_t b_slow = mn_major ? p.num_k_blocks : p.num_n_blocks;
-  int64_t b_stride = 0;
-  if (Status s = read_stride("b_scale_stride", args.b_scale_stride, b_fast, 1, b_slow, &b_stride)) {
-    return s;
-  }
-  problem->b_scale_n_stride = mn_major ? 1 : b_stride;
-  problem->b_scale_k_stride = mn_major ? b_stride : 1;
-  return read_stride("b_scale_group_stride", args.b_scale_group_stride, b_slow * b_stride, 1,
-                     args.batch_size, &problem->b_scale_group_stride);
 }
 
 Status check_pointer(const char* name, const void* pointer, int64_t num_elements,
@@ -193,20 +142,19 @@ Status check_pointer(const char* name, const void* pointer, int64_t num_elements
 
 Status read_pointers(const Args& args, Problem* problem) {
   const Problem& p = *problem;
+  const int64_t num_slabs = p.group_kind == GroupKind::kMasked ? p.batch_size : 1;
+  const int64_t a_scales = num_slabs * p.num_m_blocks * p.num_k_blocks;
   const int64_t b_scales = p.batch_size * p.num_n_blocks * p.num_k_blocks;
   if (Status s = check_pointer("a", args.a, p.cum_m * p.k, 1)) return s;
   if (Status s = check_pointer("b", args.b, p.batch_size * p.n * p.k, 1)) return s;
-  if (Status s = check_pointer("a_scale", args.a_scale, p.num_m_blocks * p.num_k_blocks, 4)) {
-    return s;
-  }
+  if (Status s = check_pointer("a_scale", args.a_scale, a_scales, 4)) return s;
   if (Status s = check_pointer("b_scale", args.b_scale, b_scales, 4)) return s;
-  if (Status s = check_pointer("m_indptr", args.m_indptr, p.batch_size + 1, 4)) return s;
+  if (Status s = check_group_array_given(p)) return s;
   if (Status s = check_pointer("out", args.out, p.cum_m * p.n, size_of(p.out_dtype))) return s;
   problem->a = args.a;
   problem->b = args.b;
   problem->a_scale = args.a_scale;
   problem->b_scale = args.b_scale;
-  problem->m_indptr = args.m_indptr;
   problem->out = args.out;
   return kSuccess;
 }
@@ -251,15 +199,13 @@ Status validate(const ggfp8_group_gemm_args* source, Problem* problem, bool* emp
   problem->k = args.k;
   problem->batch_size = args.batch_size;
   if (Status s = read_dtypes(args, problem)) return s;
+  if (Status s = read_groups(args, problem)) return s;
   if (Status s = read_granularity(args, problem)) return s;
   if (Status s = read_modes(args, problem)) return s;
-  if (Status s = read_data_strides(args, problem)) return s;
-  if (Status s = read_scale_strides(args, problem)) return s;
+  if (Status s = read_strides(args, problem)) return s;
 
   *empty = args.cum_m == 0 || args.n == 0 || args.batch_size == 0;
-  if (!*empty) return read_pointers(args, problem);
-  problem->m_indptr = args.m_indptr;  // may still be checked
-  return check_pointer("m_indptr", args.m_indptr, 0, 4);
+  return *empty ? kSuccess : read_pointers(args, problem);
 }
 
 }  // namespace ggfp8

@@ -10,7 +10,7 @@
 namespace ggfp8 {
 
 // On success *problem is complete and *empty tells that `out` has no element, so that nothing is
-// to be computed. An empty problem has no pointer but m_indptr, which may be null.
+// to be computed. An empty problem has no pointer but the group array, which may be null.
 Status validate(const ggfp8_group_gemm_args* args, Problem* problem, bool* empty) noexcept;
 
 // Copies a caller's struct of any accepted size into *args: members the caller does not know

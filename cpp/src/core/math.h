@@ -8,6 +8,7 @@
 #else
 #define GGFP8_HOST_DEVICE
 #endif
+#define GGFP8_ALWAYS_INLINE inline __attribute__((always_inline))
 
 namespace ggfp8 {
 

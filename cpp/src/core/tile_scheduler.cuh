@@ -20,12 +20,17 @@ struct MaxOf {
 struct SumOf {
   __device__ int32_t operator()(int32_t x, int32_t y) const { return x + y; }
 };
+// combine_gains() of any layout; MaxOf is the same where gains are no sums, and is shorter.
+struct GainOf {
+  const GroupLayout& layout;
+  __device__ int32_t operator()(int32_t x, int32_t y) const { return combine_gains(layout, x, y); }
+};
 
-// Combines the values of the first kNumChunks threads in front of each of them; 0 for the first.
-// 0 is neutral for both operations on the non-negative values used here. All threads call.
+// Combines the values of the first kNumChunks threads before each of them; 0 for the first.
+// 0 is neutral for all operations on the non-negative values used here. All threads call.
 template <class Operation>
-__device__ int32_t exclusive_scan(int32_t value, int32_t (&warp_values)[kNumChunks / 32]) {
-  const Operation combine;
+__device__ int32_t exclusive_scan(int32_t value, const Operation& combine,
+                                  int32_t (&warp_values)[kNumChunks / 32]) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
   int32_t inclusive = value;
@@ -46,31 +51,33 @@ __device__ int32_t exclusive_scan(int32_t value, int32_t (&warp_values)[kNumChun
 
 // All threads: fills the storage, one chunk per thread.
 __device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleStorage& storage) {
+  const GroupLayout& layout = schedule.layout;
   const int32_t chunk_idx = static_cast<int32_t>(threadIdx.x);
   const bool has_chunk = chunk_idx < kNumChunks;
-  const int32_t row_max = has_chunk ? chunk_row_max(schedule, chunk_idx) : 0;
-  int32_t row = exclusive_scan<MaxOf>(row_max, storage.warp_values);
-  // The first group begins at the first bound, not at row 0.
-  if (chunk_idx == 0) row = clamped_bound(schedule, 0);
-  const int32_t num_tiles = has_chunk ? chunk_num_tiles(schedule, chunk_idx, row) : 0;
-  const int32_t before = exclusive_scan<SumOf>(num_tiles, storage.warp_values);
-  if (has_chunk) storage.chunk_starts[chunk_idx] = {row, before};
+  const int32_t gain = has_chunk ? chunk_gain(schedule, chunk_idx) : 0;
+  int32_t reached_row = gains_are_sums(layout)
+                            ? exclusive_scan(gain, GainOf{layout}, storage.warp_values)
+                            : exclusive_scan(gain, MaxOf{}, storage.warp_values);
+  if (chunk_idx == 0) reached_row = first_reached_row(layout);
+  const int32_t num_tiles = has_chunk ? chunk_num_tiles(schedule, chunk_idx, reached_row) : 0;
+  const int32_t before = exclusive_scan(num_tiles, SumOf{}, storage.warp_values);
+  if (has_chunk) storage.chunk_starts[chunk_idx] = {reached_row, before};
   if (chunk_idx == kNumChunks - 1) storage.num_tiles = before + num_tiles;
   __syncthreads();
 }
 
-// Whole warps. The group of a tile that exists. Its chunk is the last whose start is not behind it;
-// the lanes look at all chunks at once.
+// Whole warps. The group of a tile that exists. Its chunk is the last whose first tile is at
+// or before it; the lanes look at all chunks at once.
 __device__ inline GroupTiles find_group(const GroupSchedule& schedule,
                                         const ScheduleStorage& storage, int32_t tile_idx) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  int32_t num_not_behind = 0;
+  int32_t num_started = 0;
 #pragma unroll
   for (int i = 0; i < kNumChunks; i += 32) {
-    const bool is_not_behind = storage.chunk_starts[i + lane].num_tiles <= tile_idx;
-    num_not_behind += __popc(__ballot_sync(0xFFFFFFFFu, is_not_behind));
+    const bool has_started = storage.chunk_starts[i + lane].num_tiles <= tile_idx;
+    num_started += __popc(__ballot_sync(0xFFFFFFFFu, has_started));
   }
-  const int32_t chunk_idx = num_not_behind - 1;
+  const int32_t chunk_idx = num_started - 1;
   return find_group(schedule, storage.chunk_starts[chunk_idx], chunk_idx, tile_idx);
 }
 

@@ -23,7 +23,7 @@ constexpr int64_t kMaxPanelCols = 32;
 // A rectangle of out inside one group.
 struct CpuTile {
   int64_t group = 0;
-  int64_t group_begin = 0;  // first row of the group
+  int64_t group_begin = 0;  // first row of the group, in its slab
   int64_t row_begin = 0;
   int64_t num_rows = 0;
   int64_t col_begin = 0;

@@ -13,8 +13,9 @@ template <Dtype kDtype, Config kConfig>
 __device__ __forceinline__ void store_tile_as(
     const typename WarpTile<kConfig>::Accumulator& accumulator, const WarpTile<kConfig>& warp,
     const Tile& tile, const Params& params) {
-  const ptx::OutRows rows = {params.out, params.out_row_stride, tile.row_end, params.n,
-                             params.out_aligned};
+  auto* out = static_cast<typename ptx::OutTraits<kDtype>::Element*>(params.out);
+  const ptx::OutRows rows = {out + tile.group_idx * params.out_slab_stride, params.out_row_stride,
+                             tile.row_end, params.n, params.out_aligned};
 #pragma unroll
   for (int m = 0; m < WarpTile<kConfig>::kFragmentsM; ++m) {
 #pragma unroll

@@ -6,8 +6,8 @@
 namespace ggfp8::mma {
 namespace {
 
-// Upper bound on the tiles of a shape: m_indptr is unknown here, so every group may add one
-// partly filled row tile.
+// Upper bound on the tiles of a shape: the groups are unknown here, so each may add one partly
+// filled row tile.
 int64_t max_num_tiles(const Problem& problem, const TileShape& shape) {
   const int64_t row_tiles =
       min_of(problem.cum_m / shape.tile_m + problem.batch_size, problem.cum_m);
@@ -31,7 +31,7 @@ int shape_for_rows(int64_t mean_rows, const DeviceInfo& device) {
 
 Choice choose(const Problem& problem, const DeviceInfo& device) {
   Choice choice;
-  choice.shape_idx = shape_for_rows(ceil_div(problem.cum_m, problem.batch_size), device);
+  choice.shape_idx = shape_for_rows(problem.mean_rows(), device);
   const TileShape& shape = kTileShapes[static_cast<size_t>(choice.shape_idx)];
 
   // The driver keeps 1 KiB of an SM's shared memory per CTA. Devices with 100 KiB hold one CTA.

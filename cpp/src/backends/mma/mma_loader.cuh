@@ -83,7 +83,8 @@ class Loader {
     k_left_ = params_.k;
     a_rows_left_ = tile.row_end - tile.row_begin - row;
     b_rows_left_ = params_.n - tile.col_begin - row;
-    a_ = params_.a + int64_t{tile.row_begin + row} * params_.a_row_stride + piece * 16;
+    a_ = params_.a + tile.group_idx * params_.a_slab_stride +
+         int64_t{tile.row_begin + row} * params_.a_row_stride + piece * 16;
     b_ = params_.b + tile.group_idx * params_.b_group_stride +
          int64_t{tile.col_begin + row} * params_.b_row_stride + piece * 16;
     a_whole_ = params_.a_aligned && tile.row_end - tile.row_begin == kConfig.tile_m;
@@ -99,11 +100,10 @@ class Loader {
                                                (idx - kConfig.tile_m) % kConfig.warp_tile_n() == 0);
     if (idx < kConfig.tile_m) {
       const int32_t row = tile.row_begin + idx;
-      const int32_t gm = params_.granularity_m;
-      const int32_t m_block =
-          gm == 1 ? row : tile.group_row_begin / gm + (row - tile.group_row_begin) / gm;
+      const int32_t m_block = scale_row(row, tile.group_row_begin, params_.granularity_m);
       scale_valid_[pass] = row < tile.row_end;
-      scale_[pass] = params_.sfa + m_block * params_.sfa_m_stride;
+      scale_[pass] =
+          params_.sfa + tile.group_idx * params_.sfa_slab_stride + m_block * params_.sfa_m_stride;
       scale_step_[pass] = params_.sfa_k_stride;
     } else {
       const int32_t col = tile.col_begin + idx - kConfig.tile_m;

@@ -13,9 +13,9 @@ namespace ggfp8::mma {
 
 struct Tile {
   int32_t group_idx;
-  int32_t group_row_begin;  // first row of the group
+  int32_t group_row_begin;  // first row of the group, in its slab
   int32_t row_begin;        // first row of the tile
-  int32_t row_end;          // behind its last row
+  int32_t row_end;          // the row after its last one
   int32_t col_begin;        // first column
 };
 

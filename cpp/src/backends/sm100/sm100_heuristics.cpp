@@ -61,6 +61,10 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   if (out_stride_bytes % 16 != 0) {
     return refuse("needs rows of out a multiple of 16 bytes apart, got %jd", out_stride_bytes);
   }
+  const int64_t slab_stride_bytes = problem.out_slab_stride * size_of(problem.out_dtype);
+  if (slab_stride_bytes % 16 != 0) {
+    return refuse("needs slabs of out a multiple of 16 bytes apart, got %jd", slab_stride_bytes);
+  }
   if (problem.a_row_stride >= kTensorMapStrideEnd || problem.b_row_stride >= kTensorMapStrideEnd ||
       out_stride_bytes >= kTensorMapStrideEnd) {
     return refuse("needs rows of a, b and out less than 2^40 bytes apart");
@@ -108,11 +112,14 @@ TableParams make_table_params(const Problem& problem, void* workspace) {
   params.sfb = problem.b_scale;
   params.out = static_cast<uint8_t*>(problem.out);
   params.a_row_stride = problem.a_row_stride;
+  params.a_slab_stride = problem.a_slab_stride;
   params.b_row_stride = problem.b_row_stride;
   params.b_group_stride = problem.b_group_stride;
   params.out_row_stride = problem.out_row_stride;
+  params.out_slab_stride = problem.out_slab_stride;
   params.sfa_m_stride = problem.a_scale_m_stride;
   params.sfa_k_stride = problem.a_scale_k_stride;
+  params.sfa_slab_stride = problem.a_scale_slab_stride;
   params.sfb_n_stride = problem.b_scale_n_stride;
   params.sfb_k_stride = problem.b_scale_k_stride;
   params.sfb_group_stride = problem.b_scale_group_stride;

@@ -117,6 +117,7 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
         "needs scale_granularity_mnk (1, 128, 128) or (128, 128, 128), got (%jd, %jd, %jd)",
         problem.granularity_m, problem.granularity_n, problem.granularity_k);
   }
+  if (problem.group_kind == GroupKind::kMasked) return refuse("takes no masked groups");
   if (problem.k == 0) return refuse("needs k of at least 16, got 0");
   if (problem.k >= kMaxK) return refuse("needs k below 2^30");
   if (!is_aligned(problem.a, 16)) return refuse("needs a at a multiple of 16 bytes");
