@@ -53,7 +53,9 @@ PIN_ARG(device_id, 180);
 PIN_ARG(flags, 184);
 PIN_ARG(reserved, 188);
 PIN_ARG(backend, 192);
-PIN(sizeof(ggfp8_group_gemm_args) == ARGS_V1_SIZE);
+PIN_ARG(b_scale_major, 200);
+PIN_ARG(reserved_2, 204);
+PIN(sizeof(ggfp8_group_gemm_args) == ARGS_V1_SIZE + 8);
 
 PIN_PLAN(struct_size, 0);
 PIN_PLAN(backend, 8);
