@@ -17,6 +17,9 @@ namespace {
 using Args = ggfp8_group_gemm_args;
 using Options = ggfp8_group_gemm_options;
 
+constexpr uint32_t kFlags =
+    GGFP8_FLAG_VALIDATE_M_INDPTR | GGFP8_FLAG_OUT_READ_ONLY | GGFP8_FLAG_WORKSPACE_READ_ONLY;
+
 constexpr const char* kAAxes = "(cum_m, k)";
 constexpr const char* kBAxes = "(batch_size, n, k)";
 
@@ -47,7 +50,11 @@ Status read_options(const Options* source, Call* call) {
   args.a_dtype = options.a_dtype;
   args.b_dtype = options.b_dtype;
   args.out_dtype = options.out_dtype;
-  args.flags = options.flags & ~(GGFP8_FLAG_OUT_READ_ONLY | GGFP8_FLAG_WORKSPACE_READ_ONLY);
+  args.flags = options.flags & GGFP8_FLAG_VALIDATE_M_INDPTR;
+  if ((options.flags & ~kFlags) != 0) {
+    return fail(GGFP8_ERROR_INVALID_ARGUMENT, "flags: got 0x%x, wanted a combination of 0x%x",
+                options.flags, kFlags);
+  }
   return validate_options(args, &call->problem);
 }
 
