@@ -1,6 +1,6 @@
-"""Checks what the built library shows and needs: check_exports.py LIBRARY HEADER.
+"""Checks what the built library shows and needs: check_exports.py LIBRARY HEADER...
 
-Exported symbols must be exactly the functions of the public header. Needed libraries may only be
+Exported symbols must be exactly the functions of the public headers. Needed libraries may only be
 those of glibc, so that the file loads on a machine without a CUDA driver or a C++ runtime.
 """
 
@@ -32,13 +32,14 @@ def dynamic_entries(library, tag):
 
 
 def main():
-    library, header = sys.argv[1:3]
-    exported, declared = exported_symbols(library), declared_functions(header)
+    library, *headers = sys.argv[1:]
+    exported = exported_symbols(library)
+    declared = set().union(*map(declared_functions, headers))
     needed = dynamic_entries(library, "NEEDED")
     soname = dynamic_entries(library, "SONAME")
 
-    errors = [f"exported but not in the header: {name}" for name in sorted(exported - declared)]
-    errors += [f"in the header but not exported: {name}" for name in sorted(declared - exported)]
+    errors = [f"exported but not in a header: {name}" for name in sorted(exported - declared)]
+    errors += [f"in a header but not exported: {name}" for name in sorted(declared - exported)]
     errors += [f"needs {name}" for name in needed if not ALLOWED_NEEDED.fullmatch(name)]
     if len(soname) != 1 or not soname[0].startswith("libgroupgemm_fp8.so"):
         errors.append(f"SONAME is {soname}")

@@ -405,27 +405,6 @@ GGFP8_API int32_t ggfp8_device_query(int32_t device_type, int32_t device_id,
 GGFP8_API int32_t ggfp8_pointer_device(const void* pointer, int32_t* device_type,
                                        int32_t* device_id);
 
-/* -------------------------------------------------------------------- XLA */
-
-/*
- * Handlers for XLA's foreign function interface, API version 0.1, platforms cpu and CUDA: XLA
- * passes an XLA_FFI_CallFrame* and gets an XLA_FFI_Error* with the sentence of ggfp8_last_error(),
- * or NULL. groupgemm_fp8.jax registers them; other users of XLA can.
- *
- * arguments   a, b, a_scale, b_scale, m_indptr: dense, row-major
- * results     out, and where the call needs a workspace a uint8 array of the size that
- *             ggfp8_group_gemm_workspace_size gives plus GGFP8_WORKSPACE_ALIGNMENT
- * attributes  int32 scale_granularity_m, _n, _k, scale_major, mma_sm and string backend, each as
- *             the member of ggfp8_group_gemm_args; a missing one means the default
- *
- * ggfp8_xla_ffi_cuda enqueues on XLA's stream and may be recorded into a command buffer. The
- * handlers named _validate set GGFP8_FLAG_VALIDATE_M_INDPTR, wait, and cannot be recorded.
- */
-GGFP8_API void* ggfp8_xla_ffi_cpu(void* call_frame);
-GGFP8_API void* ggfp8_xla_ffi_cpu_validate(void* call_frame);
-GGFP8_API void* ggfp8_xla_ffi_cuda(void* call_frame);
-GGFP8_API void* ggfp8_xla_ffi_cuda_validate(void* call_frame);
-
 /* ------------------------------------------------------------------ DLPack */
 
 /* What a call of the function below does, besides what its arrays say. Zeros mean defaults. */
