@@ -1,4 +1,5 @@
 /* The header in strict C99: every constant has its pinned value and every function is called. */
+#include <groupgemm_fp8/xla.h>
 #include <string.h>
 
 #include "expect.h"

@@ -71,7 +71,7 @@ class Case {
     p.granularity_m = one_of({1, 1, 128});
     p.granularity_n = one_of({1, 64, 128});
     p.granularity_k = one_of({32, 64, 96, 128});
-    p.scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
+    p.a_scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
     p.b_scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
   }
 
@@ -97,7 +97,7 @@ class Case {
     p.b_row_stride = p.k + 16 * uniform(0, 2);
     p.b_group_stride = p.n * p.b_row_stride + 16 * uniform(0, 2);
     p.out_row_stride = p.n + uniform(0, 5);
-    const bool a_mn = p.scale_major == ggfp8::ScaleMajor::kMn;
+    const bool a_mn = p.a_scale_major == ggfp8::ScaleMajor::kMn;
     const bool b_mn = p.b_scale_major == ggfp8::ScaleMajor::kMn;
     const int64_t a_pitch = (a_mn ? p.num_m_blocks : p.num_k_blocks) + uniform(0, 3);
     const int64_t b_pitch = (b_mn ? p.num_n_blocks : p.num_k_blocks) + uniform(0, 3);

@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "api/sized_struct.h"
 #include "api/validate.h"
 #include "check.h"
 
@@ -187,7 +188,7 @@ void check_defaults() {
   CHECK(!empty);
   CHECK(p.a_dtype == ggfp8::Dtype::kFloat8E4M3 && p.b_dtype == ggfp8::Dtype::kFloat8E4M3);
   CHECK(p.out_dtype == ggfp8::Dtype::kBFloat16);
-  CHECK(p.scale_major == ScaleMajor::kMn && p.b_scale_major == ScaleMajor::kMn);
+  CHECK(p.a_scale_major == ScaleMajor::kMn && p.b_scale_major == ScaleMajor::kMn);
   CHECK(p.granularity_m == 1 && p.granularity_n == 128 && p.granularity_k == 128);
   CHECK(p.num_m_blocks == 300 && p.num_n_blocks == 2 && p.num_k_blocks == 2);
   CHECK(p.mma_sm == 1 && p.device_id == 0 && p.backend == nullptr && !p.validate_groups);
@@ -228,6 +229,23 @@ void check_given_values() {
   CHECK(p.a_row_stride == 160 && p.out_row_stride == 201 && p.b_group_stride == 200 * 176);
   CHECK(p.a_scale_m_stride == 7 && p.a_scale_k_stride == 1);
   CHECK(p.b_scale_n_stride == 3 && p.b_scale_k_stride == 1 && p.b_scale_group_stride == 12);
+}
+
+// The layouts of both scales are independent where b_scale_major says so.
+void check_scale_majors() {
+  Args args = legal_args();
+  args.b_scale_major = GGFP8_SCALE_MAJOR_K;
+  Problem p = validated(args).problem;
+  CHECK(p.a_scale_m_stride == 1 && p.a_scale_k_stride == 300);
+  CHECK(p.b_scale_n_stride == 2 && p.b_scale_k_stride == 1 && p.b_scale_group_stride == 4);
+  args.scale_major = GGFP8_SCALE_MAJOR_K;
+  args.b_scale_major = GGFP8_SCALE_MAJOR_MN;
+  p = validated(args).problem;
+  CHECK(p.a_scale_m_stride == 2 && p.a_scale_k_stride == 1);
+  CHECK(p.b_scale_n_stride == 1 && p.b_scale_k_stride == 2 && p.b_scale_group_stride == 4);
+  args.b_scale_major = 0;
+  p = validated(args).problem;
+  CHECK(p.b_scale_n_stride == 2 && p.b_scale_k_stride == 1);
 }
 
 // No element of out: pointers do not matter, everything else is still checked.
@@ -332,7 +350,7 @@ void check_random_content() {
 // Newer callers: a longer struct passes while its tail is zero. Older ones: the rest is zero.
 void check_sized_structs() {
   std::vector<unsigned char> longer(65536, 0);
-  for (size_t size : {sizeof(Args) + 1, size_t{264}, longer.size()}) {
+  for (size_t size : {sizeof(Args) + 1, sizeof(Args) + 64, longer.size()}) {
     Args args = legal_args();
     args.struct_size = size;
     std::memcpy(longer.data(), &args, sizeof args);
@@ -363,6 +381,7 @@ int main() {
   check_illegal_values();
   check_defaults();
   check_given_values();
+  check_scale_majors();
   check_empty_problems();
   check_largest_sizes();
   check_random_content();

@@ -36,7 +36,8 @@ OWN_PURE = [
 
 # (files, project headers they may include, kinds of <...> headers they may include)
 RULES = [
-    ("../include/groupgemm_fp8/*.h", [], [C_STD]),
+    ("../include/groupgemm_fp8/groupgemm_fp8.h", [], [C_STD]),
+    ("../include/groupgemm_fp8/*.h", [], [C_STD, re.escape(PUBLIC)]),
     ("../examples/*", [], [STD, r"std[a-z]+\.h", r"string\.h", re.escape(PUBLIC)]),
     ("core/*", [PUBLIC, "core/*"], [STD]),
     ("ptx/*", ["core/problem.h", "ptx/*"], [STD, CUDA]),
@@ -57,7 +58,8 @@ RULES = [
         ],
         [STD],
     ),
-    ("xla/*", [PUBLIC, "core/*", "xla/xla_*"], [STD]),
+    ("xla/*_abi.h", [], [STD]),
+    ("xla/*", ["groupgemm_fp8/*.h", "core/status.h", "xla/xla_*"], [STD]),
     ("dlpack/*_abi.h", [], [STD]),
     ("dlpack/*", [PUBLIC, "core/array_args.h", "dlpack/*"], [STD, r"dlfcn\.h"]),
     ("backends/cpu/*", [PUBLIC, "core/*", "select/backend.h", OWN], [STD, SYSTEM]),

@@ -148,6 +148,13 @@ GGFP8_API const char* ggfp8_last_error(void);
  */
 #define GGFP8_FLAG_VALIDATE_M_INDPTR 1u
 
+/*
+ * For functions that take arrays alone: out or workspace may not be written, which a ggfp8_tensor
+ * cannot say (in DLPack it is a flag beside the DLTensor). The call is refused.
+ */
+#define GGFP8_FLAG_OUT_READ_ONLY 2u
+#define GGFP8_FLAG_WORKSPACE_READ_ONLY 4u
+
 /* ------------------------------------------------------------------- limits */
 
 #define GGFP8_MAX_CUM_M 2147483520    /* rows of a and out, those of all slabs together */
@@ -258,6 +265,17 @@ GGFP8_API size_t ggfp8_group_gemm_args_size(void);
 
 /* ------------------------------------------------------------------ tensors */
 
+/* Some of DLPack's dtype codes, and of its device types besides GGFP8_DEVICE_*. */
+#define GGFP8_DLPACK_INT 0u
+#define GGFP8_DLPACK_UINT 1u
+#define GGFP8_DLPACK_FLOAT 2u
+#define GGFP8_DLPACK_OPAQUE 3u
+#define GGFP8_DLPACK_BFLOAT 4u
+#define GGFP8_DLPACK_FLOAT8_E4M3FN 10u
+#define GGFP8_DLPACK_FLOAT8_E5M2 12u
+#define GGFP8_DLPACK_CUDA_HOST 3     /* pinned host memory, which counts as CPU */
+#define GGFP8_DLPACK_CUDA_MANAGED 13 /* managed memory, which counts as CUDA */
+
 /*
  * An array with its shape, for the functions whose names end in _tensors. The layout is that of
  * DLPack's DLTensor (dlpack.h, version 1): a DLTensor* may be cast to a pointer to this struct.
@@ -269,17 +287,43 @@ GGFP8_API size_t ggfp8_group_gemm_args_size(void);
 typedef struct ggfp8_tensor {
   void* data;           /* the first element lies byte_offset bytes after data; NULL is allowed
                            where the array has no elements */
-  int32_t device_type;  /* GGFP8_DEVICE_*; also DLPack's 3 (pinned host memory) and 13
-                           (managed memory) */
+  int32_t device_type;  /* GGFP8_DEVICE_*, or one of the two above */
   int32_t device_id;    /* CUDA ordinal; 0 for the CPU */
   int32_t ndim;         /* number of axes */
-  uint8_t dtype_code;   /* DLPack's DLDataTypeCode */
+  uint8_t dtype_code;   /* GGFP8_DLPACK_*, DLPack's DLDataTypeCode */
   uint8_t dtype_bits;   /* bits of an element */
   uint16_t dtype_lanes; /* 1 */
   int64_t* shape;       /* ndim sizes, or NULL, see above */
   int64_t* strides;     /* ndim steps in elements; NULL where shape is not: dense, row-major */
   uint64_t byte_offset; /* bytes from data to the first element */
 } ggfp8_tensor;
+
+/* What a product of arrays is asked for besides the arrays. The struct only grows at its end. */
+typedef struct ggfp8_group_gemm_options {
+  size_t struct_size;  /* sizeof(ggfp8_group_gemm_options) as the caller was compiled */
+  const char* backend; /* this and the next five: as in ggfp8_group_gemm_args */
+  int32_t scale_granularity_m;
+  int32_t scale_granularity_n;
+  int32_t scale_granularity_k;
+  int32_t scale_major;
+  int32_t mma_sm;
+  int32_t a_dtype;       /* GGFP8_DTYPE_FLOAT8_* of an a of bytes: int8, uint8 or opaque of 8 bits;
+                            0: the array says it itself */
+  int32_t b_dtype;       /* the same for b */
+  int32_t out_dtype;     /* the type that out must have, 0: any; without out the type of the one
+                            that is assumed, 0: bfloat16 */
+  uint32_t flags;        /* GGFP8_FLAG_* */
+  int32_t b_scale_major; /* as in ggfp8_group_gemm_args */
+} ggfp8_group_gemm_options;
+
+/* clang-format off */
+#define GGFP8_GROUP_GEMM_OPTIONS_INIT        \
+  { sizeof(ggfp8_group_gemm_options), NULL,  \
+    0, 0, 0, 0, 0, 0, 0, 0, 0u, 0 }
+/* clang-format on */
+
+/* sizeof(ggfp8_group_gemm_options) as this library was compiled. */
+GGFP8_API size_t ggfp8_group_gemm_options_size(void);
 
 /* --------------------------------------------------------------- operations */
 
@@ -303,6 +347,37 @@ GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise(const ggfp8_group_gemm_args* arg
  * Errors: 1xx, 2xx, GGFP8_ERROR_NO_DRIVER.
  */
 GGFP8_API int32_t ggfp8_group_gemm_workspace_size(const ggfp8_group_gemm_args* args, size_t* bytes);
+
+/*
+ * The same product of arrays with shapes and types, which are checked first: rank, shape, type,
+ * strides, alignment, device, write access. Sentences name the array. Shapes and types are those of
+ * ggfp8_group_gemm_args; the arrays are on one device. An axis of one element has no stride; else
+ * the last axis has stride 1, and the others have positive ones. No byte of out may be a byte of
+ * another array; rows of out may lie between rows of another array of the same row pitch.
+ *
+ * workspace  NULL, or one contiguous axis of int8, uint8 or opaque bytes, at any address: the part
+ *            from its first multiple of GGFP8_WORKSPACE_ALIGNMENT on is used, so that the size of
+ *            ggfp8_group_gemm_workspace_size plus GGFP8_WORKSPACE_ALIGNMENT always suffices
+ * options    NULL means defaults
+ *
+ * Errors: any status above. GGFP8_ERROR_INVALID_WORKSPACE: everything else is right.
+ */
+GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
+    const ggfp8_tensor* a, const ggfp8_tensor* b, const ggfp8_tensor* a_scale,
+    const ggfp8_tensor* b_scale, const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+    const ggfp8_tensor* workspace, const ggfp8_group_gemm_options* options, void* stream);
+
+/*
+ * Checks the arrays likewise and fills *args, for ggfp8_group_gemm_workspace_size and the functions
+ * below. The caller sets args->struct_size to ggfp8_group_gemm_args_size(), the size of its memory.
+ * Without out (NULL) a dense one is assumed, and args->out is an address that is no memory.
+ * Reads neither the arrays' contents nor a device. args->backend is that of the options.
+ * Errors: 1xx.
+ */
+GGFP8_API int32_t ggfp8_group_gemm_args_from_tensors(
+    const ggfp8_tensor* a, const ggfp8_tensor* b, const ggfp8_tensor* a_scale,
+    const ggfp8_tensor* b_scale, const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+    const ggfp8_group_gemm_options* options, ggfp8_group_gemm_args* args);
 
 /* ------------------------------------------------------------ introspection */
 
@@ -361,26 +436,14 @@ GGFP8_API int32_t ggfp8_device_count(int32_t device_type, int32_t* count);
 GGFP8_API int32_t ggfp8_device_query(int32_t device_type, int32_t device_id,
                                      ggfp8_device_info* info);
 
-/* -------------------------------------------------------------------- XLA */
-
 /*
- * Handlers for XLA's foreign function interface, API version 0.1, platforms cpu and CUDA: XLA
- * passes an XLA_FFI_CallFrame* and gets an XLA_FFI_Error* with the sentence of ggfp8_last_error(),
- * or NULL. groupgemm_fp8.jax registers them; other users of XLA can.
- *
- * arguments   a, b, a_scale, b_scale, m_indptr: dense, row-major
- * results     out, and where the call needs a workspace a uint8 array of the size that
- *             ggfp8_group_gemm_workspace_size gives plus GGFP8_WORKSPACE_ALIGNMENT
- * attributes  int32 scale_granularity_m, _n, _k, scale_major, mma_sm and string backend, each as
- *             the member of ggfp8_group_gemm_args; a missing one means the default
- *
- * ggfp8_xla_ffi_cuda enqueues on XLA's stream and may be recorded into a command buffer. The
- * handlers named _validate set GGFP8_FLAG_VALIDATE_M_INDPTR, wait, and cannot be recorded.
+ * Writes the device that a pointer belongs to, as CUDA's driver knows it. Host memory, also what
+ * CUDA does not know, and any pointer where no CUDA is in use, belong to the CPU. Managed memory
+ * belongs to the CUDA device that allocated it.
+ * Errors: GGFP8_ERROR_INVALID_ARGUMENT if device_type or device_id is NULL.
  */
-GGFP8_API void* ggfp8_xla_ffi_cpu(void* call_frame);
-GGFP8_API void* ggfp8_xla_ffi_cpu_validate(void* call_frame);
-GGFP8_API void* ggfp8_xla_ffi_cuda(void* call_frame);
-GGFP8_API void* ggfp8_xla_ffi_cuda_validate(void* call_frame);
+GGFP8_API int32_t ggfp8_pointer_device(const void* pointer, int32_t* device_type,
+                                       int32_t* device_id);
 
 /* ------------------------------------------------------------------ DLPack */
 

@@ -1,11 +1,11 @@
 // The bodies of the public functions. Each runs inside one guard that lets no exception pass.
-#include <cstddef>
+// Functions that take arrays with shapes are in c_api_tensors.cpp.
 #include <cstring>
-#include <new>
-#include <system_error>
 
 #include "api/group_check.h"
+#include "api/guard.h"
 #include "api/route.h"
+#include "api/sized_struct.h"
 #include "api/validate.h"
 #include "cuda/cuda_device.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
@@ -14,19 +14,6 @@
 
 namespace ggfp8 {
 namespace {
-
-template <class Body>
-int32_t guarded(Body body) noexcept {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return fail(GGFP8_ERROR_OUT_OF_HOST_MEMORY, "host memory: an allocation failed");
-  } catch (const std::system_error& error) {
-    return fail(GGFP8_ERROR_OUT_OF_HOST_MEMORY, "host threads: %s", error.what());
-  } catch (...) {
-    return fail(GGFP8_ERROR_INTERNAL, "internal: an unexpected exception");
-  }
-}
 
 Status check_workspace(const Plan& plan, const void* workspace, size_t workspace_bytes) {
   if (plan.workspace_bytes == 0) return kSuccess;
@@ -39,26 +26,6 @@ Status check_workspace(const Plan& plan, const void* workspace, size_t workspace
   }
   return kSuccess;
 }
-
-// Fills the caller's struct up to the size the caller knows.
-template <class Struct>
-Status write_sized_struct(Struct value, size_t minimum_bytes, Struct* destination,
-                          const char* name) {
-  Struct ignored;
-  if (Status s = read_sized_struct(destination, sizeof ignored, minimum_bytes, &ignored, name)) {
-    return s;
-  }
-  value.struct_size = destination->struct_size;
-  const size_t known = value.struct_size < sizeof value ? value.struct_size : sizeof value;
-  std::memcpy(static_cast<void*>(destination), &value, known);
-  return kSuccess;
-}
-
-// Sizes of the output structs in version 1; later versions only append.
-constexpr size_t kPlanInfoBytesV1 = 40;
-constexpr size_t kDeviceInfoBytesV1 = 288;
-static_assert(offsetof(ggfp8_plan_info, group_layout) == kPlanInfoBytesV1);
-static_assert(sizeof(ggfp8_device_info) == kDeviceInfoBytesV1);
 
 }  // namespace
 }  // namespace ggfp8
@@ -196,6 +163,18 @@ int32_t ggfp8_device_query(int32_t device_type, int32_t device_id, ggfp8_device_
     result.num_processors = device.num_processors;
     result.l2_bytes = device.l2_bytes;
     return write_sized_struct(result, kDeviceInfoBytesV1, info, "info");
+  });
+}
+
+int32_t ggfp8_pointer_device(const void* pointer, int32_t* device_type, int32_t* device_id) {
+  return guarded([&]() -> Status {
+    if (device_type == nullptr || device_id == nullptr) {
+      return fail(GGFP8_ERROR_INVALID_ARGUMENT, "%s: got NULL, wanted a place for the result",
+                  device_type == nullptr ? "device_type" : "device_id");
+    }
+    *device_id = 0;
+    *device_type = cuda_device_of(pointer, device_id) ? GGFP8_DEVICE_CUDA : GGFP8_DEVICE_CPU;
+    return kSuccess;
   });
 }
 

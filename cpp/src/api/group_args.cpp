@@ -24,13 +24,18 @@ Status read_layout(const Args& args, Problem* problem) {
                 GGFP8_GROUPS_MASKED);
   }
   problem->group_kind = static_cast<GroupKind>(layout);
-  if (layout == GGFP8_GROUPS_MASKED && args.batch_size > 0 && args.cum_m % args.batch_size != 0) {
-    return fail(GGFP8_ERROR_INVALID_SHAPE,
-                "cum_m: got %" PRId64 ", wanted a multiple of batch_size = %" PRId64
-                ", the number of slabs of the masked layout",
-                args.cum_m, args.batch_size);
-  }
   return kSuccess;
+}
+
+Status check_slabs(const Problem& problem) {
+  if (problem.group_kind != GroupKind::kMasked || problem.batch_size == 0 ||
+      problem.cum_m % problem.batch_size == 0) {
+    return kSuccess;
+  }
+  return fail(GGFP8_ERROR_INVALID_SHAPE,
+              "cum_m: got %" PRId64 ", wanted a multiple of batch_size = %" PRId64
+              ", the number of slabs of the masked layout",
+              problem.cum_m, problem.batch_size);
 }
 
 Status read_dtype(const Args& args, Problem* problem) {
@@ -109,11 +114,15 @@ Status read_expected_m(const Args& args, Problem* problem) {
 
 }  // namespace
 
-Status read_groups(const Args& args, Problem* problem) noexcept {
+Status read_group_options(const Args& args, Problem* problem) noexcept {
   if (Status s = read_layout(args, problem)) return s;
   if (Status s = read_dtype(args, problem)) return s;
+  return read_alignment(args, problem);
+}
+
+Status read_group_array(const Args& args, Problem* problem) noexcept {
+  if (Status s = check_slabs(*problem)) return s;
   if (Status s = read_array(args, problem)) return s;
-  if (Status s = read_alignment(args, problem)) return s;
   return read_expected_m(args, problem);
 }
 

@@ -7,9 +7,12 @@
 
 namespace ggfp8 {
 
-// Fills in all of *problem that concerns groups, whose sizes and batch_size must be there. The
-// group array may still be null.
-Status read_groups(const ggfp8_group_gemm_args& args, Problem* problem) noexcept;
+// Fills in what needs neither sizes nor the array: the layout, the type, the alignment.
+Status read_group_options(const ggfp8_group_gemm_args& args, Problem* problem) noexcept;
+
+// Fills in the array, which may still be null, and the hint; *problem must have cum_m, batch_size
+// and what read_group_options fills in.
+Status read_group_array(const ggfp8_group_gemm_args& args, Problem* problem) noexcept;
 
 // Fails if there is no group array.
 Status check_group_array_given(const Problem& problem) noexcept;

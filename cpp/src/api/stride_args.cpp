@@ -3,42 +3,35 @@
 #include <cinttypes>
 #include <cstdint>
 
+#include "api/argument_rules.h"
+
 namespace ggfp8 {
 namespace {
 
 using Args = ggfp8_group_gemm_args;
 
-// What a stride is without one given, and what one that is given must be.
-struct StrideRule {
-  int64_t dense;
-  int64_t least;
-  int64_t multiple;
-  int64_t count;  // steps of it that there are at most
-};
-
-// Fills in the default and checks that the farthest element stays addressable.
-Status read_stride(const char* name, int64_t stride, const StrideRule& rule, int64_t* resolved) {
-  if (stride == 0) stride = rule.dense;
-  if (stride < rule.least || stride % rule.multiple != 0) {
+// Fills in the default and checks the stride and `count` steps of it.
+Status read_stride(const char* name, int64_t stride, int64_t dense, const StrideRule& rule,
+                   int64_t count, int64_t* resolved) {
+  if (stride == 0) stride = dense;
+  if (!rule.allows(stride)) {
     return fail(GGFP8_ERROR_INVALID_STRIDE,
                 "%s: got %" PRId64 ", wanted a multiple of %" PRId64 " of at least %" PRId64, name,
                 stride, rule.multiple, rule.least);
   }
-  // Elements have up to 4 bytes, and a second and a third stride may add as much again.
-  int64_t reach = 0;
-  if (__builtin_mul_overflow(stride, rule.count, &reach) || reach > INT64_MAX / 16) {
+  if (!is_addressable(stride, count)) {
     return fail(GGFP8_ERROR_INVALID_STRIDE,
                 "%s: got %" PRId64 ", wanted %" PRId64 " steps of it to be addressable", name,
-                stride, rule.count);
+                stride, count);
   }
   *resolved = stride;
   return kSuccess;
 }
 
-// A stride that keeps rows or groups of `size` elements apart.
-Status read_pitch(const char* name, int64_t stride, int64_t size, int64_t multiple, int64_t count,
+// A stride that keeps `count` rows or groups apart; the least one is the default.
+Status read_pitch(const char* name, int64_t stride, const StrideRule& rule, int64_t count,
                   int64_t* resolved) {
-  return read_stride(name, stride, {size, size, multiple, count}, resolved);
+  return read_stride(name, stride, rule.least, rule, count, resolved);
 }
 
 // A stride between slabs, which may lie anywhere: inputs may even overlap. `dense` is that of slabs
@@ -46,7 +39,7 @@ Status read_pitch(const char* name, int64_t stride, int64_t size, int64_t multip
 Status read_slab_stride(const char* name, int64_t stride, int64_t dense, int64_t multiple,
                         const Problem& problem, int64_t* resolved) {
   if (problem.group_kind == GroupKind::kMasked) {
-    return read_stride(name, stride, {dense, 0, multiple, problem.batch_size}, resolved);
+    return read_stride(name, stride, dense, {0, multiple}, problem.batch_size, resolved);
   }
   if (stride == 0) return kSuccess;
   return fail(GGFP8_ERROR_INVALID_GROUP_LAYOUT,
@@ -56,21 +49,22 @@ Status read_slab_stride(const char* name, int64_t stride, int64_t dense, int64_t
 
 Status read_a_strides(const Args& args, Problem* problem) {
   const int64_t rows = problem->rows_per_slab();
-  if (Status s =
-          read_pitch("a_row_stride", args.a_row_stride, args.k, 16, rows, &problem->a_row_stride)) {
+  if (Status s = read_pitch("a_row_stride", args.a_row_stride, {args.k, kFp8StrideMultiple}, rows,
+                            &problem->a_row_stride)) {
     return s;
   }
-  return read_slab_stride("a_group_stride", args.a_group_stride, rows * problem->a_row_stride, 16,
-                          *problem, &problem->a_slab_stride);
+  return read_slab_stride("a_group_stride", args.a_group_stride, rows * problem->a_row_stride,
+                          kFp8StrideMultiple, *problem, &problem->a_slab_stride);
 }
 
 Status read_b_strides(const Args& args, Problem* problem) {
-  if (Status s = read_pitch("b_row_stride", args.b_row_stride, args.k, 16, args.n,
+  if (Status s = read_pitch("b_row_stride", args.b_row_stride, {args.k, kFp8StrideMultiple}, args.n,
                             &problem->b_row_stride)) {
     return s;
   }
-  return read_pitch("b_group_stride", args.b_group_stride, args.n * problem->b_row_stride, 16,
-                    args.batch_size, &problem->b_group_stride);
+  return read_pitch("b_group_stride", args.b_group_stride,
+                    {args.n * problem->b_row_stride, kFp8StrideMultiple}, args.batch_size,
+                    &problem->b_group_stride);
 }
 
 // Slabs follow one another, or the rows of all slabs lie between two rows of one.
@@ -83,7 +77,7 @@ bool slabs_are_apart(const Problem& p) {
 
 Status read_out_strides(const Args& args, Problem* problem) {
   const int64_t rows = problem->rows_per_slab();
-  if (Status s = read_pitch("out_row_stride", args.out_row_stride, args.n, 1, rows,
+  if (Status s = read_pitch("out_row_stride", args.out_row_stride, {args.n, 1}, rows,
                             &problem->out_row_stride)) {
     return s;
   }
@@ -102,11 +96,11 @@ Status read_out_strides(const Args& args, Problem* problem) {
 }
 
 Status read_a_scale_strides(const Args& args, Problem* problem) {
-  const bool mn_major = problem->scale_major == ScaleMajor::kMn;
+  const bool mn_major = problem->a_scale_major == ScaleMajor::kMn;
   const int64_t fast = mn_major ? problem->num_m_blocks : problem->num_k_blocks;
   const int64_t slow = mn_major ? problem->num_k_blocks : problem->num_m_blocks;
   int64_t stride = 0;
-  if (Status s = read_pitch("a_scale_stride", args.a_scale_stride, fast, 1, slow, &stride)) {
+  if (Status s = read_pitch("a_scale_stride", args.a_scale_stride, {fast, 1}, slow, &stride)) {
     return s;
   }
   problem->a_scale_m_stride = mn_major ? 1 : stride;
@@ -120,12 +114,12 @@ Status read_b_scale_strides(const Args& args, Problem* problem) {
   const int64_t fast = mn_major ? problem->num_n_blocks : problem->num_k_blocks;
   const int64_t slow = mn_major ? problem->num_k_blocks : problem->num_n_blocks;
   int64_t stride = 0;
-  if (Status s = read_pitch("b_scale_stride", args.b_scale_stride, fast, 1, slow, &stride)) {
+  if (Status s = read_pitch("b_scale_stride", args.b_scale_stride, {fast, 1}, slow, &stride)) {
     return s;
   }
   problem->b_scale_n_stride = mn_major ? 1 : stride;
   problem->b_scale_k_stride = mn_major ? stride : 1;
-  return read_pitch("b_scale_group_stride", args.b_scale_group_stride, slow * stride, 1,
+  return read_pitch("b_scale_group_stride", args.b_scale_group_stride, {slow * stride, 1},
                     args.batch_size, &problem->b_scale_group_stride);
 }
 

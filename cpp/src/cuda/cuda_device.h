@@ -17,6 +17,9 @@ Status count_cuda_devices(int32_t* count) noexcept;
 // Facts about one device; read once per device and process, then cached.
 Status query_cuda_device(int32_t id, DeviceInfo* info) noexcept;
 
+// Whether memory belongs to a CUDA device, and to which. Needs no context and makes none.
+bool cuda_device_of(const void* pointer, int32_t* id) noexcept;
+
 // Copies device memory to the host behind the work of `stream` and waits for it. Refused while
 // the stream is being captured.
 Status copy_to_host(int32_t device_id, void* destination, const void* source, size_t bytes,
