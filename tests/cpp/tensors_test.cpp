@@ -58,11 +58,13 @@ const Refusal kRefusals[] = {
        x.b.set_dtype(GGFP8_DLPACK_BFLOAT, 16);
        x.options.b_dtype = GGFP8_DTYPE_FLOAT8_E5M2;
      }},
-    {kDtype, "a_scale: got dtype float8_e8m0fnu, wanted float32",
+    {kDtype,
+     "a_scale: got dtype float8_e8m0fnu, wanted float32; convert the scales once: .float() of "
+     "PyTorch, .astype('float32') of NumPy and JAX",
      [](TestCall& x) { x.a_scale.set_dtype(14, 8); }},
     {kDtype, "b_scale: got dtype float64, wanted float32",
      [](TestCall& x) { x.b_scale.set_dtype(GGFP8_DLPACK_FLOAT, 64); }},
-    {kDtype, "m_indptr: got dtype bool, wanted int32",
+    {kDtype, "m_indptr: got dtype bool, wanted int32 or int64",
      [](TestCall& x) { x.m_indptr.set_dtype(6, 8); }},
     {kDtype, "out: got dtype complex64, wanted bfloat16, float16 or float32",
      [](TestCall& x) { x.out.set_dtype(5, 64); }},

@@ -313,13 +313,16 @@ typedef struct ggfp8_group_gemm_options {
   int32_t out_dtype;     /* the type that out must have, 0: any; without out the type of the one
                             that is assumed, 0: bfloat16 */
   uint32_t flags;        /* GGFP8_FLAG_* */
-  int32_t b_scale_major; /* as in ggfp8_group_gemm_args */
+  int32_t b_scale_major; /* this and the next three: as in ggfp8_group_gemm_args */
+  int32_t group_layout;
+  int32_t group_alignment;
+  int64_t expected_m;
 } ggfp8_group_gemm_options;
 
 /* clang-format off */
 #define GGFP8_GROUP_GEMM_OPTIONS_INIT        \
   { sizeof(ggfp8_group_gemm_options), NULL,  \
-    0, 0, 0, 0, 0, 0, 0, 0, 0u, 0 }
+    0, 0, 0, 0, 0, 0, 0, 0, 0u, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* sizeof(ggfp8_group_gemm_options) as this library was compiled. */
@@ -355,16 +358,21 @@ GGFP8_API int32_t ggfp8_group_gemm_workspace_size(const ggfp8_group_gemm_args* a
  * the last axis has stride 1, and the others have positive ones. No byte of out may be a byte of
  * another array; rows of out may lie between rows of another array of the same row pitch.
  *
- * workspace  NULL, or one contiguous axis of int8, uint8 or opaque bytes, at any address: the part
- *            from its first multiple of GGFP8_WORKSPACE_ALIGNMENT on is used, so that the size of
- *            ggfp8_group_gemm_workspace_size plus GGFP8_WORKSPACE_ALIGNMENT always suffices
- * options    NULL means defaults
+ * a_scale, b_scale  the major says which axis is which; either of the last two axes may be the one
+ *            with stride 1, so that a view whose axes were swapped goes in as it is
+ * groups     the group array that options->group_layout says, of int32 or int64: m_indptr, m_ends
+ * or m_counts in sentences a, a_scale, out  with GGFP8_GROUPS_MASKED they have an axis of groups
+ * before the others: a is (batch_size, T, k), out (batch_size, T, n), a_scale MN (batch_size, kb,
+ * mb) or K (batch_size, mb, kb) workspace  NULL, or one contiguous axis of int8, uint8 or opaque
+ * bytes, at any address: the part from its first multiple of GGFP8_WORKSPACE_ALIGNMENT on is used,
+ * so that the size of ggfp8_group_gemm_workspace_size plus GGFP8_WORKSPACE_ALIGNMENT always
+ * suffices options    NULL means defaults
  *
  * Errors: any status above. GGFP8_ERROR_INVALID_WORKSPACE: everything else is right.
  */
 GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
     const ggfp8_tensor* a, const ggfp8_tensor* b, const ggfp8_tensor* a_scale,
-    const ggfp8_tensor* b_scale, const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+    const ggfp8_tensor* b_scale, const ggfp8_tensor* groups, const ggfp8_tensor* out,
     const ggfp8_tensor* workspace, const ggfp8_group_gemm_options* options, void* stream);
 
 /*
@@ -376,7 +384,7 @@ GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
  */
 GGFP8_API int32_t ggfp8_group_gemm_args_from_tensors(
     const ggfp8_tensor* a, const ggfp8_tensor* b, const ggfp8_tensor* a_scale,
-    const ggfp8_tensor* b_scale, const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+    const ggfp8_tensor* b_scale, const ggfp8_tensor* groups, const ggfp8_tensor* out,
     const ggfp8_group_gemm_options* options, ggfp8_group_gemm_args* args);
 
 /* ------------------------------------------------------------ introspection */

@@ -34,8 +34,16 @@ struct StrideRule {
   constexpr bool allows(int64_t stride) const { return stride >= least && stride % multiple == 0; }
 };
 
-// Whether the farthest element stays addressable: elements have up to 4 bytes, and a second stride
-// may add as much again.
+// Whether slabs of `num_rows` rows of n columns are apart in memory: they follow one another, or
+// the rows of all slabs lie between two rows of one.
+constexpr bool slabs_are_apart(int64_t num_slabs, int64_t slab_stride, int64_t num_rows,
+                               int64_t row_stride, int64_t n) {
+  return slab_stride >= (num_rows - 1) * row_stride + n ||
+         (slab_stride >= n && row_stride >= (num_slabs - 1) * slab_stride + n);
+}
+
+// Whether the farthest element stays addressable: elements have up to 4 bytes, and a second and a
+// third stride may add as much again.
 inline bool is_addressable(int64_t stride, int64_t count) {
   int64_t reach = 0;
   return !__builtin_mul_overflow(stride, count, &reach) && reach <= INT64_MAX / 16;

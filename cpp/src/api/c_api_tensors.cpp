@@ -15,7 +15,7 @@ size_t ggfp8_group_gemm_options_size(void) {
 
 int32_t ggfp8_group_gemm_nt_groupwise_tensors(
     const ggfp8_tensor* a, const ggfp8_tensor* b, const ggfp8_tensor* a_scale,
-    const ggfp8_tensor* b_scale, const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+    const ggfp8_tensor* b_scale, const ggfp8_tensor* groups, const ggfp8_tensor* out,
     const ggfp8_tensor* workspace, const ggfp8_group_gemm_options* options, void* stream) {
   return guarded([&]() -> Status {
     if (out == nullptr) {
@@ -23,7 +23,7 @@ int32_t ggfp8_group_gemm_nt_groupwise_tensors(
     }
     ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
     WorkspacePart part;
-    if (Status s = args_from_tensors({a, b, a_scale, b_scale, m_indptr, out, workspace}, options,
+    if (Status s = args_from_tensors({a, b, a_scale, b_scale, groups, out, workspace}, options,
                                      &args, &part)) {
       return s;
     }
@@ -33,13 +33,13 @@ int32_t ggfp8_group_gemm_nt_groupwise_tensors(
 
 int32_t ggfp8_group_gemm_args_from_tensors(const ggfp8_tensor* a, const ggfp8_tensor* b,
                                            const ggfp8_tensor* a_scale, const ggfp8_tensor* b_scale,
-                                           const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+                                           const ggfp8_tensor* groups, const ggfp8_tensor* out,
                                            const ggfp8_group_gemm_options* options,
                                            ggfp8_group_gemm_args* args) {
   return guarded([&]() -> Status {
     ggfp8_group_gemm_args result = GGFP8_GROUP_GEMM_ARGS_INIT;
     WorkspacePart no_workspace;
-    if (Status s = args_from_tensors({a, b, a_scale, b_scale, m_indptr, out, nullptr}, options,
+    if (Status s = args_from_tensors({a, b, a_scale, b_scale, groups, out, nullptr}, options,
                                      &result, &no_workspace)) {
       return s;
     }

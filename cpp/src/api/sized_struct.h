@@ -16,7 +16,7 @@ constexpr size_t kOptionsBytesV1 = 56;
 constexpr size_t kPlanInfoBytesV1 = 40;
 constexpr size_t kDeviceInfoBytesV1 = 288;
 static_assert(offsetof(ggfp8_group_gemm_args, b_scale_major) == kArgsBytesV1);
-static_assert(sizeof(ggfp8_group_gemm_options) == kOptionsBytesV1);
+static_assert(offsetof(ggfp8_group_gemm_options, group_layout) == kOptionsBytesV1);
 static_assert(offsetof(ggfp8_plan_info, group_layout) == kPlanInfoBytesV1);
 static_assert(sizeof(ggfp8_device_info) == kDeviceInfoBytesV1);
 

@@ -67,14 +67,6 @@ Status read_b_strides(const Args& args, Problem* problem) {
                     &problem->b_group_stride);
 }
 
-// Slabs follow one another, or the rows of all slabs lie between two rows of one.
-bool slabs_are_apart(const Problem& p) {
-  const int64_t slab_end = (p.rows_per_slab() - 1) * p.out_row_stride + p.n;
-  const int64_t row_of_slabs_end = (p.batch_size - 1) * p.out_slab_stride + p.n;
-  return p.out_slab_stride >= slab_end ||
-         (p.out_slab_stride >= p.n && p.out_row_stride >= row_of_slabs_end);
-}
-
 Status read_out_strides(const Args& args, Problem* problem) {
   const int64_t rows = problem->rows_per_slab();
   if (Status s = read_pitch("out_row_stride", args.out_row_stride, {args.n, 1}, rows,
@@ -86,7 +78,9 @@ Status read_out_strides(const Args& args, Problem* problem) {
                                   &problem->out_slab_stride)) {
     return s;
   }
-  if (problem->group_kind != GroupKind::kMasked || args.cum_m == 0 || slabs_are_apart(*problem)) {
+  if (problem->group_kind != GroupKind::kMasked || args.cum_m == 0 ||
+      slabs_are_apart(args.batch_size, problem->out_slab_stride, rows, problem->out_row_stride,
+                      args.n)) {
     return kSuccess;
   }
   return fail(GGFP8_ERROR_INVALID_STRIDE,

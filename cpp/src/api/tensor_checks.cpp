@@ -35,11 +35,6 @@ void find_shape(const ggfp8_tensor& tensor, Array* array) {
   array->strides = array->shape + tensor.ndim;
 }
 
-// Whether an axis has more than one element, in an array that has elements.
-bool has_stride(const Array& array, int32_t axis) {
-  return array.shape[axis] > 1 && array.has_elements();
-}
-
 }  // namespace
 
 bool Array::has_elements() const {
@@ -47,6 +42,10 @@ bool Array::has_elements() const {
     if (shape[axis] == 0) return false;
   }
   return true;
+}
+
+bool has_stride(const Array& array, int32_t axis) noexcept {
+  return array.strides != nullptr && array.shape[axis] > 1 && array.has_elements();
 }
 
 Message shape_text(const int64_t* sizes, int32_t rank) noexcept {
@@ -145,7 +144,7 @@ Status check_strides(const Array& array) noexcept {
 Status read_stride(const Array& array, int32_t axis, const StrideRule& rule,
                    int64_t* stride) noexcept {
   *stride = rule.least;
-  if (array.strides != nullptr && has_stride(array, axis)) *stride = array.strides[axis];
+  if (has_stride(array, axis)) *stride = array.strides[axis];
   if (rule.allows(*stride)) {
     if (is_addressable(*stride, array.shape[axis])) return kSuccess;
     return fail(GGFP8_ERROR_INVALID_STRIDE,

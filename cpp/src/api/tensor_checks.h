@@ -57,6 +57,10 @@ Status check_dtype(const Array& array, TensorDtype wanted) noexcept;
 // The array is where `like` is.
 Status check_device(const Array& array, const Array& like) noexcept;
 
+// Whether the caller gives an axis a stride that matters: axes of one element, and all axes of an
+// array without elements, have none, and dense arrays need not say theirs.
+bool has_stride(const Array& array, int32_t axis) noexcept;
+
 // The last axis has stride 1 and the others have positive strides. Axes of one element, and all
 // axes of an array without elements, have no stride.
 Status check_strides(const Array& array) noexcept;

@@ -61,6 +61,8 @@ int32_t dtype_code_of(TensorDtype dtype) noexcept {
   if (dtype == kTensorBfloat16) return GGFP8_DTYPE_BFLOAT16;
   if (dtype == kTensorFloat16) return GGFP8_DTYPE_FLOAT16;
   if (dtype == kTensorFloat32) return GGFP8_DTYPE_FLOAT32;
+  if (dtype == kTensorInt32) return GGFP8_DTYPE_INT32;
+  if (dtype == kTensorInt64) return GGFP8_DTYPE_INT64;
   return 0;
 }
 

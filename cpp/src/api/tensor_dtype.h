@@ -18,6 +18,7 @@ struct TensorDtype {
 
 constexpr TensorDtype kTensorInt8 = {GGFP8_DLPACK_INT, 8};
 constexpr TensorDtype kTensorInt32 = {GGFP8_DLPACK_INT, 32};
+constexpr TensorDtype kTensorInt64 = {GGFP8_DLPACK_INT, 64};
 constexpr TensorDtype kTensorUint8 = {GGFP8_DLPACK_UINT, 8};
 constexpr TensorDtype kTensorOpaque8 = {GGFP8_DLPACK_OPAQUE, 8};
 constexpr TensorDtype kTensorFloat16 = {GGFP8_DLPACK_FLOAT, 16};
@@ -25,6 +26,7 @@ constexpr TensorDtype kTensorFloat32 = {GGFP8_DLPACK_FLOAT, 32};
 constexpr TensorDtype kTensorBfloat16 = {GGFP8_DLPACK_BFLOAT, 16};
 constexpr TensorDtype kTensorFloat8E4m3fn = {GGFP8_DLPACK_FLOAT8_E4M3FN, 8};
 constexpr TensorDtype kTensorFloat8E5m2 = {GGFP8_DLPACK_FLOAT8_E5M2, 8};
+constexpr TensorDtype kTensorFloat8E8m0fnu = {14, 8};
 
 // Whether elements are bytes that say nothing about their meaning.
 constexpr bool is_bytes(TensorDtype dtype) {

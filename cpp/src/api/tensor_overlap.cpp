@@ -26,20 +26,21 @@ Extent extent_of(const Array& array) {
   if (!array.has_elements()) return extent;
   const uintptr_t element_bytes = array.dtype.bits / 8u;
   extent.end += element_bytes;
+  extent.row_bytes = element_bytes;
+  bool has_pitch = true;
   for (int32_t axis = array.rank - 1; axis >= 0; --axis) {
     if (array.shape[axis] == 1) continue;
     const uintptr_t step = stride_bytes(array, axis, element_bytes);
-    if (axis == array.rank - 1) {
+    if (axis == array.rank - 1 && step == element_bytes) {
       extent.row_bytes = static_cast<uintptr_t>(array.shape[axis]) * element_bytes;
     } else if (extent.pitch == 0) {
       extent.pitch = step;
-    } else if (step % extent.pitch != 0) {
-      extent.pitch = 0;
-      extent.row_bytes = 0;
+    } else {
+      has_pitch = has_pitch && step % extent.pitch == 0;
     }
     extent.end += static_cast<uintptr_t>(array.shape[axis] - 1) * step;
   }
-  if (extent.row_bytes == 0) extent.row_bytes = element_bytes;
+  if (!has_pitch) extent.pitch = 0;
   return extent;
 }
 

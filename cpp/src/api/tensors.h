@@ -16,7 +16,7 @@ struct GroupGemmTensors {
   const ggfp8_tensor* b = nullptr;
   const ggfp8_tensor* a_scale = nullptr;
   const ggfp8_tensor* b_scale = nullptr;
-  const ggfp8_tensor* m_indptr = nullptr;
+  const ggfp8_tensor* groups = nullptr;  // the group array
   const ggfp8_tensor* out = nullptr;
   const ggfp8_tensor* workspace = nullptr;
 };
