@@ -1,11 +1,12 @@
-// The table entries of one group, for host and device: the table kernel writes them with one thread
-// per run of groups, tests write them serially.
+// The table entries of groups, for host and device: the table kernel writes them with one thread
+// per chunk of groups, tests write them serially.
 #pragma once
 
 #include <cstdint>
 
 #include "backends/sm100/sm100_params.h"
 #include "core/group_layout.h"
+#include "core/group_schedule.h"
 #include "core/math.h"
 
 namespace ggfp8::sm100 {
@@ -40,6 +41,21 @@ GGFP8_HOST_DEVICE inline void write_group(const TableParams& params, int32_t gro
                                    params.sfa_k_stride};
   tables.sfb_layouts[group_idx] = {params.num_n_blocks, params.num_k_blocks, 1, 0,
                                    params.sfb_n_stride, params.sfb_k_stride};
+}
+
+// Fills the entries of a chunk's groups, given the row reached before it.
+GGFP8_HOST_DEVICE inline void write_chunk(const TableParams& params, int32_t chunk_idx,
+                                          int32_t reached_row) {
+  const GroupSchedule& schedule = params.schedule;
+  const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
+#ifdef __CUDACC__
+#pragma unroll 1  // mostly one group per thread
+#endif
+  for (int32_t group_idx = groups.first; group_idx < groups.last; ++group_idx) {
+    const GroupRows rows = rows_of_group(schedule.layout, reached_row, group_idx);
+    write_group(params, group_idx, rows.begin, rows.end);
+    reached_row = rows.reached;
+  }
 }
 
 }  // namespace ggfp8::sm100

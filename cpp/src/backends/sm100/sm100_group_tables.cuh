@@ -27,14 +27,7 @@ __global__ void __launch_bounds__(kNumTableThreads)
   for (int32_t idx = 0; idx < chunk_idx; ++idx) {
     reached_row = combine_gains(schedule.layout, reached_row, chunk_gains[idx]);
   }
-
-  const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
-#pragma unroll 1  // mostly one group per thread
-  for (int32_t group_idx = groups.first; group_idx < groups.last; ++group_idx) {
-    const GroupRows rows = rows_of_group(schedule.layout, reached_row, group_idx);
-    write_group(params, group_idx, rows.begin, rows.end);
-    reached_row = rows.reached;
-  }
+  write_chunk(params, chunk_idx, reached_row);
 }
 
 }  // namespace ggfp8::sm100
