@@ -170,7 +170,8 @@ void check_overlaps() {
     const std::set<uintptr_t> x = addresses(arrays[0]), y = addresses(arrays[1]);
     const bool overlaps =
         std::any_of(x.begin(), x.end(), [&](uintptr_t address) { return y.count(address) != 0; });
-    const bool refused = ggfp8::check_apart(arrays[0], arrays[1]) != ggfp8::kSuccess;
+    const ggfp8::Array* const others[] = {&arrays[1]};
+    const bool refused = ggfp8::check_apart(arrays[0], others) != ggfp8::kSuccess;
     const int64_t pitches[] = {strides[0][0] * arrays[0].dtype.bits,
                                strides[1][0] * arrays[1].dtype.bits};
     const bool one_pitch = pitches[0] == pitches[1] && shape[0][0] > 1 && shape[1][0] > 1;

@@ -1,8 +1,9 @@
 """Checks what the built library shows and needs: check_exports.py LIBRARY HEADER...
 
 Exported symbols must be exactly the functions of the public headers. The library must reach them by
-itself: a slot that the loader fills with an own export may lead into another copy of the library. Needed libraries may only be
-those of glibc, so that the file loads on a machine without a CUDA driver or a C++ runtime.
+itself: a slot that the loader fills with an own export may lead into another copy of the library.
+Needed libraries may only be those of glibc, so that the file loads on a machine without a CUDA
+driver or a C++ runtime.
 """
 
 import re

@@ -32,11 +32,13 @@
  *     GGFP8_FLAG_VALIDATE_M_INDPTR asks for it.
  *   - No CUDA header is needed: a stream is the cudaStream_t passed as void*.
  *
- * Environment variables, read by each call:
+ * Environment variables, read by each call. An empty one counts as none, and a bad value is an
+ * error that names the variable.
  *   GGFP8_BACKEND      name of the backend to use where args->backend is NULL
- *   GGFP8_NUM_THREADS  most threads the CPU backend may use; default: the usable processors
+ *   GGFP8_NUM_THREADS  most threads the CPU backend may use; default: the usable processors, at
+ *                      most what a container's quota of CPU time is worth
  *   GGFP8_CPU_ISA      portable, avx2 or avx512: instruction set of the CPU backend; default: the
- *                      widest there is. It never changes a result.
+ *                      widest that the processor has. It never changes a result.
  *
  * Source of the operation: FlashInfer's flashinfer.gemm.group_gemm_fp8_nt_groupwise.
  */

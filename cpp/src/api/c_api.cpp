@@ -27,6 +27,14 @@ Status check_workspace(const Plan& plan, const void* workspace, size_t workspace
   return kSuccess;
 }
 
+Status launch(const Route& route, const LaunchContext& context) {
+  const Problem& problem = route.problem;
+  const Status status = route.backend->launch(problem, route.device, route.plan, context);
+  if (status != GGFP8_ERROR_CUDA) return status;
+  if (Status s = check_stream_device(problem.device_id, context.stream)) return s;
+  return status;
+}
+
 }  // namespace
 }  // namespace ggfp8
 
@@ -75,8 +83,7 @@ int32_t ggfp8_group_gemm_nt_groupwise(const ggfp8_group_gemm_args* args, void* w
       if (Status s = check_groups(route.problem, stream)) return s;
     }
     if (route.empty) return kSuccess;
-    return route.backend->launch(route.problem, route.device, route.plan,
-                                 LaunchContext{workspace, workspace_bytes, stream});
+    return launch(route, LaunchContext{workspace, workspace_bytes, stream});
   });
 }
 

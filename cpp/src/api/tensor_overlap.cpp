@@ -52,17 +52,25 @@ bool interleave(const Extent& x, const Extent& y) {
   return y_after_x >= x.row_bytes && y_after_x + y.row_bytes <= x.pitch;
 }
 
+bool have_common_memory(const Extent& x, const Extent& y) {
+  if (x.begin == x.end || y.begin == y.end) return false;
+  return x.begin < y.end && y.begin < x.end && !interleave(x, y);
+}
+
 }  // namespace
 
-Status check_apart(const Array& written, const Array& other) noexcept {
-  const Extent x = extent_of(written), y = extent_of(other);
-  if (x.begin == x.end || y.begin == y.end || x.end <= y.begin || y.end <= x.begin) return kSuccess;
-  if (interleave(x, y)) return kSuccess;
-  return fail(GGFP8_ERROR_INVALID_ARGUMENT,
-              "%s: got memory that %s has too (%p to %p and %p to %p), wanted memory of its own",
-              written.name, other.name, reinterpret_cast<void*>(x.begin),
-              reinterpret_cast<void*>(x.end), reinterpret_cast<void*>(y.begin),
-              reinterpret_cast<void*>(y.end));
+Status check_apart(const Array& written, std::span<const Array* const> others) noexcept {
+  const Extent x = extent_of(written);
+  for (const Array* other : others) {
+    const Extent y = extent_of(*other);
+    if (!have_common_memory(x, y)) continue;
+    return fail(GGFP8_ERROR_INVALID_ARGUMENT,
+                "%s: got memory that %s has too (%p to %p and %p to %p), wanted memory of its own",
+                written.name, other->name, reinterpret_cast<void*>(x.begin),
+                reinterpret_cast<void*>(x.end), reinterpret_cast<void*>(y.begin),
+                reinterpret_cast<void*>(y.end));
+  }
+  return kSuccess;
 }
 
 }  // namespace ggfp8

@@ -156,20 +156,17 @@ Status read_pointers(Call* call) {
   if (Status s = read_group_pointer(*call, &args)) return s;
   if (!call->has_out) return kSuccess;
   if (Status s = read_pointer(call->out, call->out.dtype.bits / 8, &args.out)) return s;
-  for (const Array* input : {&call->a, &call->b, &call->a_scale, &call->b_scale, &call->groups}) {
-    if (Status s = check_apart(call->out, *input)) return s;
-  }
-  return kSuccess;
+  const Array* const inputs[] = {&call->a, &call->b, &call->a_scale, &call->b_scale, &call->groups};
+  return check_apart(call->out, inputs);
 }
 
 Status read_workspace(const Call& call, WorkspacePart* part) {
   if (!call.has_workspace) return kSuccess;
   const bool read_only = (call.options.flags & GGFP8_FLAG_WORKSPACE_READ_ONLY) != 0;
   if (Status s = check_workspace_array(call.workspace, read_only)) return s;
-  for (const Array* array :
-       {&call.a, &call.b, &call.a_scale, &call.b_scale, &call.groups, &call.out}) {
-    if (Status s = check_apart(call.workspace, *array)) return s;
-  }
+  const Array* const others[] = {&call.a,       &call.b,      &call.a_scale,
+                                 &call.b_scale, &call.groups, &call.out};
+  if (Status s = check_apart(call.workspace, others)) return s;
   *part = aligned_part(call.workspace);
   return kSuccess;
 }
