@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "backends/sm90/sm90_config.h"
-#include "backends/sm90/sm90_group_tiles.h"
 #include "backends/sm90/sm90_last_wave.h"
+#include "backends/sm90/sm90_rasterization.h"
 #include "check.h"
 
 namespace {

@@ -25,12 +25,11 @@ OWN_PURE = [
     f"backends/{{own}}/{{own}}_{noun}.h"
     for noun in (
         "config",
-        "group_tiles",
+        "rasterization",
         "heuristics",
         "last_wave",
         "params",
         "shared_storage",
-        "tile_scheduler",
     )
 ]
 
@@ -62,7 +61,7 @@ RULES = [
     ("dlpack/*", [PUBLIC, "core/array_args.h", "dlpack/*"], [STD, r"dlfcn\.h"]),
     ("backends/cpu/*", [PUBLIC, "core/*", "select/backend.h", OWN], [STD, SYSTEM]),
     ("backends/*/*_config.*", ["core/*", *OWN_PURE], [STD]),
-    ("backends/*/*_group_tiles.*", ["core/*", *OWN_PURE], [STD]),
+    ("backends/*/*_rasterization.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_last_wave.*", ["core/*"], [STD]),
     ("backends/*/*_params.*", ["core/*", *OWN_PURE], [STD, re.escape("cuda.h")]),
     ("backends/*/*_heuristics.*", ["core/*", *OWN_PURE], [STD]),

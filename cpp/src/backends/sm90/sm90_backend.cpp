@@ -1,10 +1,10 @@
 // Backend sm90: TMA and WGMMA on Hopper.
 #include "backends/sm90/sm90_config.h"
-#include "backends/sm90/sm90_group_tiles.h"
 #include "backends/sm90/sm90_heuristics.h"
 #include "backends/sm90/sm90_instances.h"
 #include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_params.h"
+#include "backends/sm90/sm90_rasterization.h"
 #include "core/math.h"
 #include "cuda/device_guard.h"
 #include "cuda/kernel_launch.h"

@@ -1,9 +1,9 @@
 // The compile-time shape of one sm90 kernel and the list of the shapes that exist.
 //
-// The CTAs of a cluster and their consumer warpgroups share a tile of the output (sm90_tiles.cuh).
-// Tiles of many rows put them on wgmma's M side; tiles of few swap the operands, so that columns
-// stand on the M side and as few rows on the N side as there are. Limits behind the numbers: 232448
-// bytes of shared memory and 65536 registers per CTA.
+// The CTAs of a cluster and their consumer warpgroups share a tile of the output
+// (sm90_tile_sequence.cuh). Tiles of many rows put them on wgmma's M side; tiles of few swap the
+// operands, so that columns stand on the M side and as few rows on the N side as there are. Limits
+// behind the numbers: 232448 bytes of shared memory and 65536 registers per CTA.
 #pragma once
 
 #include <array>

@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_config.h"
-#include "backends/sm90/sm90_group_tiles.h"
 #include "backends/sm90/sm90_last_wave.h"
+#include "backends/sm90/sm90_rasterization.h"
 #include "core/math.h"
 
 namespace ggfp8::sm90 {

@@ -9,11 +9,12 @@
 
 #include <cstdint>
 
-#include "backends/sm90/sm90_columns.cuh"
-#include "backends/sm90/sm90_finder.cuh"
 #include "backends/sm90/sm90_instances.h"
-#include "backends/sm90/sm90_producer.cuh"
-#include "backends/sm90/sm90_rows.cuh"
+#include "backends/sm90/sm90_load_warp.cuh"
+#include "backends/sm90/sm90_mainloop.cuh"
+#include "backends/sm90/sm90_scale_warps.cuh"
+#include "backends/sm90/sm90_scheduler_warp.cuh"
+#include "backends/sm90/sm90_swapped_mainloop.cuh"
 #include "ptx/setmaxnreg.cuh"
 #include "ptx/smem_address.cuh"
 #include "ptx/uniform.cuh"

@@ -1,112 +1,191 @@
-// What both mainloops share: how accumulators lie across a warpgroup, and what a consumer warpgroup
-// works with.
+// The mainloop of tiles of more rows: they are on wgmma's M side, 64 per warpgroup, and columns on
+// the N side.
+//
+// Per k-block: four wgmma from zero, then promotion into float32, main_acc =
+// fma(sfa * sfb, partial_acc, main_acc). The tensor cores work for the other warpgroup meanwhile.
 #pragma once
 
 #include <cstdint>
 
-#include "backends/sm90/sm90_out_boxes.cuh"
-#include "backends/sm90/sm90_params.h"
-#include "backends/sm90/sm90_pipeline.cuh"
-#include "backends/sm90/sm90_tiles.cuh"
-#include "ptx/thread_idx.cuh"
+#include "backends/sm90/sm90_consumer.cuh"
+#include "backends/sm90/sm90_epilogue.cuh"
+#include "backends/sm90/sm90_k_block.cuh"
+#include "backends/sm90/sm90_tma_epilogue.cuh"
 #include "ptx/uniform.cuh"
-#include "ptx/wgmma.cuh"
 
 namespace ggfp8::sm90 {
 
-// The accumulators of a thread for 64 x N over 128 threads.
-template <int kN>
-using BlockAccumulator = float[kN / 2];
-
-// Position of a thread in its warpgroup's 64 x N result: `m` of its first row (the second is 8
-// further) and `n` of its first pair of columns (the next is 8 further).
-struct ThreadPosition {
-  int warpgroup;
-  int warp;  // of the warpgroup
-  int lane;
-  int m;
-  int n;
-
-  // `thread` is its number in the CTA.
-  __device__ __forceinline__ explicit ThreadPosition(uint32_t thread)
-      : warpgroup(ptx::uniform(static_cast<int>(thread / 128))),
-        warp(static_cast<int>(thread % 128 / 32)),
-        lane(static_cast<int>(thread % 32)),
-        m(static_cast<int>(thread % 128 / 32 * 16 + thread % 32 / 4)),
-        n(static_cast<int>(thread % 4 * 2)) {}
-};
-
-// Starts the products of a k-block of two tiles, named by the lower words of the descriptors of
-// their first 32 k. Both lie `offset` further, in units of 16 bytes as descriptors count them.
-// partial_acc is complete behind wgmma_wait<0>().
-template <class Multiply, int kSize>
-__device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint32_t m_word,
-                                               uint32_t n_word, int offset) {
-  ptx::wgmma_pin(partial_acc);
-  ptx::wgmma_fence();
-#pragma unroll
-  for (int step = 0; step < kNumSteps; ++step) {
-    const int step_offset = offset + step * 2;  // 32 k are 32 bytes
-    Multiply::multiply(partial_acc, ptx::wgmma_descriptor_of(m_word + step_offset),
-                       ptx::wgmma_descriptor_of(n_word + step_offset), step);
-  }
-  ptx::wgmma_commit();
-  ptx::wgmma_pin(partial_acc);
+// A k-block whose stage, of a round of this parity, is full; behind it the next stage is, too. The
+// compiler moves that question in front of most of the promotion. A warpgroup's products and their
+// promotion take turns, and whatever else stands between them is lost. Two warpgroups fall into
+// step by themselves, one promotes while the tensor cores work for the other, as long as a
+// promotion takes less time than products.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void multiply_k_block(BlockAccumulator<kN>& main_acc,
+                                                 const Stages<kConfig>& stages, int stage_idx,
+                                                 uint32_t parity) {
+  Products<kConfig, kN> products;
+  products.start_with_factors(stages, stage_idx);
+  products.finish(main_acc, stages, stage_idx);
+  stages.wait_for_next(stage_idx, parity);
 }
 
-// What a consumer warpgroup works with; its place moves on.
-template <Config kConfig>
-struct Consumer {
-  const Params& params;
-  const TileStorage& storage;
-  Pipeline<kConfig> pipeline;
-  OutBoxes<kConfig> out_boxes;
-  uint32_t tile_idx = 0;
-
-  // The tile at hand. It is known when its first stage is full.
-  __device__ __forceinline__ OutTile tile() const { return known_tile(storage, tile_idx); }
-
-  // Whether all rows of a warp's boxes are the group's, in a tile of which its warpgroup has a wide
-  // part.
-  __device__ __forceinline__ static bool has_whole_box(const OutTile& tile) {
-    const auto first = static_cast<int32_t>(warp() * kOutBoxRows);
-    return ptx::uniform(static_cast<int>(leaves_in_boxes(first, tile.num_rows))) != 0;
+// Of a round of the ring of stages, of this parity, the stages from kBegin to kEnd.
+template <int kBegin, int kEnd, Config kConfig, int kN>
+__device__ __forceinline__ void multiply_round(BlockAccumulator<kN>& main_acc,
+                                               Stages<kConfig>& stages, uint32_t parity) {
+#pragma unroll
+  for (int i = kBegin; i < kEnd; ++i) {
+    multiply_k_block<kConfig, kN>(main_acc, stages, i, parity);
   }
+  stages.renew_words();
+}
 
-  // Asked for anew where it is needed: in the mainloop registers are short.
-  __device__ __forceinline__ static ThreadPosition position() {
-    return ThreadPosition(ptx::thread_idx());
+template <Config kConfig, int kN>
+__device__ __forceinline__ void multiply_some(BlockAccumulator<kN>& main_acc,
+                                              const Stages<kConfig>& stages, int begin, int end,
+                                              uint32_t parity) {
+#pragma unroll 1
+  for (int i = begin; i < end; ++i) {
+    multiply_k_block<kConfig, kN>(main_acc, stages, i, parity);
   }
+}
 
-  // Of the CTA's consumers. Not made uniform, which position() does and takes time for.
-  __device__ __forceinline__ static uint32_t warp() { return ptx::thread_idx() / 32; }
-  __device__ __forceinline__ static uint32_t warpgroup() { return ptx::thread_idx() / 128; }
-
-  // Where among a k-block's scales those of the tile's rows begin.
-  __device__ __forceinline__ int first_sfa(const OutTile& tile) const {
-    return params.sfa_in_bulk ? tile.row_begin & 3 : 0;  // % 4 would ask for the sign
-  }
-
-  // A tile of which this warpgroup has no part: gives back what the others use.
-  __device__ __forceinline__ void skip_tile() {
-    for (int i = 0; i < params.num_k_blocks; ++i) {
-      pipeline.wait_full();
-      pipeline.signal_empty();
-      pipeline.advance();
+// All k-blocks of a tile between the first and the last. They are counted from where a round of the
+// ring of stages begins, and rounds are unrolled.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void accumulate_rows(BlockAccumulator<kN>& main_acc,
+                                                Stages<kConfig>& stages,
+                                                Consumer<kConfig>& consumer) {
+  constexpr int kNumStages = kConfig.num_stages;
+  const int begin = static_cast<int>(consumer.pipeline.stage_idx());
+  int end = begin + consumer.params.num_k_blocks - 1;  // the last k-block included
+  uint32_t parity = consumer.pipeline.parity();
+  if (begin > 0) {
+    if (end <= kNumStages) {
+      multiply_some<kConfig, kN>(main_acc, stages, begin, end - 1, parity);
+      consumer.pipeline.move_to(end - 1, parity);
+      return;
     }
-    pass_boxes();
-    ++tile_idx;
+    if (begin == 1) {
+      multiply_round<1, kNumStages, kConfig, kN>(main_acc, stages, parity);
+    } else {
+      multiply_some<kConfig, kN>(main_acc, stages, begin, kNumStages, parity);
+    }
+    parity ^= 1;
+    end -= kNumStages;
   }
+#pragma unroll 1
+  for (; end > kNumStages; end -= kNumStages) {
+    multiply_round<0, kNumStages, kConfig, kN>(main_acc, stages, parity);
+    parity ^= 1;
+  }
+  if (end == kNumStages) {
+    multiply_round<0, kNumStages - 1, kConfig, kN>(main_acc, stages, parity);
+  } else {
+    multiply_some<kConfig, kN>(main_acc, stages, 0, end - 1, parity);
+  }
+  consumer.pipeline.move_to(end - 1, parity);
+}
 
-  // Done with a tile for which this warpgroup fills no boxes.
-  __device__ __forceinline__ void pass_boxes() const {
-    wait_for_boxes();
-    out_boxes.signal_filled(warpgroup());
-  }
+// The k-block at hand, and on to the next.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void multiply_one(BlockAccumulator<kN>& main_acc,
+                                             const Stages<kConfig>& stages,
+                                             Consumer<kConfig>& consumer) {
+  multiply_k_block<kConfig, kN>(main_acc, stages, static_cast<int>(consumer.pipeline.stage_idx()),
+                                consumer.pipeline.parity());
+  consumer.pipeline.advance();
+}
 
-  __device__ __forceinline__ void wait_for_boxes() const {
-    out_boxes.wait_free(warpgroup(), tile_idx);
+// The last k-block of a tile whose rows leave in boxes: what its promotion comes to is rounded and
+// put into boxes at once. Promotion waits for registers and boxes wait for shared memory, which the
+// tensor cores use first; together they take less time than one behind the other.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void multiply_last(const BlockAccumulator<kN>& main_acc,
+                                              const Stages<kConfig>& stages,
+                                              Consumer<kConfig>& consumer, bool is_whole) {
+  const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
+  Products<kConfig, kN> products;
+  products.start_with_factors(stages, stage_idx);
+  consumer.wait_for_boxes();
+  products.take(stages, stage_idx);
+  store_rows_in_boxes<kConfig, kN>(
+      [&](int i) { return products.factors.promoted(main_acc, products.partial_acc, i); }, consumer,
+      is_whole);
+  stages.wait_for_next(stage_idx, consumer.pipeline.parity());
+  consumer.pipeline.advance();
+  ++consumer.tile_idx;
+}
+
+// Whether this warpgroup's part of the tile is wide.
+template <Config kConfig>
+__device__ __forceinline__ bool is_wide(const OutTile& tile) {
+  const auto warpgroup = static_cast<int>(Consumer<kConfig>::warpgroup());
+  const auto part = RowsPart::make<kConfig>(tile, warpgroup);
+  return ptx::uniform(static_cast<int>(part.template is_wide<kConfig>())) != 0;
+}
+
+// The first k-block of the tile at hand, right behind another one. Its products start before it is
+// known which tile it is. If the warpgroup's part is not wide, or if there is no tile, they were
+// for nothing, and the result is false.
+template <Config kConfig, int kN>
+__device__ __forceinline__ bool multiply_next_first(BlockAccumulator<kN>& main_acc,
+                                                    Stages<kConfig>& stages,
+                                                    Consumer<kConfig>& consumer,
+                                                    const RowsPart& part, bool& is_whole) {
+  const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
+  Products<kConfig, kN> products;
+  products.start(stages, stage_idx);
+  __syncwarp();  // or the compiler lets products wait for what is read here
+  const OutTile tile = consumer.tile();
+  if (!is_wide<kConfig>(tile)) {
+    products.wait();
+    return false;
   }
-};
+  stages.turn_to_rows(consumer.first_sfa(tile) + part.row_begin);
+  products.factors.compute(load_scales<kN>(stages, stage_idx));
+  is_whole = consumer.has_whole_box(tile);
+#pragma unroll
+  for (int i = 0; i < kN / 2; ++i) main_acc[i] = 0;
+  products.finish(main_acc, stages, stage_idx);
+  stages.wait_for_next(stage_idx, consumer.pipeline.parity());
+  consumer.pipeline.advance();
+  return true;
+}
+
+// The tile at hand, and if its rows leave in boxes those behind it, as long as the warpgroup's part
+// of each is wide.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const OutTile& first,
+                                              const RowsPart& part) {
+  Stages<kConfig> stages(consumer, part);
+  stages.turn_to_rows(consumer.first_sfa(first) + part.row_begin);
+  bool is_whole = consumer.has_whole_box(first);
+  BlockAccumulator<kN> main_acc = {};
+  multiply_one<kConfig, kN>(main_acc, stages, consumer);
+  for (;;) {
+    if (consumer.params.num_k_blocks > 1) accumulate_rows<kConfig, kN>(main_acc, stages, consumer);
+    if (!kConfig.gathers_out || !consumer.params.stores_boxes) break;
+    multiply_last<kConfig, kN>(main_acc, stages, consumer, is_whole);
+    if (kN != kConfig.cta_n) return;
+    if (!multiply_next_first<kConfig, kN>(main_acc, stages, consumer, part, is_whole)) return;
+  }
+  if (consumer.params.num_k_blocks > 1) multiply_one<kConfig, kN>(main_acc, stages, consumer);
+  store_rows_directly<kConfig, kN>(main_acc, consumer);
+  ++consumer.tile_idx;
+}
+
+template <Config kConfig>
+__device__ __forceinline__ void compute_rows(Consumer<kConfig>& consumer, const OutTile& tile) {
+  const auto part = RowsPart::make<kConfig>(tile, consumer.position().warpgroup);
+  if (part.num_cols == 0) {
+    consumer.skip_tile();
+  } else if (part.template is_wide<kConfig>()) {
+    compute_parts<kConfig, kConfig.cta_n>(consumer, tile, part);
+  } else if constexpr (kConfig.splits_rows) {
+    compute_parts<kConfig, kConfig.half_n()>(consumer, tile, part);
+  }
+}
 
 }  // namespace ggfp8::sm90

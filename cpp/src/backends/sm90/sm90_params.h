@@ -31,7 +31,7 @@ struct Params {
   int32_t num_k_blocks;
   int32_t granularity_m;
   int32_t num_n_tiles;
-  int32_t max_band_size;  // row tiles, sm90_group_tiles.h
+  int32_t max_band_size;  // row tiles, sm90_rasterization.h
   int32_t place_step;     // sm90_last_wave.h
   Dtype out_dtype;
   bool sfa_in_bulk;  // scales of neighbouring rows lie together, and 16 bytes begin at every fourth

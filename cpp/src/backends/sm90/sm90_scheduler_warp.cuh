@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "backends/sm90/sm90_out_boxes.cuh"
-#include "backends/sm90/sm90_tiles.cuh"
+#include "backends/sm90/sm90_tile_ring.cuh"
+#include "backends/sm90/sm90_tile_sequence.cuh"
 #include "ptx/elect.cuh"
 
 namespace ggfp8::sm90 {

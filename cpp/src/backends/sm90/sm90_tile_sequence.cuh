@@ -9,9 +9,9 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_config.h"
-#include "backends/sm90/sm90_group_tiles.h"
 #include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_params.h"
+#include "backends/sm90/sm90_rasterization.h"
 #include "core/tile_scheduler.cuh"
 #include "ptx/cluster.cuh"
 #include "ptx/elect.cuh"

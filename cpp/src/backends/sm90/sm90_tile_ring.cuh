@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_params.h"
-#include "backends/sm90/sm90_tiles.cuh"
+#include "backends/sm90/sm90_tile_sequence.cuh"
 #include "ptx/elect.cuh"
 #include "ptx/mbarrier.cuh"
 #include "ptx/smem_address.cuh"

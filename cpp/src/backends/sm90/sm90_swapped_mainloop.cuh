@@ -7,8 +7,8 @@
 
 #include <cstdint>
 
+#include "backends/sm90/sm90_consumer.cuh"
 #include "backends/sm90/sm90_epilogue.cuh"
-#include "backends/sm90/sm90_mainloop.cuh"
 
 namespace ggfp8::sm90 {
 

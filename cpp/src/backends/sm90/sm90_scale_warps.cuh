@@ -1,0 +1,124 @@
+// Scale warps: two producer warps load the scales that the load warp does not.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_params.h"
+#include "backends/sm90/sm90_pipeline.cuh"
+#include "backends/sm90/sm90_tile_sequence.cuh"
+
+namespace ggfp8::sm90 {
+
+// A lane's scales of a tile: of every 32nd row if the warp loads those of rows, and of one column.
+// Rows and columns that do not exist have those of the last one, which are not used.
+template <Config kConfig, bool kLoadsRows>
+class ScaleLoader {
+ public:
+  static constexpr int kNumRows = kLoadsRows ? kConfig.cta_m / 32 : 0;
+
+  struct Values {
+    float sfa[kNumRows + 1];
+    float sfb;
+  };
+
+  // Begins with this k-block of the tile.
+  __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int k_block_idx)
+      : row_step_(kNumScaleWarps * params.sfa_k_stride),
+        column_step_(kNumScaleWarps * params.sfb_k_stride) {
+    const int32_t gm = params.granularity_m;
+#pragma unroll
+    for (int i = 0; i < kNumRows; ++i) {
+      const int32_t row = tile.row_begin + min(i * 32 + lane(), tile.num_rows - 1);
+      const int32_t m_block =
+          gm == 1 ? row : tile.group_row_begin / gm + (row - tile.group_row_begin) / gm;
+      row_[i] = params.sfa + m_block * params.sfa_m_stride + k_block_idx * params.sfa_k_stride;
+    }
+    const int32_t col = min(tile.col_begin + first_col(), params.n - 1);
+    column_ = params.sfb + tile.group_idx * params.sfb_group_stride +
+              col / kScaleN * params.sfb_n_stride + k_block_idx * params.sfb_k_stride;
+  }
+
+  // Those of the next of this warp's k-blocks.
+  __device__ __forceinline__ Values load() {
+    Values values;
+#pragma unroll
+    for (int i = 0; i < kNumRows; ++i) {
+      values.sfa[i] = __ldg(row_[i]);
+      row_[i] += row_step_;
+    }
+    values.sfb = __ldg(column_);
+    column_ += column_step_;
+    return values;
+  }
+
+  __device__ __forceinline__ static void store(float* scales, const Values& values) {
+#pragma unroll
+    for (int i = 0; i < kNumRows; ++i) scales[i * 32 + lane()] = values.sfa[i];
+    if (lane() < kConfig.num_sfb()) scales[kConfig.sfb_idx() + lane()] = values.sfb;
+  }
+
+ private:
+  __device__ __forceinline__ static int lane() { return static_cast<int>(threadIdx.x) % 32; }
+
+  // The first of the columns whose scale this lane loads.
+  __device__ __forceinline__ static int first_col() {
+    if (!kConfig.splits_rows) return 0;
+    if (lane() < 4) return lane() * (kConfig.cta_n / 3);
+    return (lane() / 4 - 1) * kConfig.half_n() + lane() % 4 * (kConfig.half_n() / 3);
+  }
+
+  const float* row_[kNumRows + 1];
+  const float* column_;
+  int64_t row_step_;
+  int64_t column_step_;
+};
+
+// One of kNumScaleWarps warps, which take k-blocks in turn, from tile to tile; behind the last tile
+// comes one without rows. Turns keep a warp from waiting for a stage more than one round ahead,
+// which it could not tell from the round before. Loads go through registers, into which those of a
+// warp's next k-block are under way while it waits for an empty stage: 4-byte asynchronous copies
+// that miss L1 hold up the tensor cores' reads of shared memory. The loop is short because its
+// instructions take the place of promotions'.
+template <bool kLoadsRows, Config kConfig>
+__device__ __forceinline__ void produce_scales_of(const Params& params, const TileStorage& storage,
+                                                  Pipeline<kConfig> pipeline, int warp) {
+  using Loader = ScaleLoader<kConfig, kLoadsRows>;
+  static_assert(kNumScaleWarps < kConfig.num_stages);
+  const int num_k_blocks = params.num_k_blocks;
+  int k = warp;  // this warp's next k-block, counted from the tile's first
+  pipeline.advance(warp);
+  for (uint32_t tile_idx = 0;; ++tile_idx) {
+    const CtaTile tile = wait_for_tile(storage, tile_idx);
+    if (tile.num_rows == 0) break;
+    if (k < num_k_blocks) {
+      Loader loader(params, tile, k);
+      typename Loader::Values values = loader.load();
+#pragma unroll 1
+      for (; k < num_k_blocks; k += kNumScaleWarps) {
+        const typename Loader::Values present = values;
+        if (k + kNumScaleWarps < num_k_blocks) values = loader.load();
+        pipeline.wait_empty();
+        loader.store(pipeline.scales(), present);
+        pipeline.signal_full();
+        pipeline.advance(kNumScaleWarps);
+      }
+    }
+    k -= num_k_blocks;
+  }
+  if (k == 0) {
+    pipeline.wait_empty();
+    pipeline.signal_full();
+  }
+}
+
+template <Config kConfig>
+__device__ __forceinline__ void produce_scales(const Params& params, const TileStorage& storage,
+                                               Pipeline<kConfig> pipeline, int warp) {
+  if (params.sfa_in_bulk) {
+    produce_scales_of<false>(params, storage, pipeline, warp);
+  } else {
+    produce_scales_of<true>(params, storage, pipeline, warp);
+  }
+}
+
+}  // namespace ggfp8::sm90
