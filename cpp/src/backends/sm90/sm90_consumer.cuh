@@ -64,13 +64,13 @@ struct Consumer {
   uint32_t tile_idx = 0;
 
   // The tile at hand. It is known when its first stage is full.
-  __device__ __forceinline__ OutTile tile() const { return known_tile(storage, tile_idx); }
+  __device__ __forceinline__ OutBlock tile() const { return known_tile(storage, tile_idx); }
 
   // Whether all rows of a warp's boxes are the group's, in a tile of which its warpgroup has a wide
   // part.
-  __device__ __forceinline__ static bool has_whole_box(const OutTile& tile) {
-    const auto first = static_cast<int32_t>(warp() * kOutBoxRows);
-    return ptx::uniform(static_cast<int>(leaves_in_boxes(first, tile.num_rows))) != 0;
+  __device__ __forceinline__ static bool has_whole_box(const OutBlock& tile) {
+    const auto first = static_cast<int32_t>(warp() * kStoreBoxRows);
+    return ptx::uniform(static_cast<int>(is_full_box(first, tile.num_rows))) != 0;
   }
 
   // Asked for anew where it is needed: in the mainloop registers are short.
@@ -83,8 +83,8 @@ struct Consumer {
   __device__ __forceinline__ static uint32_t warpgroup() { return ptx::thread_idx() / 128; }
 
   // Where among a k-block's scales those of the tile's rows begin.
-  __device__ __forceinline__ int first_sfa(const OutTile& tile) const {
-    return params.sfa_in_bulk ? tile.row_begin & 3 : 0;  // % 4 would ask for the sign
+  __device__ __forceinline__ int first_sfa(const OutBlock& tile) const {
+    return params.tma_sfa ? tile.row_begin & 3 : 0;  // % 4 would ask for the sign
   }
 
   // A tile of which this warpgroup has no part: gives back what the others use.

@@ -19,9 +19,9 @@ struct WarpRows {
 
   template <Config kConfig>
   __device__ __forceinline__ explicit WarpRows(const Consumer<kConfig>& consumer) {
-    const OutTile tile = consumer.tile();
+    const OutBlock tile = consumer.tile();
     const ThreadPosition position = consumer.position();
-    const auto part = RowsPart::make<kConfig>(tile, position.warpgroup);
+    const auto part = WarpgroupPart::make<kConfig>(tile, position.warpgroup);
     const int warp = ptx::uniform(position.warp);
     first_row = tile.row_begin + part.row_begin + warp * 16;
     row_end = tile.row_begin + tile.num_rows;
@@ -60,7 +60,7 @@ __device__ __forceinline__ void store_rows_directly(const BlockAccumulator<kN>& 
 template <Dtype kDtype, int kN>
 __device__ __forceinline__ void store_columns_as(const BlockAccumulator<kN>& accumulator,
                                                  const ThreadPosition& position,
-                                                 const OutTile& tile, const Params& params) {
+                                                 const OutBlock& tile, const Params& params) {
   using Traits = ptx::OutTraits<kDtype>;
   using Element = typename Traits::Element;
   const int32_t row_end = tile.row_begin + tile.num_rows;
@@ -83,7 +83,7 @@ __device__ __forceinline__ void store_columns_as(const BlockAccumulator<kN>& acc
 // Columns on the M side: a thread holds pairs of neighbouring rows.
 template <int kN>
 __device__ __forceinline__ void store_columns(const BlockAccumulator<kN>& accumulator,
-                                              const ThreadPosition& position, const OutTile& tile,
+                                              const ThreadPosition& position, const OutBlock& tile,
                                               const Params& params) {
   switch (params.out_dtype) {
     case Dtype::kBFloat16:

@@ -13,7 +13,7 @@ namespace ggfp8::sm90 {
 // thirds, each with one, or have one together.
 template <int kN>
 struct RowScales {
-  static constexpr int kNumParts = kN % 3 == 0 ? 3 : 1;
+  static constexpr int kNumParts = ColumnScales::num_segments(kN);
 
   float sfa[2];
   float sfb[4];
@@ -53,7 +53,7 @@ class RowFactors {
   // What accumulator i comes to.
   __device__ __forceinline__ float promoted(const BlockAccumulator<kN>& main_acc,
                                             const BlockAccumulator<kN>& partial_acc, int i) const {
-    const float factor = factor_[i * kNumParts / (kN / 2)][i / 2 % 2];
+    const float factor = factor_[ColumnScales::segment_of_accumulator(i, kN)][i / 2 % 2];
     return __fmaf_rn(factor, partial_acc[i], main_acc[i]);
   }
 
@@ -75,13 +75,13 @@ struct Stages {
   ptx::RemoteArrival<kConfig.cluster_size> empty;
   uint32_t zero;
 
-  __device__ __forceinline__ Stages(const Consumer<kConfig>& consumer, const RowsPart& part)
+  __device__ __forceinline__ Stages(const Consumer<kConfig>& consumer, const WarpgroupPart& part)
       : pipeline(consumer.pipeline),
-        a_word(uniform_word(pipeline.a_tile(0) + part.row_begin * kTileK)),
-        b_word(uniform_word(pipeline.a_tile(0) + kConfig.a_bytes() + part.col_begin * kTileK)),
+        a_word(uniform_word(pipeline.a_tile(0) + part.row_begin * kBlockK)),
+        b_word(uniform_word(pipeline.a_tile(0) + kConfig.a_bytes() + part.col_begin * kBlockK)),
         sfb(pipeline.scales(0) + (kConfig.sfb_idx() + part.template first_sfb<kConfig>()) * 4),
         empty(pipeline.empty(0)),
-        zero(consumer.params.zero) {}
+        zero(consumer.params.opaque_zero) {}
 
   // `first` is the place of the scale of the part's first row among a k-block's.
   __device__ __forceinline__ void turn_to_rows(int first) {

@@ -26,7 +26,7 @@ template <Config kConfig>
 __device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
   for (;;) {
     consumer.pipeline.wait_full();
-    const OutTile tile = consumer.tile();
+    const OutBlock tile = consumer.tile();
     if (tile.num_rows == 0) break;
     if constexpr (kConfig.max_swapped_rows > 0) {
       if (tile.num_rows <= kConfig.max_swapped_rows) {
@@ -34,7 +34,7 @@ __device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
         continue;
       }
     }
-    if constexpr (kConfig.max_swapped_rows < kConfig.cta_m) compute_rows(consumer, tile);
+    if constexpr (kConfig.max_swapped_rows < kConfig.block_m) compute_rows(consumer, tile);
   }
 }
 

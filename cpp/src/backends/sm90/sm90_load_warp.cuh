@@ -48,36 +48,35 @@ struct RowScaleCopy {
   const float* first;
   uint32_t num_bytes;  // 0 if they do not
 
-  __device__ __forceinline__ RowScaleCopy(const Params& params, const OutTile& tile) {
+  __device__ __forceinline__ RowScaleCopy(const Params& params, const OutBlock& tile) {
     const int32_t first_row = tile.row_begin / 4 * 4;
     first = params.sfa + first_row;
-    num_bytes =
-        params.sfa_in_bulk ? round_up(tile.row_begin - first_row + tile.num_rows, 4) * 4 : 0;
+    num_bytes = params.tma_sfa ? round_up(tile.row_begin - first_row + tile.num_rows, 4) * 4 : 0;
   }
 };
 
 // Loads the k-blocks of a tile. A warp goes through here together, so that addresses are uniform,
 // and its leader starts the copies. Whatever does not change from k-block to k-block stays out of
 // the loop: with it inside, a k-block took this warp longer than the consumers.
-template <Shared kShared, Config kConfig>
+template <Multicast kShared, Config kConfig>
 __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTile& tile,
                                               Pipeline<kConfig>& pipeline, bool is_leader) {
-  constexpr bool kSharesA = kShared == Shared::kA;
-  constexpr bool kSharesB = kShared == Shared::kB;
+  constexpr bool kSharesA = kShared == Multicast::kA;
+  constexpr bool kSharesB = kShared == Multicast::kB;
   constexpr uint16_t kAllRanks = (1u << kConfig.cluster_size) - 1;
   const int num_a_boxes = ceil_div(tile.num_rows, kConfig.a_box_rows);
   const int num_b_boxes = ceil_div(tile.num_cols, kConfig.b_box_rows);
-  const Boxes<kSharesA, kConfig.cta_m / kConfig.a_box_rows, kConfig.cluster_size> a_boxes(
+  const Boxes<kSharesA, kConfig.block_m / kConfig.a_box_rows, kConfig.cluster_size> a_boxes(
       num_a_boxes);
-  const Boxes<kSharesB, kConfig.cta_n / kConfig.b_box_rows, kConfig.cluster_size> b_boxes(
+  const Boxes<kSharesB, kConfig.block_n / kConfig.b_box_rows, kConfig.cluster_size> b_boxes(
       num_b_boxes);
   const RowScaleCopy sfa(params, tile);
   const uint32_t num_bytes =
       num_a_boxes * kConfig.a_box_bytes() + num_b_boxes * kConfig.b_box_bytes() + sfa.num_bytes;
-  const int32_t k_end = params.num_k_blocks * kTileK;
+  const int32_t k_end = params.num_k_blocks * kBlockK;
   pipeline.make_uniform();
 #pragma unroll 1
-  for (int32_t k_begin = 0; k_begin < k_end; k_begin += kTileK) {
+  for (int32_t k_begin = 0; k_begin < k_end; k_begin += kBlockK) {
     pipeline.wait_empty();
     if (is_leader) {
       const uint32_t full = pipeline.full();
@@ -103,7 +102,7 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
       });
       if (sfa.num_bytes > 0) {
         ptx::bulk_load(pipeline.scales(pipeline.stage_idx()),
-                       sfa.first + k_begin / kTileK * params.sfa_k_stride, full, sfa.num_bytes);
+                       sfa.first + k_begin / kBlockK * params.sfa_k_stride, full, sfa.num_bytes);
       }
     }
     __syncwarp();
@@ -115,13 +114,13 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
 template <Config kConfig>
 __device__ __forceinline__ void produce_tiles(const Params& params, const TileStorage& storage,
                                               Pipeline<kConfig> pipeline) {
-  constexpr Shared kUsual = kConfig.cluster_size > 1 ? Shared::kA : Shared::kNothing;
+  constexpr Multicast kUsual = kConfig.cluster_size > 1 ? Multicast::kA : Multicast::kNone;
   const bool is_leader = ptx::elect_one();
   for (uint32_t tile_idx = 0;; ++tile_idx) {
     const CtaTile tile = wait_for_tile(storage, tile_idx);
     if (tile.num_rows == 0) break;
-    if (kConfig.splits_rows && tile.shared == Shared::kB) {
-      load_k_blocks<Shared::kB>(params, tile, pipeline, is_leader);
+    if (kConfig.multicast == Multicast::kB && tile.multicast == Multicast::kB) {
+      load_k_blocks<Multicast::kB>(params, tile, pipeline, is_leader);
     } else {
       load_k_blocks<kUsual>(params, tile, pipeline, is_leader);
     }

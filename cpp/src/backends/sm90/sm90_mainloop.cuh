@@ -120,10 +120,10 @@ __device__ __forceinline__ void multiply_last(const BlockAccumulator<kN>& main_a
 
 // Whether this warpgroup's part of the tile is wide.
 template <Config kConfig>
-__device__ __forceinline__ bool is_wide(const OutTile& tile) {
+__device__ __forceinline__ bool is_full_width(const OutBlock& tile) {
   const auto warpgroup = static_cast<int>(Consumer<kConfig>::warpgroup());
-  const auto part = RowsPart::make<kConfig>(tile, warpgroup);
-  return ptx::uniform(static_cast<int>(part.template is_wide<kConfig>())) != 0;
+  const auto part = WarpgroupPart::make<kConfig>(tile, warpgroup);
+  return ptx::uniform(static_cast<int>(part.template is_full_width<kConfig>())) != 0;
 }
 
 // The first k-block of the tile at hand, right behind another one. Its products start before it is
@@ -133,13 +133,13 @@ template <Config kConfig, int kN>
 __device__ __forceinline__ bool multiply_next_first(BlockAccumulator<kN>& main_acc,
                                                     Stages<kConfig>& stages,
                                                     Consumer<kConfig>& consumer,
-                                                    const RowsPart& part, bool& is_whole) {
+                                                    const WarpgroupPart& part, bool& is_whole) {
   const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
   Products<kConfig, kN> products;
   products.start(stages, stage_idx);
   __syncwarp();  // or the compiler lets products wait for what is read here
-  const OutTile tile = consumer.tile();
-  if (!is_wide<kConfig>(tile)) {
+  const OutBlock tile = consumer.tile();
+  if (!is_full_width<kConfig>(tile)) {
     products.wait();
     return false;
   }
@@ -157,8 +157,8 @@ __device__ __forceinline__ bool multiply_next_first(BlockAccumulator<kN>& main_a
 // The tile at hand, and if its rows leave in boxes those behind it, as long as the warpgroup's part
 // of each is wide.
 template <Config kConfig, int kN>
-__device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const OutTile& first,
-                                              const RowsPart& part) {
+__device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const OutBlock& first,
+                                              const WarpgroupPart& part) {
   Stages<kConfig> stages(consumer, part);
   stages.turn_to_rows(consumer.first_sfa(first) + part.row_begin);
   bool is_whole = consumer.has_whole_box(first);
@@ -166,9 +166,9 @@ __device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const
   multiply_one<kConfig, kN>(main_acc, stages, consumer);
   for (;;) {
     if (consumer.params.num_k_blocks > 1) accumulate_rows<kConfig, kN>(main_acc, stages, consumer);
-    if (!kConfig.gathers_out || !consumer.params.stores_boxes) break;
+    if (!kConfig.tma_store || !consumer.params.tma_store) break;
     multiply_last<kConfig, kN>(main_acc, stages, consumer, is_whole);
-    if (kN != kConfig.cta_n) return;
+    if (kN != kConfig.block_n) return;
     if (!multiply_next_first<kConfig, kN>(main_acc, stages, consumer, part, is_whole)) return;
   }
   if (consumer.params.num_k_blocks > 1) multiply_one<kConfig, kN>(main_acc, stages, consumer);
@@ -177,13 +177,13 @@ __device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const
 }
 
 template <Config kConfig>
-__device__ __forceinline__ void compute_rows(Consumer<kConfig>& consumer, const OutTile& tile) {
-  const auto part = RowsPart::make<kConfig>(tile, consumer.position().warpgroup);
+__device__ __forceinline__ void compute_rows(Consumer<kConfig>& consumer, const OutBlock& tile) {
+  const auto part = WarpgroupPart::make<kConfig>(tile, consumer.position().warpgroup);
   if (part.num_cols == 0) {
     consumer.skip_tile();
-  } else if (part.template is_wide<kConfig>()) {
-    compute_parts<kConfig, kConfig.cta_n>(consumer, tile, part);
-  } else if constexpr (kConfig.splits_rows) {
+  } else if (part.template is_full_width<kConfig>()) {
+    compute_parts<kConfig, kConfig.block_n>(consumer, tile, part);
+  } else if constexpr (kConfig.multicast == Multicast::kB) {
     compute_parts<kConfig, kConfig.half_n()>(consumer, tile, part);
   }
 }

@@ -14,7 +14,7 @@ namespace ggfp8::sm90 {
 template <Config kConfig, bool kLoadsRows>
 class ScaleLoader {
  public:
-  static constexpr int kNumRows = kLoadsRows ? kConfig.cta_m / 32 : 0;
+  static constexpr int kNumRows = kLoadsRows ? kConfig.block_m / 32 : 0;
 
   struct Values {
     float sfa[kNumRows + 1];
@@ -33,7 +33,8 @@ class ScaleLoader {
           gm == 1 ? row : tile.group_row_begin / gm + (row - tile.group_row_begin) / gm;
       row_[i] = params.sfa + m_block * params.sfa_m_stride + k_block_idx * params.sfa_k_stride;
     }
-    const int32_t col = min(tile.col_begin + first_col(), params.n - 1);
+    const int32_t col =
+        min(tile.col_begin + kConfig.column_scales().first_column(lane()), params.n - 1);
     column_ = params.sfb + tile.group_idx * params.sfb_group_stride +
               col / kScaleN * params.sfb_n_stride + k_block_idx * params.sfb_k_stride;
   }
@@ -54,18 +55,12 @@ class ScaleLoader {
   __device__ __forceinline__ static void store(float* scales, const Values& values) {
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) scales[i * 32 + lane()] = values.sfa[i];
-    if (lane() < kConfig.num_sfb()) scales[kConfig.sfb_idx() + lane()] = values.sfb;
+    if (lane() < kConfig.column_scales().num_slots())
+      scales[kConfig.sfb_idx() + lane()] = values.sfb;
   }
 
  private:
   __device__ __forceinline__ static int lane() { return static_cast<int>(threadIdx.x) % 32; }
-
-  // The first of the columns whose scale this lane loads.
-  __device__ __forceinline__ static int first_col() {
-    if (!kConfig.splits_rows) return 0;
-    if (lane() < 4) return lane() * (kConfig.cta_n / 3);
-    return (lane() / 4 - 1) * kConfig.half_n() + lane() % 4 * (kConfig.half_n() / 3);
-  }
 
   const float* row_[kNumRows + 1];
   const float* column_;
@@ -114,7 +109,7 @@ __device__ __forceinline__ void produce_scales_of(const Params& params, const Ti
 template <Config kConfig>
 __device__ __forceinline__ void produce_scales(const Params& params, const TileStorage& storage,
                                                Pipeline<kConfig> pipeline, int warp) {
-  if (params.sfa_in_bulk) {
+  if (params.tma_sfa) {
     produce_scales_of<false>(params, storage, pipeline, warp);
   } else {
     produce_scales_of<true>(params, storage, pipeline, warp);

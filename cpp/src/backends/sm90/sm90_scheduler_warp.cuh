@@ -30,12 +30,12 @@ __device__ __forceinline__ void find_tiles(const Params& params, TileStorage& st
       publish_tile(storage, num_known, tiles.tile());
       ++num_known;
     }
-    const OutTile tile = known_tile(storage, tile_idx);
+    const OutBlock tile = known_tile(storage, tile_idx);
     if (tile.num_rows == 0) return;
 #pragma unroll 1
     for (int warpgroup = 0; warpgroup < kConfig.num_consumers; ++warpgroup) {
       boxes.wait_filled(warpgroup, tile_idx);
-      if (kConfig.gathers_out && params.stores_boxes) {
+      if (kConfig.tma_store && params.tma_store) {
         start_boxes(params, tile, warpgroup, boxes, is_leader);
       }
       boxes.signal_free(warpgroup);

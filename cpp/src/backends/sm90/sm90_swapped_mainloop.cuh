@@ -16,7 +16,7 @@ template <Config kConfig, int kN>
 __device__ __forceinline__ void start_columns(BlockAccumulator<kN>& partial_acc,
                                               const Pipeline<kConfig>& stage, int warpgroup) {
   start_products<ptx::Wgmma<kN, kConfig.b_dtype, kConfig.a_dtype>>(
-      partial_acc, ptx::wgmma_descriptor_word(stage.b_tile() + warpgroup * 64 * kTileK),
+      partial_acc, ptx::wgmma_descriptor_word(stage.b_tile() + warpgroup * 64 * kBlockK),
       ptx::wgmma_descriptor_word(stage.a_tile()), 0);
 }
 
@@ -70,7 +70,7 @@ __device__ __forceinline__ void accumulate_columns(BlockAccumulator<kN>& main_ac
 }
 
 template <Config kConfig, int kN>
-__device__ __forceinline__ void compute_with(Consumer<kConfig>& consumer, const OutTile& tile) {
+__device__ __forceinline__ void compute_with(Consumer<kConfig>& consumer, const OutBlock& tile) {
   BlockAccumulator<kN> main_acc = {};
   accumulate_columns<kConfig, kN>(main_acc, consumer, consumer.first_sfa(tile));
   store_columns<kN>(main_acc, consumer.position(), consumer.tile(), consumer.params);
@@ -79,10 +79,11 @@ __device__ __forceinline__ void compute_with(Consumer<kConfig>& consumer, const 
 }
 
 template <Config kConfig>
-__device__ __forceinline__ void compute_columns(Consumer<kConfig>& consumer, const OutTile& tile) {
-  static_assert(kConfig.max_swapped_rows == 32 && !kConfig.splits_rows && !kConfig.gathers_out);
-  static_assert(kConfig.cta_n <= kConfig.num_consumers * 64);
-  if (consumer.position().warpgroup * 64 >= kConfig.cta_n) {
+__device__ __forceinline__ void compute_columns(Consumer<kConfig>& consumer, const OutBlock& tile) {
+  static_assert(kConfig.max_swapped_rows == 32 && kConfig.multicast != Multicast::kB &&
+                !kConfig.tma_store);
+  static_assert(kConfig.block_n <= kConfig.num_consumers * 64);
+  if (consumer.position().warpgroup * 64 >= kConfig.block_n) {
     consumer.skip_tile();
   } else if (tile.num_rows <= 16) {
     compute_with<kConfig, 16>(consumer, tile);

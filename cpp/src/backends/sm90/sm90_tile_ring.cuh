@@ -34,7 +34,7 @@ class OutBoxes {
 
   // Those of a consumer warp.
   __device__ __forceinline__ uint32_t of(uint32_t warp) const {
-    return smem_ + kConfig.out_offset() + warp * kConfig.num_out_boxes() * kOutBoxBytes;
+    return smem_ + kConfig.store_offset() + warp * kConfig.num_store_boxes() * kStoreBoxBytes;
   }
 
   // Whole warps. Every tile of the CTA has its turn, also where a warpgroup has no part of it.
@@ -58,35 +58,29 @@ class OutBoxes {
 
  private:
   __device__ __forceinline__ uint32_t filled(int warpgroup) const {
-    return smem_ + kConfig.out_barriers_offset() + warpgroup * 16;
+    return smem_ + kConfig.release_barriers_offset() + warpgroup * 16;
   }
   __device__ __forceinline__ uint32_t free(int warpgroup) const { return filled(warpgroup) + 8; }
 
   uint32_t smem_;
 };
 
-// Whether all rows of a warp's boxes, from this one on, are the group's. If not, the warp stores
-// them itself.
-__device__ __forceinline__ bool leaves_in_boxes(int32_t first_row, int32_t row_end) {
-  return first_row + kOutBoxRows <= row_end;
-}
-
 // Whole warps: starts the bulk copies of a warpgroup's part of a tile.
 template <Config kConfig>
-__device__ __forceinline__ void start_boxes(const Params& params, const OutTile& tile,
+__device__ __forceinline__ void start_boxes(const Params& params, const OutBlock& tile,
                                             int warpgroup, const OutBoxes<kConfig>& boxes,
                                             bool is_leader) {
-  const auto part = RowsPart::make<kConfig>(tile, warpgroup);
-  if (!part.template is_wide<kConfig>() || !is_leader) return;
+  const auto part = WarpgroupPart::make<kConfig>(tile, warpgroup);
+  if (!part.template is_full_width<kConfig>() || !is_leader) return;
   ptx::tma_store_fence();
   const int32_t row_end = tile.row_begin + tile.num_rows;
 #pragma unroll 1
   for (int warp = 0; warp < 4; ++warp) {
     const int32_t row = tile.row_begin + part.row_begin + warp * 16;
-    if (!leaves_in_boxes(row, row_end)) break;
+    if (!is_full_box(row, row_end)) break;
 #pragma unroll
-    for (int i = 0; i < kConfig.num_out_boxes(); ++i) {
-      ptx::tma_store(params.out_map, boxes.of(warpgroup * 4 + warp) + i * kOutBoxBytes,
+    for (int i = 0; i < kConfig.num_store_boxes(); ++i) {
+      ptx::tma_store(params.out_map, boxes.of(warpgroup * 4 + warp) + i * kStoreBoxBytes,
                      (tile.col_begin + i * 64) * 2, row);
     }
   }

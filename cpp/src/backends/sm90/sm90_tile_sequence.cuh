@@ -8,10 +8,10 @@
 
 #include <cstdint>
 
-#include "backends/sm90/sm90_config.h"
 #include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_rasterization.h"
+#include "backends/sm90/sm90_tile.h"
 #include "core/tile_scheduler.cuh"
 #include "ptx/cluster.cuh"
 #include "ptx/elect.cuh"
@@ -21,67 +21,17 @@
 
 namespace ggfp8::sm90 {
 
-// The operand that both CTAs of the cluster need: each loads a half of it for both.
-enum class Shared : int32_t { kNothing, kA, kB };
-
-// The part of the output that a CTA computes.
-struct alignas(16) OutTile {
-  int32_t row_begin;
-  int32_t num_rows;
-  int32_t col_begin;
-  int32_t num_cols;  // those behind the last column of the output included
-};
-
 // Whole warps: the same in all lanes.
-__device__ __forceinline__ OutTile uniform(const OutTile& tile) {
+__device__ __forceinline__ OutBlock uniform(const OutBlock& tile) {
   return {ptx::uniform(tile.row_begin), ptx::uniform(tile.num_rows), ptx::uniform(tile.col_begin),
           ptx::uniform(tile.num_cols)};
 }
 
-// The part of a warpgroup in its CTA's tile, with rows on wgmma's M side: 64 each. Where the tile
-// may be halved, too few rows for both warpgroups are halved by columns.
-struct RowsPart {
-  int row_begin;  // in the tile
-  int col_begin;  // in the tile
-  int num_cols;
-
-  template <Config kConfig>
-  __device__ __forceinline__ static RowsPart make(const OutTile& tile, int warpgroup) {
-    RowsPart part = {warpgroup * 64, 0, tile.num_cols};
-    if (tile.num_rows > part.row_begin && tile.num_rows > (kConfig.splits_rows ? 64 : 0)) {
-      return part;
-    }
-    if (kConfig.splits_rows && tile.num_cols > kConfig.half_n()) {
-      return {0, warpgroup * kConfig.half_n(), kConfig.half_n()};
-    }
-    return {0, 0, warpgroup == 0 ? tile.num_cols : 0};
-  }
-
-  // Computed with all columns of the CTA's tile, though there may be fewer.
-  template <Config kConfig>
-  __device__ __forceinline__ bool is_wide() const {
-    return num_cols > (kConfig.splits_rows ? kConfig.half_n() : 0);
-  }
-
-  // Among a k-block's scales of columns.
-  template <Config kConfig>
-  __device__ __forceinline__ int first_sfb() const {
-    if (is_wide<kConfig>()) return 0;
-    return col_begin == 0 ? 4 : 8;
-  }
-};
-
-struct CtaTile : OutTile {
-  int32_t group_idx;
-  int32_t group_row_begin;  // first row of the group
-  Shared shared;
-};
-
 // Whole warps.
 __device__ __forceinline__ CtaTile uniform(const CtaTile& tile) {
-  return {uniform(static_cast<const OutTile&>(tile)), ptx::uniform(tile.group_idx),
+  return {uniform(static_cast<const OutBlock&>(tile)), ptx::uniform(tile.group_idx),
           ptx::uniform(tile.group_row_begin),
-          static_cast<Shared>(ptx::uniform(static_cast<int32_t>(tile.shared)))};
+          static_cast<Multicast>(ptx::uniform(static_cast<int32_t>(tile.multicast)))};
 }
 
 // In shared memory: what all tiles are found with, and records of those that were found last, each
@@ -127,8 +77,9 @@ class TileSequence {
     build_schedule(params.schedule, storage.schedule);
     if (threadIdx.x < 32) {
       const int32_t num_tiles = storage.schedule.num_tiles;
-      storage.last_wave = kConfig.splits_rows ? make_last_wave(num_tiles, num_clusters())
-                                              : LastWave{num_tiles, 1, num_tiles};
+      storage.last_wave = kConfig.multicast == Multicast::kB
+                              ? make_last_wave(num_tiles, num_clusters())
+                              : LastWave{num_tiles, 1, num_tiles};
       __syncwarp();
       publish_tile(storage, 0, TileSequence(params, storage).tile());
     }
@@ -157,19 +108,19 @@ class TileSequence {
       part = left % num_parts;
     }
     GroupSchedule schedule = params_.schedule;
-    schedule.tile_m = kConfig.tile_m();  // for the compiler, which divides by it
+    schedule.tile_m = kConfig.cluster_m();  // for the compiler, which divides by it
     schedule.short_m = kConfig.short_m();
     const GroupTiles group = find_group(schedule, storage_.schedule, tile_idx);
     const TilePlace place = place_in_group(tile_idx - group.first_tile_idx,
                                            row_tiles(schedule, group.row_end - group.row_begin),
                                            params_.num_n_tiles, params_.max_band_size);
-    const int32_t row_begin = group.row_begin + place.m_tile_idx * kConfig.tile_m();
-    const int32_t num_cols = place.num_n_tiles * kConfig.tile_n() / num_parts;
-    return share({{row_begin, min(group.row_end - row_begin, kConfig.tile_m()),
-                   place.n_tile_idx * kConfig.tile_n() + part * num_cols, num_cols},
+    const int32_t row_begin = group.row_begin + place.m_tile_idx * kConfig.cluster_m();
+    const int32_t num_cols = place.num_n_tiles * kConfig.cluster_n() / num_parts;
+    return share({{row_begin, min(group.row_end - row_begin, kConfig.cluster_m()),
+                   place.n_tile_idx * kConfig.cluster_n() + part * num_cols, num_cols},
                   group.group_idx,
                   group.row_begin,
-                  Shared::kNothing});
+                  Multicast::kNone});
   }
 
  private:
@@ -180,14 +131,14 @@ class TileSequence {
   // This CTA's share of its cluster's tile.
   __device__ __forceinline__ CtaTile share(CtaTile tile) const {
     const int32_t rank = kConfig.cluster_size > 1 ? static_cast<int32_t>(ptx::cluster_rank()) : 0;
-    if (kConfig.cluster_size > 1) tile.shared = Shared::kA;
-    if constexpr (!kConfig.splits_rows) {
-      tile.num_cols = kConfig.cta_n;
-      tile.col_begin += rank * kConfig.cta_n;
-    } else if (tile.num_rows > kConfig.cta_m) {
-      tile.shared = Shared::kB;
-      tile.row_begin += rank * kConfig.cta_m;
-      tile.num_rows = rank == 0 ? kConfig.cta_m : tile.num_rows - kConfig.cta_m;
+    if (kConfig.cluster_size > 1) tile.multicast = Multicast::kA;
+    if constexpr (kConfig.multicast != Multicast::kB) {
+      tile.num_cols = kConfig.block_n;
+      tile.col_begin += rank * kConfig.block_n;
+    } else if (tile.num_rows > kConfig.block_m) {
+      tile.multicast = Multicast::kB;
+      tile.row_begin += rank * kConfig.block_m;
+      tile.num_rows = rank == 0 ? kConfig.block_m : tile.num_rows - kConfig.block_m;
       leave_out_missing(tile);
     } else {
       leave_out_missing(tile);

@@ -18,7 +18,7 @@ namespace ggfp8::sm90 {
 // eight columns, of a row is.
 __device__ __forceinline__ uint32_t out_piece(uint32_t warp_boxes, uint32_t row,
                                               uint32_t piece_idx) {
-  return warp_boxes + piece_idx / 8 * kOutBoxBytes + row * 128 + (piece_idx % 8 ^ row % 8) * 16;
+  return warp_boxes + piece_idx / 8 * kStoreBoxBytes + row * 128 + (piece_idx % 8 ^ row % 8) * 16;
 }
 
 // Rounds a warp's 16 rows into its boxes; value(i) is what the thread's accumulator i comes to.
@@ -37,7 +37,7 @@ __device__ __forceinline__ void fill_boxes(const Value& value, uint32_t warp_box
       words[i] = reinterpret_cast<const uint32_t&>(rounded);
     }
     // The piece j further, an even number: its lower bits are the swizzle's alone.
-    ptx::stmatrix_x4((first ^ j % 8 * 16) + j / 8 * kOutBoxBytes, words);
+    ptx::stmatrix_x4((first ^ j % 8 * 16) + j / 8 * kStoreBoxBytes, words);
     __syncwarp();  // or the compiler puts all stores behind all values
   }
 }
@@ -51,7 +51,7 @@ __device__ __forceinline__ void store_from_boxes(const Consumer<kConfig>& consum
   const WarpRows rows(consumer);
   constexpr uint32_t kPiecesOfRow = kN / 8;
 #pragma unroll 1
-  for (uint32_t i = rows.lane; i < kOutBoxRows * kPiecesOfRow; i += 32) {
+  for (uint32_t i = rows.lane; i < kStoreBoxRows * kPiecesOfRow; i += 32) {
     const uint32_t row_in_box = i / kPiecesOfRow;
     const int32_t row = rows.first_row + static_cast<int32_t>(row_in_box);
     const int32_t col = rows.col_begin + static_cast<int32_t>(i % kPiecesOfRow * 8);
