@@ -4,22 +4,23 @@
 #include "backends/sm90/sm90_heuristics.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "backends/sm90/sm90_config.h"
 #include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_rasterization.h"
+#include "backends/sm90/sm90_shared_storage.h"
 #include "check.h"
 
 namespace {
 
 using ggfp8::sm90::Choice;
 using ggfp8::sm90::Config;
-
-constexpr int kMaxSmemBytes = 232448;
 
 struct Case {
   int64_t cum_m, n, num_k_blocks, batch_size;
@@ -83,28 +84,40 @@ void check_table() {
   }
 }
 
-void check_instances() {
-  for (int idx = 0; idx < ggfp8::sm90::kNumInstances; ++idx) {
-    const Config config = ggfp8::sm90::config_of(idx);
-    CHECK(config.smem_bytes() <= kMaxSmemBytes);
-    CHECK_EQ(config.stage_bytes() % 1024, 0);
-    CHECK_EQ(config.a_bytes() % 1024, 0);
-    CHECK_EQ(config.scales_offset() % 16, 0);
-    CHECK_EQ(config.barriers_offset() % 8, 0);
-    CHECK(config.registers_fit());
-    CHECK_EQ(config.a_box_bytes() % 1024, 0);
-    CHECK_EQ(config.b_box_bytes() % 1024, 0);
-    CHECK_EQ(config.block_m % config.a_box_rows, 0);
-    CHECK_EQ(config.block_n % config.b_box_rows, 0);
-    CHECK_EQ(config.scale_bytes() % 16, 0);
-    CHECK_EQ(config.sfb_idx() % 4, 0);
-    CHECK_EQ(config.store_offset() % 1024, 0);
-    CHECK(config.num_stages > ggfp8::sm90::kNumScaleWarps);
-    CHECK(ggfp8::sm90::kNumScaleWarps < static_cast<int>(ggfp8::sm90::kNumTileRecords));
-    CHECK_EQ(config.tile_storage_offset() % 16, 0);
-    const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
-    CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);
-  }
+template <int kIdx>
+void check_instance() {
+  constexpr Config kConfig = ggfp8::sm90::config_of(kIdx);
+  CHECK(kConfig.registers_fit());
+  CHECK_EQ(kConfig.a_box_bytes() % 1024, 0);
+  CHECK_EQ(kConfig.b_box_bytes() % 1024, 0);
+  CHECK_EQ(kConfig.block_m % kConfig.a_box_rows, 0);
+  CHECK_EQ(kConfig.block_n % kConfig.b_box_rows, 0);
+  CHECK(kConfig.num_stages > ggfp8::sm90::kNumScaleWarps);
+  CHECK(ggfp8::sm90::kNumScaleWarps < static_cast<int>(ggfp8::sm90::kNumTileRecords));
+  const int pair_idx = ggfp8::dtype_pair_idx(kConfig.a_dtype, kConfig.b_dtype);
+  CHECK_EQ(ggfp8::instance_idx(kIdx / ggfp8::kNumDtypePairs, pair_idx), kIdx);
+}
+
+// What TMA, wgmma and loads of 16 bytes ask of addresses, counted from a multiple of 1024.
+template <int kIdx>
+void check_shared_storage() {
+  using Storage = ggfp8::sm90::AsyncStorage<ggfp8::sm90::config_of(kIdx)>;
+  CHECK(ggfp8::sm90::kSmemBytes[kIdx] <= ggfp8::sm90::kMaxSmemBytes);
+  CHECK_EQ(offsetof(Storage, stages), 0u);
+  CHECK_EQ(sizeof(typename Storage::Stage) % 1024, 0u);
+  CHECK_EQ(offsetof(typename Storage::Stage, b) % 1024, 0u);
+  CHECK_EQ(offsetof(Storage, store_boxes) % 1024, 0u);
+  CHECK_EQ(offsetof(Storage, scales) % 16, 0u);
+  CHECK_EQ(sizeof(typename Storage::Scales) % 16, 0u);
+  CHECK_EQ(Storage::kSfbIdx % 4, 0);
+  CHECK_EQ(sizeof(ggfp8::sm90::SharedStorage<ggfp8::sm90::config_of(kIdx)>),
+           sizeof(Storage) + sizeof(ggfp8::sm90::TileStorage));
+}
+
+template <size_t... kIdx>
+void check_instances(std::index_sequence<kIdx...>) {
+  (check_instance<static_cast<int>(kIdx)>(), ...);
+  (check_shared_storage<static_cast<int>(kIdx)>(), ...);
 }
 
 // Every row tile of a group has every column tile once, a short row tile two at a time. Long row
@@ -231,7 +244,7 @@ void check_items() {
 
 int main() {
   check_table();
-  check_instances();
+  check_instances(std::make_index_sequence<ggfp8::sm90::kNumInstances>());
   check_widest();
   check_group_tiles();
   check_band_size();

@@ -5,14 +5,9 @@
 #include <cstdint>
 
 #include "core/group_schedule.h"
+#include "core/schedule_storage.h"
 
 namespace ggfp8 {
-
-struct ScheduleStorage {
-  ChunkStart chunk_starts[kNumChunks];
-  int32_t warp_values[kNumChunks / 32];
-  int32_t num_tiles;
-};
 
 struct MaxOf {
   __device__ int32_t operator()(int32_t x, int32_t y) const { return max(x, y); }

@@ -5,6 +5,7 @@
 #include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_rasterization.h"
+#include "backends/sm90/sm90_shared_storage.h"
 #include "core/math.h"
 #include "cuda/device_guard.h"
 #include "cuda/kernel_launch.h"
@@ -87,7 +88,7 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
   launch.num_ctas = static_cast<unsigned>(plan.num_workers);
   launch.ctas_per_cluster = static_cast<unsigned>(config.cluster_size);
   launch.threads_per_cta = static_cast<unsigned>(config.num_threads());
-  launch.smem_bytes = static_cast<size_t>(config.smem_bytes());
+  launch.smem_bytes = kSmemBytes[static_cast<size_t>(plan.config_idx)];
   return launch_kernel(launch, &kernel_states[plan.config_idx], &params,
                        static_cast<cudaStream_t>(context.stream));
 }

@@ -2,16 +2,15 @@
 //
 // A CTA computes a block of the output, block_m rows by block_n columns at most; a cluster computes
 // the blocks of its CTAs, which together are its tile (sm90_tile.h). A tile of at most
-// max_swapped_rows rows is computed with swapped operands. Limits of the hardware: 232448 bytes of
-// shared memory and 65536 registers per CTA.
+// max_swapped_rows rows is computed with swapped operands.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include "backends/sm90/sm90_column_scales.h"
 #include "core/dtype_pair.h"
-#include "core/group_schedule.h"
 #include "core/problem.h"
 
 namespace ggfp8::sm90 {
@@ -22,14 +21,13 @@ constexpr int kNumSteps = kBlockK / 32;
 // Scale warps of the producer warpgroup. The load warp comes before them, the scheduler warp after.
 constexpr int kNumScaleWarps = 2;
 
+// Limits of the hardware for a CTA.
+constexpr int kMaxSmemBytes = 232448;
+constexpr int kMaxRegisters = 65536;
+
 // A TMA store writes a box of 64 columns of 16 bits. Its rows are those of one warp.
 constexpr int kStoreBoxRows = 16;
 constexpr int kStoreBoxBytes = kStoreBoxRows * 128;
-
-// Slots of the tile ring. A power of two.
-constexpr uint32_t kNumTileRecords = 8;
-
-constexpr int kTileStorageBytes = (kNumChunks + 4) * 8 + kNumTileRecords * 40;
 
 // The operand that all CTAs of a cluster need. Each CTA loads a share of it for all of them.
 enum class Multicast : int32_t { kNone, kA, kB };
@@ -67,7 +65,7 @@ struct Config : Shape {
 
   // Registers per thread: of the launch, and after setmaxnreg moved some from the producers to the
   // consumers. All together must fit the registers of the launch, or the consumers wait for ever.
-  constexpr int launch_registers() const { return 65536 / num_threads() / 8 * 8; }
+  constexpr int launch_registers() const { return kMaxRegisters / num_threads() / 8 * 8; }
   constexpr int producer_registers() const { return num_consumers == 2 ? 40 : 56; }
   constexpr int consumer_registers() const { return num_consumers == 2 ? 232 : 152; }
   constexpr bool registers_fit() const {
@@ -79,34 +77,18 @@ struct Config : Shape {
   // columns each, the last wave may halve a tile, and the last tile of a row may be a half one.
   constexpr int half_n() const { return block_n / 2; }
 
-  // Bytes of shared memory, in the order in which they lie there. The first begins at a multiple of
-  // 1024: the stages' blocks of a and b, the store boxes, the stages' scales, the barriers of the
-  // stages, the barriers of the consumers, the tile ring.
+  // Bytes in shared memory, of which sm90_shared_storage.h has the layout.
   constexpr int a_box_bytes() const { return a_box_rows * kBlockK; }
   constexpr int b_box_bytes() const { return b_box_rows * kBlockK; }
   constexpr int a_bytes() const { return block_m * kBlockK; }
   constexpr int b_bytes() const { return block_n * kBlockK; }
-  constexpr int stage_bytes() const { return a_bytes() + b_bytes(); }
 
-  // The scales of a k-block: of up to three rows before the block's, of its rows, of its columns.
-  // A TMA load of row scales begins at a multiple of four rows.
-  constexpr int sfb_idx() const { return block_m + 4; }
   constexpr ColumnScales column_scales() const { return {block_n, multicast == Multicast::kB}; }
-  constexpr int scale_bytes() const { return (sfb_idx() + column_scales().num_slots()) * 4; }
 
   constexpr int num_store_boxes() const { return block_n / 64; }  // of a warp
   constexpr int store_bytes() const {
     return tma_store ? num_consumers * 4 * num_store_boxes() * kStoreBoxBytes : 0;
   }
-
-  constexpr int store_offset() const { return num_stages * stage_bytes(); }
-  constexpr int scales_offset() const { return store_offset() + store_bytes(); }
-  constexpr int barriers_offset() const { return scales_offset() + num_stages * scale_bytes(); }
-  constexpr int release_barriers_offset() const { return barriers_offset() + num_stages * 16; }
-  constexpr int tile_storage_offset() const {
-    return release_barriers_offset() + num_consumers * 16;
-  }
-  constexpr int smem_bytes() const { return 1024 + tile_storage_offset() + kTileStorageBytes; }
 };
 
 struct TileShape : Shape {

@@ -1,5 +1,5 @@
-// What both mainloops share: how accumulators lie across a warpgroup, and what a consumer warpgroup
-// works with.
+// A consumer warpgroup: its position in the rings, how accumulators lie across its threads, and how
+// it starts products. Both mainloops and both epilogues work with it.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,6 @@
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_pipeline.cuh"
 #include "backends/sm90/sm90_tile_ring.cuh"
-#include "backends/sm90/sm90_tile_sequence.cuh"
 #include "ptx/thread_idx.cuh"
 #include "ptx/uniform.cuh"
 #include "ptx/wgmma.cuh"
@@ -36,9 +35,9 @@ struct ThreadPosition {
         n(static_cast<int>(thread % 4 * 2)) {}
 };
 
-// Starts the products of a k-block of two tiles, named by the lower words of the descriptors of
-// their first 32 k. Both lie `offset` further, in units of 16 bytes as descriptors count them.
-// partial_acc is complete behind wgmma_wait<0>().
+// Starts the four wgmma of a k-block. m_word and n_word are the lower words of the descriptors of
+// the first 32 k of both operands, which lie `offset` further in units of 16 bytes, as descriptors
+// count. Postcondition: partial_acc is complete after wgmma_wait<0>().
 template <class Multiply, int kSize>
 __device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint32_t m_word,
                                                uint32_t n_word, int offset) {
@@ -54,59 +53,59 @@ __device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint
   ptx::wgmma_pin(partial_acc);
 }
 
-// What a consumer warpgroup works with; its place moves on.
+// What a consumer warpgroup works with. pipeline and tile_idx move on.
 template <Config kConfig>
 struct Consumer {
   const Params& params;
-  const TileStorage& storage;
+  const TileRing<kConfig>& ring;
   Pipeline<kConfig> pipeline;
-  OutBoxes<kConfig> out_boxes;
   uint32_t tile_idx = 0;
 
-  // The tile at hand. It is known when its first stage is full.
-  __device__ __forceinline__ OutBlock tile() const { return known_tile(storage, tile_idx); }
+  // Returns the block of the current tile. Precondition: its first stage is full.
+  __device__ __forceinline__ OutBlock block() const { return ring.get(tile_idx); }
 
-  // Whether all rows of a warp's boxes are the group's, in a tile of which its warpgroup has a wide
-  // part.
-  __device__ __forceinline__ static bool has_whole_box(const OutBlock& tile) {
+  // Returns whether all rows of this warp's store boxes are the group's. Precondition: the
+  // warpgroup has a full-width part of the block.
+  __device__ __forceinline__ static bool has_full_boxes(const OutBlock& block) {
     const auto first = static_cast<int32_t>(warp() * kStoreBoxRows);
-    return ptx::uniform(static_cast<int>(is_full_box(first, tile.num_rows))) != 0;
+    return ptx::uniform(static_cast<int>(is_full_box(first, block.num_rows))) != 0;
   }
 
-  // Asked for anew where it is needed: in the mainloop registers are short.
+  // Computed wherever it is needed: the mainloop has no registers to keep it in.
   __device__ __forceinline__ static ThreadPosition position() {
     return ThreadPosition(ptx::thread_idx());
   }
 
-  // Of the CTA's consumers. Not made uniform, which position() does and takes time for.
+  // Index among the CTA's consumer warps, and of the warpgroup. Neither is made uniform, which
+  // takes time; position() makes its warpgroup uniform.
   __device__ __forceinline__ static uint32_t warp() { return ptx::thread_idx() / 32; }
   __device__ __forceinline__ static uint32_t warpgroup() { return ptx::thread_idx() / 128; }
 
-  // Where among a k-block's scales those of the tile's rows begin.
-  __device__ __forceinline__ int first_sfa(const OutBlock& tile) const {
-    return params.tma_sfa ? tile.row_begin & 3 : 0;  // % 4 would ask for the sign
+  // Returns the index of the scale of the block's first row in Scales::sfa. TMA loads begin at a
+  // multiple of four rows.
+  __device__ __forceinline__ int first_sfa(const OutBlock& block) const {
+    return params.tma_sfa ? block.row_begin & 3 : 0;  // the compiler would let % 4 ask for the sign
   }
 
-  // A tile of which this warpgroup has no part: gives back what the others use.
+  // Passes through a tile of which this warpgroup has no part.
   __device__ __forceinline__ void skip_tile() {
     for (int i = 0; i < params.num_k_blocks; ++i) {
       pipeline.wait_full();
       pipeline.signal_empty();
       pipeline.advance();
     }
-    pass_boxes();
+    release_tile();
     ++tile_idx;
   }
 
-  // Done with a tile for which this warpgroup fills no boxes.
-  __device__ __forceinline__ void pass_boxes() const {
-    wait_for_boxes();
-    out_boxes.signal_filled(warpgroup());
+  // Releases a tile for which this warpgroup fills no store boxes.
+  __device__ __forceinline__ void release_tile() const {
+    wait_taken();
+    ring.release(warpgroup());
   }
 
-  __device__ __forceinline__ void wait_for_boxes() const {
-    out_boxes.wait_free(warpgroup(), tile_idx);
-  }
+  // Waits until the tile before is taken, and its store boxes are free.
+  __device__ __forceinline__ void wait_taken() const { ring.wait_taken(warpgroup(), tile_idx); }
 };
 
 }  // namespace ggfp8::sm90

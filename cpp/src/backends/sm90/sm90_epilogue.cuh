@@ -1,4 +1,5 @@
-// Epilogue: rounds the accumulators to the output type and stores the rows of the group.
+// The epilogue by stores of each thread, for any address and output type: rounds the accumulators
+// and stores the rows of the group.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 
 namespace ggfp8::sm90 {
 
-// Where the accumulators of a warp go: 16 rows of the tile at hand.
+// The 16 rows of the output that the accumulators of a warp are.
 struct WarpRows {
   int32_t first_row;  // of the output
   int32_t row_end;
@@ -19,20 +20,20 @@ struct WarpRows {
 
   template <Config kConfig>
   __device__ __forceinline__ explicit WarpRows(const Consumer<kConfig>& consumer) {
-    const OutBlock tile = consumer.tile();
+    const OutBlock block = consumer.block();
     const ThreadPosition position = consumer.position();
-    const auto part = WarpgroupPart::make<kConfig>(tile, position.warpgroup);
+    const auto part = WarpgroupPart::make<kConfig>(block, position.warpgroup);
     const int warp = ptx::uniform(position.warp);
-    first_row = tile.row_begin + part.row_begin + warp * 16;
-    row_end = tile.row_begin + tile.num_rows;
-    col_begin = tile.col_begin + part.col_begin;
+    first_row = block.row_begin + part.row_begin + warp * 16;
+    row_end = block.row_begin + block.num_rows;
+    col_begin = block.col_begin + part.col_begin;
     lane = position.lane;
   }
 };
 
 template <Dtype kDtype, Config kConfig, int kN>
-__device__ __forceinline__ void store_rows_as(const BlockAccumulator<kN>& main_acc,
-                                              const Consumer<kConfig>& consumer) {
+__device__ __forceinline__ void store_directly_as(const BlockAccumulator<kN>& main_acc,
+                                                  const Consumer<kConfig>& consumer) {
   const Params& params = consumer.params;
   const WarpRows rows(consumer);
   const ptx::OutRows out = {params.out, params.out_row_stride, rows.row_end, params.n,
@@ -45,33 +46,37 @@ __device__ __forceinline__ void store_rows_as(const BlockAccumulator<kN>& main_a
   }
 }
 
-// By stores of each thread, for any address and type.
+// Stores a tile whose operands were not swapped, and releases it.
 template <Config kConfig, int kN>
-__device__ __forceinline__ void store_rows_directly(const BlockAccumulator<kN>& main_acc,
-                                                    const Consumer<kConfig>& consumer) {
+__device__ __forceinline__ void store_directly(const BlockAccumulator<kN>& main_acc,
+                                               const Consumer<kConfig>& consumer) {
   switch (consumer.params.out_dtype) {
-    case Dtype::kBFloat16: store_rows_as<Dtype::kBFloat16, kConfig, kN>(main_acc, consumer); break;
-    case Dtype::kFloat16: store_rows_as<Dtype::kFloat16, kConfig, kN>(main_acc, consumer); break;
-    default: store_rows_as<Dtype::kFloat32, kConfig, kN>(main_acc, consumer);
+    case Dtype::kBFloat16:
+      store_directly_as<Dtype::kBFloat16, kConfig, kN>(main_acc, consumer);
+      break;
+    case Dtype::kFloat16:
+      store_directly_as<Dtype::kFloat16, kConfig, kN>(main_acc, consumer);
+      break;
+    default: store_directly_as<Dtype::kFloat32, kConfig, kN>(main_acc, consumer);
   }
-  consumer.pass_boxes();
+  consumer.release_tile();
 }
 
 template <Dtype kDtype, int kN>
-__device__ __forceinline__ void store_columns_as(const BlockAccumulator<kN>& accumulator,
+__device__ __forceinline__ void store_swapped_as(const BlockAccumulator<kN>& accumulator,
                                                  const ThreadPosition& position,
-                                                 const OutBlock& tile, const Params& params) {
+                                                 const OutBlock& block, const Params& params) {
   using Traits = ptx::OutTraits<kDtype>;
   using Element = typename Traits::Element;
-  const int32_t row_end = tile.row_begin + tile.num_rows;
+  const int32_t row_end = block.row_begin + block.num_rows;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const int32_t col = tile.col_begin + position.warpgroup * 64 + position.m + half * 8;
+    const int32_t col = block.col_begin + position.warpgroup * 64 + position.m + half * 8;
     if (col >= params.n) continue;
     Element* out = static_cast<Element*>(params.out) + col;
 #pragma unroll
     for (int j = 0; j < kN / 8; ++j) {
-      const int32_t row = tile.row_begin + j * 8 + position.n;
+      const int32_t row = block.row_begin + j * 8 + position.n;
       const auto pair =
           Traits::pair(accumulator[j * 4 + half * 2], accumulator[j * 4 + half * 2 + 1]);
       if (row < row_end) out[row * params.out_row_stride] = pair.x;
@@ -80,19 +85,19 @@ __device__ __forceinline__ void store_columns_as(const BlockAccumulator<kN>& acc
   }
 }
 
-// Columns on the M side: a thread holds pairs of neighbouring rows.
+// Stores a tile with swapped operands: a thread holds pairs of neighbouring rows.
 template <int kN>
-__device__ __forceinline__ void store_columns(const BlockAccumulator<kN>& accumulator,
-                                              const ThreadPosition& position, const OutBlock& tile,
+__device__ __forceinline__ void store_swapped(const BlockAccumulator<kN>& accumulator,
+                                              const ThreadPosition& position, const OutBlock& block,
                                               const Params& params) {
   switch (params.out_dtype) {
     case Dtype::kBFloat16:
-      store_columns_as<Dtype::kBFloat16, kN>(accumulator, position, tile, params);
+      store_swapped_as<Dtype::kBFloat16, kN>(accumulator, position, block, params);
       break;
     case Dtype::kFloat16:
-      store_columns_as<Dtype::kFloat16, kN>(accumulator, position, tile, params);
+      store_swapped_as<Dtype::kFloat16, kN>(accumulator, position, block, params);
       break;
-    default: store_columns_as<Dtype::kFloat32, kN>(accumulator, position, tile, params);
+    default: store_swapped_as<Dtype::kFloat32, kN>(accumulator, position, block, params);
   }
 }
 

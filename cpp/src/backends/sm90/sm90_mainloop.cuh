@@ -1,8 +1,10 @@
-// The mainloop of tiles of more rows: they are on wgmma's M side, 64 per warpgroup, and columns on
-// the N side.
+// The mainloop: multiplies and promotes the k-blocks of a tile, 64 rows per warpgroup on wgmma's M
+// side, and hands the result to an epilogue. A tile has three phases:
 //
-// Per k-block: four wgmma from zero, then promotion into float32, main_acc =
-// fma(sfa * sfb, partial_acc, main_acc). The tensor cores work for the other warpgroup meanwhile.
+//   first k-block     starts at once, even before the tile's record is read where a tile of the
+//                     same kind came before
+//   middle k-blocks   run in rounds of the ring of stages, which are unrolled
+//   last k-block      is promoted and stored in one step where the output leaves by TMA store
 #pragma once
 
 #include <cstdint>
@@ -15,176 +17,187 @@
 
 namespace ggfp8::sm90 {
 
-// A k-block whose stage, of a round of this parity, is full; behind it the next stage is, too. The
-// compiler moves that question in front of most of the promotion. A warpgroup's products and their
-// promotion take turns, and whatever else stands between them is lost. Two warpgroups fall into
-// step by themselves, one promotes while the tensor cores work for the other, as long as a
-// promotion takes less time than products.
+// Multiplies and promotes one k-block. Precondition: stage stage_idx, in a round of this parity, is
+// full. Postcondition: the next stage is full. The compiler hoists that wait above most of the
+// promotion.
+//
+// WGMMA and promotion of one warpgroup do not overlap, so whatever else stands here costs time. The
+// warpgroups overlap each other: they fall into step by themselves, and one promotes while the
+// tensor cores work for the other, as long as a promotion takes less time than the products.
 template <Config kConfig, int kN>
-__device__ __forceinline__ void multiply_k_block(BlockAccumulator<kN>& main_acc,
-                                                 const Stages<kConfig>& stages, int stage_idx,
-                                                 uint32_t parity) {
-  Products<kConfig, kN> products;
-  products.start_with_factors(stages, stage_idx);
-  products.finish(main_acc, stages, stage_idx);
+__device__ __forceinline__ void run_k_block(BlockAccumulator<kN>& main_acc,
+                                            const StageAddresses<kConfig>& stages, int stage_idx,
+                                            uint32_t parity) {
+  KBlock<kConfig, kN> k_block;
+  k_block.start_with_factors(stages, stage_idx);
+  k_block.finish(main_acc, stages, stage_idx);
   stages.wait_for_next(stage_idx, parity);
 }
 
-// Of a round of the ring of stages, of this parity, the stages from kBegin to kEnd.
+// Runs the k-blocks in stages kBegin to kEnd - 1 of a round of this parity, unrolled.
 template <int kBegin, int kEnd, Config kConfig, int kN>
-__device__ __forceinline__ void multiply_round(BlockAccumulator<kN>& main_acc,
-                                               Stages<kConfig>& stages, uint32_t parity) {
+__device__ __forceinline__ void run_round(BlockAccumulator<kN>& main_acc,
+                                          StageAddresses<kConfig>& stages, uint32_t parity) {
 #pragma unroll
-  for (int i = kBegin; i < kEnd; ++i) {
-    multiply_k_block<kConfig, kN>(main_acc, stages, i, parity);
-  }
+  for (int i = kBegin; i < kEnd; ++i) run_k_block<kConfig, kN>(main_acc, stages, i, parity);
   stages.renew_words();
 }
 
+// Runs the k-blocks in stages begin to end - 1 of a round of this parity, in a loop.
 template <Config kConfig, int kN>
-__device__ __forceinline__ void multiply_some(BlockAccumulator<kN>& main_acc,
-                                              const Stages<kConfig>& stages, int begin, int end,
-                                              uint32_t parity) {
+__device__ __forceinline__ void run_part_of_round(BlockAccumulator<kN>& main_acc,
+                                                  const StageAddresses<kConfig>& stages, int begin,
+                                                  int end, uint32_t parity) {
 #pragma unroll 1
-  for (int i = begin; i < end; ++i) {
-    multiply_k_block<kConfig, kN>(main_acc, stages, i, parity);
-  }
+  for (int i = begin; i < end; ++i) run_k_block<kConfig, kN>(main_acc, stages, i, parity);
 }
 
-// All k-blocks of a tile between the first and the last. They are counted from where a round of the
-// ring of stages begins, and rounds are unrolled.
+// Runs the middle k-blocks of a tile: all but the first and the last. `end` counts k-blocks from
+// the beginning of a round of the ring of stages, the last k-block included.
 template <Config kConfig, int kN>
-__device__ __forceinline__ void accumulate_rows(BlockAccumulator<kN>& main_acc,
-                                                Stages<kConfig>& stages,
-                                                Consumer<kConfig>& consumer) {
+__device__ __forceinline__ void run_middle_k_blocks(BlockAccumulator<kN>& main_acc,
+                                                    StageAddresses<kConfig>& stages,
+                                                    Consumer<kConfig>& consumer) {
   constexpr int kNumStages = kConfig.num_stages;
   const int begin = static_cast<int>(consumer.pipeline.stage_idx());
-  int end = begin + consumer.params.num_k_blocks - 1;  // the last k-block included
+  int end = begin + consumer.params.num_k_blocks - 1;
   uint32_t parity = consumer.pipeline.parity();
   if (begin > 0) {
     if (end <= kNumStages) {
-      multiply_some<kConfig, kN>(main_acc, stages, begin, end - 1, parity);
+      run_part_of_round<kConfig, kN>(main_acc, stages, begin, end - 1, parity);
       consumer.pipeline.move_to(end - 1, parity);
       return;
     }
     if (begin == 1) {
-      multiply_round<1, kNumStages, kConfig, kN>(main_acc, stages, parity);
+      run_round<1, kNumStages, kConfig, kN>(main_acc, stages, parity);
     } else {
-      multiply_some<kConfig, kN>(main_acc, stages, begin, kNumStages, parity);
+      run_part_of_round<kConfig, kN>(main_acc, stages, begin, kNumStages, parity);
     }
     parity ^= 1;
     end -= kNumStages;
   }
 #pragma unroll 1
   for (; end > kNumStages; end -= kNumStages) {
-    multiply_round<0, kNumStages, kConfig, kN>(main_acc, stages, parity);
+    run_round<0, kNumStages, kConfig, kN>(main_acc, stages, parity);
     parity ^= 1;
   }
   if (end == kNumStages) {
-    multiply_round<0, kNumStages - 1, kConfig, kN>(main_acc, stages, parity);
+    run_round<0, kNumStages - 1, kConfig, kN>(main_acc, stages, parity);
   } else {
-    multiply_some<kConfig, kN>(main_acc, stages, 0, end - 1, parity);
+    run_part_of_round<kConfig, kN>(main_acc, stages, 0, end - 1, parity);
   }
   consumer.pipeline.move_to(end - 1, parity);
 }
 
-// The k-block at hand, and on to the next.
+// Runs the k-block at the consumer's position: the first of a tile whose record is known, or the
+// last of a tile whose accumulators are stored afterwards.
 template <Config kConfig, int kN>
-__device__ __forceinline__ void multiply_one(BlockAccumulator<kN>& main_acc,
-                                             const Stages<kConfig>& stages,
-                                             Consumer<kConfig>& consumer) {
-  multiply_k_block<kConfig, kN>(main_acc, stages, static_cast<int>(consumer.pipeline.stage_idx()),
-                                consumer.pipeline.parity());
+__device__ __forceinline__ void run_current_k_block(BlockAccumulator<kN>& main_acc,
+                                                    const StageAddresses<kConfig>& stages,
+                                                    Consumer<kConfig>& consumer) {
+  run_k_block<kConfig, kN>(main_acc, stages, static_cast<int>(consumer.pipeline.stage_idx()),
+                           consumer.pipeline.parity());
   consumer.pipeline.advance();
 }
 
-// The last k-block of a tile whose rows leave in boxes: what its promotion comes to is rounded and
-// put into boxes at once. Promotion waits for registers and boxes wait for shared memory, which the
-// tensor cores use first; together they take less time than one behind the other.
+// Runs the last k-block of a tile and its epilogue by TMA store: values go into the store boxes as
+// promotion yields them. Promotion waits for registers and the stores into boxes wait for shared
+// memory, which the tensor cores use first; together they take less time than one after the other.
 template <Config kConfig, int kN>
-__device__ __forceinline__ void multiply_last(const BlockAccumulator<kN>& main_acc,
-                                              const Stages<kConfig>& stages,
-                                              Consumer<kConfig>& consumer, bool is_whole) {
+__device__ __forceinline__ void run_last_k_block_into_boxes(const BlockAccumulator<kN>& main_acc,
+                                                            const StageAddresses<kConfig>& stages,
+                                                            Consumer<kConfig>& consumer,
+                                                            bool has_full_boxes) {
   const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
-  Products<kConfig, kN> products;
-  products.start_with_factors(stages, stage_idx);
-  consumer.wait_for_boxes();
-  products.take(stages, stage_idx);
-  store_rows_in_boxes<kConfig, kN>(
-      [&](int i) { return products.factors.promoted(main_acc, products.partial_acc, i); }, consumer,
-      is_whole);
+  KBlock<kConfig, kN> k_block;
+  k_block.start_with_factors(stages, stage_idx);
+  consumer.wait_taken();
+  k_block.wait_and_release(stages, stage_idx);
+  store_through_boxes<kConfig, kN>(
+      [&](int i) { return k_block.factors.promoted(main_acc, k_block.partial_acc, i); }, consumer,
+      has_full_boxes);
   stages.wait_for_next(stage_idx, consumer.pipeline.parity());
   consumer.pipeline.advance();
   ++consumer.tile_idx;
 }
 
-// Whether this warpgroup's part of the tile is wide.
+// Returns whether this warpgroup has a full-width part of the block.
 template <Config kConfig>
-__device__ __forceinline__ bool is_full_width(const OutBlock& tile) {
+__device__ __forceinline__ bool has_full_width(const OutBlock& block) {
   const auto warpgroup = static_cast<int>(Consumer<kConfig>::warpgroup());
-  const auto part = WarpgroupPart::make<kConfig>(tile, warpgroup);
+  const auto part = WarpgroupPart::make<kConfig>(block, warpgroup);
   return ptx::uniform(static_cast<int>(part.template is_full_width<kConfig>())) != 0;
 }
 
-// The first k-block of the tile at hand, right behind another one. Its products start before it is
-// known which tile it is. If the warpgroup's part is not wide, or if there is no tile, they were
-// for nothing, and the result is false.
+// Runs the first k-block of the tile after another one. The products start before the record is
+// read, as the descriptors are those of the tile before if the warpgroup has a full-width part of
+// both. Returns false, with the products thrown away, if the part is not full-width or there is no
+// further tile.
 template <Config kConfig, int kN>
-__device__ __forceinline__ bool multiply_next_first(BlockAccumulator<kN>& main_acc,
-                                                    Stages<kConfig>& stages,
-                                                    Consumer<kConfig>& consumer,
-                                                    const WarpgroupPart& part, bool& is_whole) {
+__device__ __forceinline__ bool run_first_k_block_of_next_tile(BlockAccumulator<kN>& main_acc,
+                                                               StageAddresses<kConfig>& stages,
+                                                               Consumer<kConfig>& consumer,
+                                                               const WarpgroupPart& part,
+                                                               bool& has_full_boxes) {
   const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
-  Products<kConfig, kN> products;
-  products.start(stages, stage_idx);
-  __syncwarp();  // or the compiler lets products wait for what is read here
-  const OutBlock tile = consumer.tile();
-  if (!is_full_width<kConfig>(tile)) {
-    products.wait();
+  KBlock<kConfig, kN> k_block;
+  k_block.start(stages, stage_idx);
+  __syncwarp();  // or the compiler makes the products wait for the record
+  const OutBlock block = consumer.block();
+  if (!has_full_width<kConfig>(block)) {
+    k_block.wait();
     return false;
   }
-  stages.turn_to_rows(consumer.first_sfa(tile) + part.row_begin);
-  products.factors.compute(load_scales<kN>(stages, stage_idx));
-  is_whole = consumer.has_whole_box(tile);
+  stages.set_rows(consumer, part, block);
+  k_block.factors.compute(stages.template load_scales<kN>(stage_idx));
+  has_full_boxes = consumer.has_full_boxes(block);
 #pragma unroll
   for (int i = 0; i < kN / 2; ++i) main_acc[i] = 0;
-  products.finish(main_acc, stages, stage_idx);
+  k_block.finish(main_acc, stages, stage_idx);
   stages.wait_for_next(stage_idx, consumer.pipeline.parity());
   consumer.pipeline.advance();
   return true;
 }
 
-// The tile at hand, and if its rows leave in boxes those behind it, as long as the warpgroup's part
-// of each is wide.
+// Computes this warpgroup's part of a tile and, where outputs leave by TMA store, of the tiles
+// after it for as long as the warpgroup has a full-width part. Precondition: the first stage is
+// full. Postcondition: the first stage of the next tile is full.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const OutBlock& first,
                                               const WarpgroupPart& part) {
-  Stages<kConfig> stages(consumer, part);
-  stages.turn_to_rows(consumer.first_sfa(first) + part.row_begin);
-  bool is_whole = consumer.has_whole_box(first);
+  StageAddresses<kConfig> stages(consumer, part, first);
+  bool has_full_boxes = consumer.has_full_boxes(first);
   BlockAccumulator<kN> main_acc = {};
-  multiply_one<kConfig, kN>(main_acc, stages, consumer);
+  run_current_k_block<kConfig, kN>(main_acc, stages, consumer);
   for (;;) {
-    if (consumer.params.num_k_blocks > 1) accumulate_rows<kConfig, kN>(main_acc, stages, consumer);
+    if (consumer.params.num_k_blocks > 1) {
+      run_middle_k_blocks<kConfig, kN>(main_acc, stages, consumer);
+    }
     if (!kConfig.tma_store || !consumer.params.tma_store) break;
-    multiply_last<kConfig, kN>(main_acc, stages, consumer, is_whole);
+    run_last_k_block_into_boxes<kConfig, kN>(main_acc, stages, consumer, has_full_boxes);
     if (kN != kConfig.block_n) return;
-    if (!multiply_next_first<kConfig, kN>(main_acc, stages, consumer, part, is_whole)) return;
+    if (!run_first_k_block_of_next_tile<kConfig, kN>(main_acc, stages, consumer, part,
+                                                     has_full_boxes)) {
+      return;
+    }
   }
-  if (consumer.params.num_k_blocks > 1) multiply_one<kConfig, kN>(main_acc, stages, consumer);
-  store_rows_directly<kConfig, kN>(main_acc, consumer);
+  if (consumer.params.num_k_blocks > 1) {
+    run_current_k_block<kConfig, kN>(main_acc, stages, consumer);
+  }
+  store_directly<kConfig, kN>(main_acc, consumer);
   ++consumer.tile_idx;
 }
 
+// Computes a tile, and maybe tiles after it, with the rows of a on wgmma's M side.
 template <Config kConfig>
-__device__ __forceinline__ void compute_rows(Consumer<kConfig>& consumer, const OutBlock& tile) {
-  const auto part = WarpgroupPart::make<kConfig>(tile, consumer.position().warpgroup);
+__device__ __forceinline__ void compute_tiles(Consumer<kConfig>& consumer, const OutBlock& block) {
+  const auto part = WarpgroupPart::make<kConfig>(block, consumer.position().warpgroup);
   if (part.num_cols == 0) {
     consumer.skip_tile();
   } else if (part.template is_full_width<kConfig>()) {
-    compute_parts<kConfig, kConfig.block_n>(consumer, tile, part);
-  } else if constexpr (kConfig.multicast == Multicast::kB) {
-    compute_parts<kConfig, kConfig.half_n()>(consumer, tile, part);
+    compute_parts<kConfig, kConfig.block_n>(consumer, block, part);
+  } else if constexpr (kConfig.column_scales().has_halves) {
+    compute_parts<kConfig, kConfig.half_n()>(consumer, block, part);
   }
 }
 

@@ -1,16 +1,17 @@
-// Scale warps: two producer warps load the scales that the load warp does not.
+// The scale warps: load the scales of columns, and the scales of rows where TMA cannot load them.
 #pragma once
 
 #include <cstdint>
 
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_pipeline.cuh"
-#include "backends/sm90/sm90_tile_sequence.cuh"
+#include "backends/sm90/sm90_tile_ring.cuh"
 
 namespace ggfp8::sm90 {
 
-// A lane's scales of a tile: of every 32nd row if the warp loads those of rows, and of one column.
-// Rows and columns that do not exist have those of the last one, which are not used.
+// A lane's scales of a tile: of every 32nd row if the warp loads scales of rows, and of one slot of
+// the column scales. Rows and columns that do not exist get the scale of the last row or column,
+// which no result uses.
 template <Config kConfig, bool kLoadsRows>
 class ScaleLoader {
  public:
@@ -33,13 +34,13 @@ class ScaleLoader {
           gm == 1 ? row : tile.group_row_begin / gm + (row - tile.group_row_begin) / gm;
       row_[i] = params.sfa + m_block * params.sfa_m_stride + k_block_idx * params.sfa_k_stride;
     }
-    const int32_t col =
-        min(tile.col_begin + kConfig.column_scales().first_column(lane()), params.n - 1);
+    constexpr ColumnScales kLayout = kConfig.column_scales();
+    const int32_t col = min(tile.col_begin + kLayout.first_column(lane()), params.n - 1);
     column_ = params.sfb + tile.group_idx * params.sfb_group_stride +
               col / kScaleN * params.sfb_n_stride + k_block_idx * params.sfb_k_stride;
   }
 
-  // Those of the next of this warp's k-blocks.
+  // Loads the scales of the warp's next k-block.
   __device__ __forceinline__ Values load() {
     Values values;
 #pragma unroll
@@ -56,7 +57,7 @@ class ScaleLoader {
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) scales[i * 32 + lane()] = values.sfa[i];
     if (lane() < kConfig.column_scales().num_slots())
-      scales[kConfig.sfb_idx() + lane()] = values.sfb;
+      scales[AsyncStorage<kConfig>::kSfbIdx + lane()] = values.sfb;
   }
 
  private:
@@ -68,22 +69,23 @@ class ScaleLoader {
   int64_t column_step_;
 };
 
-// One of kNumScaleWarps warps, which take k-blocks in turn, from tile to tile; behind the last tile
-// comes one without rows. Turns keep a warp from waiting for a stage more than one round ahead,
-// which it could not tell from the round before. Loads go through registers, into which those of a
-// warp's next k-block are under way while it waits for an empty stage: 4-byte asynchronous copies
-// that miss L1 hold up the tensor cores' reads of shared memory. The loop is short because its
-// instructions take the place of promotions'.
+// Runs scale warp `warp` of kNumScaleWarps. The warps take k-blocks in turn, from tile to tile. By
+// taking turns a warp waits for a stage at most one round ahead; it could not tell a later round
+// from the round before.
+//
+// Scales go through registers. The loads of a warp's next k-block are under way while the warp
+// waits for an empty stage: 4-byte asynchronous copies that miss L1 hold up the tensor cores' reads
+// of shared memory. The loop is short because its instructions take issue slots from promotions.
 template <bool kLoadsRows, Config kConfig>
-__device__ __forceinline__ void produce_scales_of(const Params& params, const TileStorage& storage,
-                                                  Pipeline<kConfig> pipeline, int warp) {
+__device__ __forceinline__ void load_scales(const Params& params, const TileRing<kConfig>& ring,
+                                            Pipeline<kConfig> pipeline, int warp) {
   using Loader = ScaleLoader<kConfig, kLoadsRows>;
   static_assert(kNumScaleWarps < kConfig.num_stages);
   const int num_k_blocks = params.num_k_blocks;
   int k = warp;  // this warp's next k-block, counted from the tile's first
   pipeline.advance(warp);
   for (uint32_t tile_idx = 0;; ++tile_idx) {
-    const CtaTile tile = wait_for_tile(storage, tile_idx);
+    const CtaTile tile = ring.wait(tile_idx);
     if (tile.num_rows == 0) break;
     if (k < num_k_blocks) {
       Loader loader(params, tile, k);
@@ -100,6 +102,8 @@ __device__ __forceinline__ void produce_scales_of(const Params& params, const Ti
     }
     k -= num_k_blocks;
   }
+  // The warp whose turn it is fills the stage that tells the consumers that there is no further
+  // tile.
   if (k == 0) {
     pipeline.wait_empty();
     pipeline.signal_full();
@@ -107,12 +111,12 @@ __device__ __forceinline__ void produce_scales_of(const Params& params, const Ti
 }
 
 template <Config kConfig>
-__device__ __forceinline__ void produce_scales(const Params& params, const TileStorage& storage,
+__device__ __forceinline__ void run_scale_warp(const Params& params, const TileRing<kConfig>& ring,
                                                Pipeline<kConfig> pipeline, int warp) {
   if (params.tma_sfa) {
-    produce_scales_of<false>(params, storage, pipeline, warp);
+    load_scales<false>(params, ring, pipeline, warp);
   } else {
-    produce_scales_of<true>(params, storage, pipeline, warp);
+    load_scales<true>(params, ring, pipeline, warp);
   }
 }
 

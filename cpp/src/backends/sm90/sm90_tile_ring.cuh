@@ -1,91 +1,132 @@
-// Finished tiles, on their way from the consumers to the warp that finds tiles. Where rows leave by
-// bulk copies, consumer warps fill boxes in shared memory and that warp starts the copies, which go
-// on while the next tile is multiplied. Starting them takes a warp several hundred cycles, which
-// the consumers do not have.
+// The tile ring: records of a CTA's tiles in shared memory, and their hand-over between the
+// scheduler warp, which finds tiles ahead of time, and the warps that work on them. The tiles of a
+// CTA count from 0.
+//
+//   scheduler warp               load warp, scale warps     consumer warpgroup w
+//   publish(t)            ---->  wait(t)
+//                                fill stages of t    ---->  wait until a stage of t is full
+//                                                           get(t); multiply
+//                                                           wait_taken(w, t); fill store boxes
+//   wait_released(w, t)   <-------------------------------  release(w)
+//   start TMA stores and wait until they have read the boxes
+//   take(w)               ------------------------------->  wait_taken(w, t + 1)
+//
+// Who may read record t:
+//
+//   role            from                          until
+//   scheduler warp  publish(t)                    take(w) of tile t for the last w
+//   load warp       wait(t)                       it has started the loads of the last k-block
+//   scale warps     wait(t)                       wait(t + 1)
+//   consumers       a stage of tile t is full     release(w) of tile t
+//
+// Every tile of the CTA passes through all warpgroups, also where a warpgroup has no part of it.
+// Record t is overwritten by publish(t + kNumTileRecords); sm90_scheduler_warp.cuh shows that all
+// readers are done by then. Functions are warp-collective unless they say otherwise.
 #pragma once
 
 #include <cstdint>
 
-#include "backends/sm90/sm90_params.h"
-#include "backends/sm90/sm90_tile_sequence.cuh"
+#include "backends/sm90/sm90_shared_storage.h"
+#include "backends/sm90/sm90_tile.h"
 #include "ptx/elect.cuh"
 #include "ptx/mbarrier.cuh"
 #include "ptx/smem_address.cuh"
-#include "ptx/tma.cuh"
+#include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
 
-// The boxes of all consumer warps, and two barriers per warpgroup: filled completes when its warps
-// are done with a tile, and have filled their boxes if they have any; free when that has been seen,
-// and the boxes have been read.
 template <Config kConfig>
-class OutBoxes {
+class TileRing {
  public:
-  // `smem` is the aligned start of shared memory.
-  __device__ __forceinline__ explicit OutBoxes(uint8_t* smem) : smem_(ptx::smem_address(smem)) {}
+  using Storage = AsyncStorage<kConfig>;
+  using Release = typename Storage::Release;
 
-  // One thread of the CTA, before anybody waits.
-  __device__ __forceinline__ void init() const {
+  __device__ __forceinline__ TileRing(uint8_t* smem, TileStorage& tiles)
+      : tiles_(tiles), address_(ptx::smem_address(smem)) {}
+
+  // Initialises the barriers of the consumer warpgroups. One thread of the CTA calls it before any
+  // thread waits.
+  __device__ __forceinline__ void init_releases() const {
     for (int i = 0; i < kConfig.num_consumers; ++i) {
-      ptx::mbarrier_init(filled(i), 4 * ptx::kArrivalsPerWarp);
-      ptx::mbarrier_init(free(i), ptx::kArrivalsPerWarp);
+      ptx::mbarrier_init(released(i), 4 * ptx::kArrivalsPerWarp);
+      ptx::mbarrier_init(taken(i), ptx::kArrivalsPerWarp);
     }
   }
 
-  // Those of a consumer warp.
-  __device__ __forceinline__ uint32_t of(uint32_t warp) const {
-    return smem_ + kConfig.store_offset() + warp * kConfig.num_store_boxes() * kStoreBoxBytes;
+  // Initialises the barriers of the records. All threads call it, before a barrier of the CTA.
+  __device__ __forceinline__ void init_records() const {
+    if (threadIdx.x < kNumTileRecords) {
+      ptx::mbarrier_init(published(tiles_, threadIdx.x), ptx::kArrivalsPerWarp);
+    }
   }
 
-  // Whole warps. Every tile of the CTA has its turn, also where a warpgroup has no part of it.
-  __device__ __forceinline__ void wait_free(int warpgroup, uint32_t tile_idx) const {
-    ptx::mbarrier_wait_warp(free(warpgroup), tile_idx % 2 ^ 1);
-  }
-  __device__ __forceinline__ void signal_filled(int warpgroup) const {
+  // For the scheduler warp.
+  __device__ __forceinline__ void publish(uint32_t tile_idx, const CtaTile& tile) const {
+    if (ptx::elect_one()) tiles_.records[tile_idx % kNumTileRecords] = tile;
     __syncwarp();
-    ptx::mbarrier_arrive_warp(filled(warpgroup));
+    ptx::mbarrier_arrive_warp(published(tiles_, tile_idx));
   }
-  __device__ __forceinline__ bool is_filled(int warpgroup, uint32_t tile_idx) const {
-    return ptx::uniform(ptx::mbarrier_test(filled(warpgroup), tile_idx % 2)) != 0;
+  __device__ __forceinline__ bool is_released(int warpgroup, uint32_t tile_idx) const {
+    return ptx::uniform(ptx::mbarrier_test(released(warpgroup), tile_idx % 2)) != 0;
   }
-  __device__ __forceinline__ void wait_filled(int warpgroup, uint32_t tile_idx) const {
-    ptx::mbarrier_wait_warp(filled(warpgroup), tile_idx % 2);
+  __device__ __forceinline__ void wait_released(int warpgroup, uint32_t tile_idx) const {
+    ptx::mbarrier_wait_warp(released(warpgroup), tile_idx % 2);
   }
-  __device__ __forceinline__ void signal_free(int warpgroup) const {
+  __device__ __forceinline__ void take(int warpgroup) const {
     __syncwarp();
-    ptx::mbarrier_arrive_warp(free(warpgroup));
+    ptx::mbarrier_arrive_warp(taken(warpgroup));
+  }
+
+  // For the load warp and the scale warps.
+  __device__ __forceinline__ CtaTile wait(uint32_t tile_idx) const {
+    ptx::mbarrier_wait_warp(published(tiles_, tile_idx), tile_idx / kNumTileRecords % 2);
+    return get(tile_idx);
+  }
+
+  // For consumer warps. wait_taken() returns when the tile before was taken: its store boxes may be
+  // filled, and this tile may be released.
+  __device__ __forceinline__ void wait_taken(int warpgroup, uint32_t tile_idx) const {
+    ptx::mbarrier_wait_warp(taken(warpgroup), tile_idx % 2 ^ 1);
+  }
+  __device__ __forceinline__ void release(int warpgroup) const {
+    __syncwarp();
+    ptx::mbarrier_arrive_warp(released(warpgroup));
+  }
+
+  // For everybody whose turn it is. Equal in all lanes, which the compiler knows.
+  __device__ __forceinline__ CtaTile get(uint32_t tile_idx) const {
+    const CtaTile& tile = tiles_.records[tile_idx % kNumTileRecords];
+    return {{ptx::uniform(tile.row_begin), ptx::uniform(tile.num_rows),
+             ptx::uniform(tile.col_begin), ptx::uniform(tile.num_cols)},
+            ptx::uniform(tile.group_idx),
+            ptx::uniform(tile.group_row_begin),
+            static_cast<Multicast>(ptx::uniform(static_cast<int32_t>(tile.multicast)))};
+  }
+
+  // The address of the store boxes of a consumer warp, which change hands with the tile.
+  __device__ __forceinline__ uint32_t store_boxes(uint32_t warp) const {
+    return address_ + kBoxesOffset + warp * kConfig.num_store_boxes() * kStoreBoxBytes;
   }
 
  private:
-  __device__ __forceinline__ uint32_t filled(int warpgroup) const {
-    return smem_ + kConfig.release_barriers_offset() + warpgroup * 16;
-  }
-  __device__ __forceinline__ uint32_t free(int warpgroup) const { return filled(warpgroup) + 8; }
+  static constexpr int kBoxesOffset = offsetof(Storage, store_boxes);
+  static constexpr int kReleasesOffset = offsetof(Storage, releases);
+  static constexpr int kReleaseBytes = sizeof(Release);
+  static constexpr int kTakenOffset = offsetof(Release, taken);
 
-  uint32_t smem_;
+  __device__ __forceinline__ static uint32_t published(const TileStorage& tiles,
+                                                       uint32_t tile_idx) {
+    return ptx::smem_address(&tiles.published[tile_idx % kNumTileRecords]);
+  }
+  __device__ __forceinline__ uint32_t released(int warpgroup) const {
+    return address_ + kReleasesOffset + warpgroup * kReleaseBytes;
+  }
+  __device__ __forceinline__ uint32_t taken(int warpgroup) const {
+    return released(warpgroup) + kTakenOffset;
+  }
+
+  TileStorage& tiles_;
+  uint32_t address_;
 };
-
-// Whole warps: starts the bulk copies of a warpgroup's part of a tile.
-template <Config kConfig>
-__device__ __forceinline__ void start_boxes(const Params& params, const OutBlock& tile,
-                                            int warpgroup, const OutBoxes<kConfig>& boxes,
-                                            bool is_leader) {
-  const auto part = WarpgroupPart::make<kConfig>(tile, warpgroup);
-  if (!part.template is_full_width<kConfig>() || !is_leader) return;
-  ptx::tma_store_fence();
-  const int32_t row_end = tile.row_begin + tile.num_rows;
-#pragma unroll 1
-  for (int warp = 0; warp < 4; ++warp) {
-    const int32_t row = tile.row_begin + part.row_begin + warp * 16;
-    if (!is_full_box(row, row_end)) break;
-#pragma unroll
-    for (int i = 0; i < kConfig.num_store_boxes(); ++i) {
-      ptx::tma_store(params.out_map, boxes.of(warpgroup * 4 + warp) + i * kStoreBoxBytes,
-                     (tile.col_begin + i * 64) * 2, row);
-    }
-  }
-  ptx::tma_store_commit();
-  ptx::tma_store_wait_read();
-}
 
 }  // namespace ggfp8::sm90

@@ -1,5 +1,10 @@
-// Epilogue by TMA store: rounds the accumulators into shared memory, from where full boxes leave by
-// TMA store and the rest by stores of 16 bytes.
+// The epilogue by TMA store: rounds the accumulators into store boxes in shared memory. The
+// scheduler warp starts TMA stores of full boxes, which go on during the next tile; the other rows
+// are stored from the boxes by their own warp.
+//
+// A box has 16 rows of 64 columns. A row is 128 bytes, eight pieces of 16; piece p of row r lies at
+// place p ^ r % 8 of the row (the 128-byte swizzle), so that the same piece of neighbouring rows
+// lies in different banks.
 #pragma once
 
 #include <cstdint>
@@ -13,20 +18,21 @@
 
 namespace ggfp8::sm90 {
 
-// A warp's part of shared memory for rows on their way out: boxes of 64 columns in the 128-byte
-// swizzle, so that pieces of neighbouring rows lie in different banks. Where piece `piece_idx`, of
-// eight columns, of a row is.
-__device__ __forceinline__ uint32_t out_piece(uint32_t warp_boxes, uint32_t row,
-                                              uint32_t piece_idx) {
+// Returns the address of a piece of a row in the boxes of a warp. Pieces are counted across boxes.
+__device__ __forceinline__ uint32_t piece_address(uint32_t warp_boxes, uint32_t row,
+                                                  uint32_t piece_idx) {
   return warp_boxes + piece_idx / 8 * kStoreBoxBytes + row * 128 + (piece_idx % 8 ^ row % 8) * 16;
 }
 
-// Rounds a warp's 16 rows into its boxes; value(i) is what the thread's accumulator i comes to.
+// Rounds a warp's 16 rows into its boxes. value(i) is the value of the thread's accumulator i after
+// promotion.
 template <Dtype kDtype, int kN, class Value>
-__device__ __forceinline__ void fill_boxes(const Value& value, uint32_t warp_boxes, uint32_t lane) {
+__device__ __forceinline__ void round_into_boxes(const Value& value, uint32_t warp_boxes,
+                                                 uint32_t lane) {
   using Traits = ptx::OutTraits<kDtype>;
-  // Matrices 0 and 1 are rows 0 to 7 and 8 to 15 of eight columns, 2 and 3 those of the next eight.
-  const uint32_t first = out_piece(warp_boxes, lane % 16, lane / 16);
+  // Of the four matrices of stmatrix, 0 and 1 are rows 0 to 7 and 8 to 15 of a piece; 2 and 3 are
+  // these rows of the next piece.
+  const uint32_t first = piece_address(warp_boxes, lane % 16, lane / 16);
 #pragma unroll
   for (int j = 0; j < kN / 8; j += 2) {
     uint32_t words[4];
@@ -36,14 +42,15 @@ __device__ __forceinline__ void fill_boxes(const Value& value, uint32_t warp_box
       const auto rounded = Traits::pair(value(pair), value(pair + 1));
       words[i] = reinterpret_cast<const uint32_t&>(rounded);
     }
-    // The piece j further, an even number: its lower bits are the swizzle's alone.
+    // Piece j is added by exclusive or: j is even, so its bits below 8 change no swizzled bit
+    // twice.
     ptx::stmatrix_x4((first ^ j % 8 * 16) + j / 8 * kStoreBoxBytes, words);
-    __syncwarp();  // or the compiler puts all stores behind all values
+    __syncwarp();  // or the compiler puts all stores after all values
   }
 }
 
-// A warp's rows, from its boxes: where fewer rows are the group's, or fewer columns than boxes
-// have.
+// Stores a warp's rows from its boxes, 16 bytes per lane: for boxes with rows of the next group, or
+// with fewer columns than a box has.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void store_from_boxes(const Consumer<kConfig>& consumer,
                                                  uint32_t warp_boxes) {
@@ -58,31 +65,30 @@ __device__ __forceinline__ void store_from_boxes(const Consumer<kConfig>& consum
     if (row < rows.row_end && col < params.n) {
       auto* to = static_cast<uint16_t*>(params.out) + row * params.out_row_stride + col;
       *reinterpret_cast<uint4*>(to) =
-          ptx::load_shared_16_bytes(out_piece(warp_boxes, row_in_box, i % kPiecesOfRow));
+          ptx::load_shared_16_bytes(piece_address(warp_boxes, row_in_box, i % kPiecesOfRow));
     }
   }
 }
 
-// Rows on the M side: a thread holds pairs of neighbouring columns. Through shared memory, which is
-// free: boxes of which all rows are the group's leave from there by bulk copies
-// (sm90_tile_ring.cuh).
+// Rounds and stores a warp's rows through its boxes, and releases the tile. Precondition: the boxes
+// are free.
 template <Config kConfig, int kN, class Value>
-__device__ __forceinline__ void store_rows_in_boxes(const Value& value,
+__device__ __forceinline__ void store_through_boxes(const Value& value,
                                                     const Consumer<kConfig>& consumer,
-                                                    bool is_whole) {
+                                                    bool has_full_boxes) {
   const uint32_t thread = ptx::thread_idx();
-  const uint32_t boxes = consumer.out_boxes.of(thread / 32);
-  const bool leaves = kN % 64 == 0 && is_whole;
+  const uint32_t boxes = consumer.ring.store_boxes(thread / 32);
+  const bool is_stored_by_tma = kN % 64 == 0 && has_full_boxes;
   if (consumer.params.out_dtype == Dtype::kBFloat16) {
-    fill_boxes<Dtype::kBFloat16, kN>(value, boxes, thread % 32);
+    round_into_boxes<Dtype::kBFloat16, kN>(value, boxes, thread % 32);
   } else {
-    fill_boxes<Dtype::kFloat16, kN>(value, boxes, thread % 32);
+    round_into_boxes<Dtype::kFloat16, kN>(value, boxes, thread % 32);
   }
-  if (!leaves) {
+  if (!is_stored_by_tma) {
     __syncwarp();
     store_from_boxes<kConfig, kN>(consumer, boxes);
   }
-  consumer.out_boxes.signal_filled(thread / 128);
+  consumer.ring.release(thread / 128);
 }
 
 }  // namespace ggfp8::sm90
