@@ -53,7 +53,7 @@ __device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint
   ptx::wgmma_pin(partial_acc);
 }
 
-// What a consumer warpgroup works with. pipeline and tile_idx move on.
+// The state of a consumer warpgroup. pipeline and tile_idx move on.
 template <Config kConfig>
 struct Consumer {
   const Params& params;

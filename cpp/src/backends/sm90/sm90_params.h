@@ -1,4 +1,4 @@
-// What the host hands to the sm90 kernel. The struct is passed by value; TMA reads the tensor maps
+// The parameters of the sm90 kernel. The struct is passed by value; TMA reads the tensor maps
 // where they lie in it.
 #pragma once
 

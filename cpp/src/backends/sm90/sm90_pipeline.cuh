@@ -101,6 +101,7 @@ class Pipeline {
   }
 
   // Addresses of any stage.
+  // NOTE: sums of 32-bit offsets. Indexing the arrays of the struct gives other instructions.
   __device__ __forceinline__ uint32_t full(int idx) const {
     return address_ + kFullOffset + idx * kBarrierBytes;
   }

@@ -1,5 +1,5 @@
-// What a CTA computes next, and the part of each of its warpgroups. Plain functions for host and
-// device.
+// A tile as one CTA sees it: its block of the output, and the part of each of its warpgroups. Plain
+// functions for host and device.
 //
 // The CTAs of a cluster share a tile in one of three ways:
 //
@@ -34,7 +34,7 @@ struct CtaTile : OutBlock {
 };
 
 // The part of a warpgroup in its CTA's block when operands are not swapped: 64 rows of all columns.
-// Where half blocks exist and one warpgroup holds all rows, each takes half of the columns.
+// Each takes half of the columns if half blocks exist and one warpgroup holds all rows.
 struct WarpgroupPart {
   int row_begin;  // in the block
   int col_begin;  // in the block

@@ -60,7 +60,7 @@ class TileRing {
     }
   }
 
-  // For the scheduler warp.
+  // The scheduler warp calls these four.
   __device__ __forceinline__ void publish(uint32_t tile_idx, const CtaTile& tile) const {
     if (ptx::elect_one()) tiles_.records[tile_idx % kNumTileRecords] = tile;
     __syncwarp();
@@ -77,14 +77,14 @@ class TileRing {
     ptx::mbarrier_arrive_warp(taken(warpgroup));
   }
 
-  // For the load warp and the scale warps.
+  // The load warp and the scale warps wait until a tile is published.
   __device__ __forceinline__ CtaTile wait(uint32_t tile_idx) const {
     ptx::mbarrier_wait_warp(published(tiles_, tile_idx), tile_idx / kNumTileRecords % 2);
     return get(tile_idx);
   }
 
-  // For consumer warps. wait_taken() returns when the tile before was taken: its store boxes may be
-  // filled, and this tile may be released.
+  // Consumer warps call these two. wait_taken() returns when the tile before was taken: its store
+  // boxes may be filled, and this tile may be released.
   __device__ __forceinline__ void wait_taken(int warpgroup, uint32_t tile_idx) const {
     ptx::mbarrier_wait_warp(taken(warpgroup), tile_idx % 2 ^ 1);
   }
@@ -93,7 +93,7 @@ class TileRing {
     ptx::mbarrier_arrive_warp(released(warpgroup));
   }
 
-  // For everybody whose turn it is. Equal in all lanes, which the compiler knows.
+  // Returns a tile to a role whose turn it is. The compiler knows that all lanes hold the same.
   __device__ __forceinline__ CtaTile get(uint32_t tile_idx) const {
     const CtaTile& tile = tiles_.records[tile_idx % kNumTileRecords];
     return {{ptx::uniform(tile.row_begin), ptx::uniform(tile.num_rows),

@@ -30,8 +30,8 @@ template <Dtype kDtype, int kN, class Value>
 __device__ __forceinline__ void round_into_boxes(const Value& value, uint32_t warp_boxes,
                                                  uint32_t lane) {
   using Traits = ptx::OutTraits<kDtype>;
-  // Of the four matrices of stmatrix, 0 and 1 are rows 0 to 7 and 8 to 15 of a piece; 2 and 3 are
-  // these rows of the next piece.
+  // stmatrix stores four matrices: 0 and 1 are rows 0 to 7 and 8 to 15 of a piece, 2 and 3 the same
+  // rows of the next piece.
   const uint32_t first = piece_address(warp_boxes, lane % 16, lane / 16);
 #pragma unroll
   for (int j = 0; j < kN / 8; j += 2) {
@@ -42,8 +42,7 @@ __device__ __forceinline__ void round_into_boxes(const Value& value, uint32_t wa
       const auto rounded = Traits::pair(value(pair), value(pair + 1));
       words[i] = reinterpret_cast<const uint32_t&>(rounded);
     }
-    // Piece j is added by exclusive or: j is even, so its bits below 8 change no swizzled bit
-    // twice.
+    // Piece p + j, for the lane's p of 0 or 1 and even j, lies at place p ^ j ^ row % 8.
     ptx::stmatrix_x4((first ^ j % 8 * 16) + j / 8 * kStoreBoxBytes, words);
     __syncwarp();  // or the compiler puts all stores after all values
   }
