@@ -1,4 +1,4 @@
-// Which rows belong to which group, and which group a tile index means.
+// The schedule of the groups: which rows belong to which group, and which group a tile index means.
 //
 // One definition for host and device: kernels run it with one thread per chunk of groups, tests
 // run it serially against brute force. Groups are made disjoint and in-bounds here: a bound is the
@@ -6,9 +6,9 @@
 // than a good one and reaches no row outside the arrays.
 //
 //   chunk      a run of groups_per_chunk groups, the unit one thread prepares
-//   ChunkStart the state in front of a chunk: the row reached and the tiles used up
+//   ChunkStart the state before a chunk: the row reached and the number of tiles
 //   row tile   tile_m consecutive rows of one group; the last one of a group may be shorter
-//   tile       what is counted: row tiles, or what they are cut into
+//   tile       the unit of counting: a row tile, or a piece that row tiles are cut into
 #pragma once
 
 #include <cstdint>
@@ -25,13 +25,15 @@ struct GroupSchedule {
   int32_t tile_m;
   int32_t groups_per_chunk;
 
-  // A row tile of up to short_m rows is a short one, others are long. As how many tiles both count.
+  // A row tile of up to short_m rows is short, any other is long. Both kinds count as this many
+  // tiles.
   int32_t short_m;
   int32_t tiles_per_long;
   int32_t tiles_per_short;
 };
 
-// Chunks that a kernel prepares, one per thread. More would cost shared memory, fewer longer walks.
+// Chunks that a kernel prepares, one per thread. More would cost shared memory, fewer would make
+// the search of a group longer.
 constexpr int kNumChunks = 64;
 
 // The schedule of a validated problem, whose sizes fit: it counts row tiles.
@@ -50,7 +52,7 @@ inline GroupSchedule make_group_schedule(const Problem& problem, int32_t tile_m,
 
 struct ChunkStart {
   int32_t row;        // running maximum of the bounds up to the chunk's first group
-  int32_t num_tiles;  // of all groups in front of the chunk
+  int32_t num_tiles;  // of all groups before the chunk
 };
 
 // The rows of one group and its place in the sequence of tiles.
@@ -65,7 +67,7 @@ struct GroupTiles {
 // The row tiles of a group.
 struct RowTiles {
   int32_t num_long;
-  bool has_short;  // behind the long ones
+  bool has_short;  // after the long row tiles
 };
 
 GGFP8_HOST_DEVICE inline RowTiles row_tiles(const GroupSchedule& schedule, int32_t num_rows) {
@@ -86,7 +88,8 @@ GGFP8_HOST_DEVICE inline int32_t clamped_bound(const GroupSchedule& schedule, in
   return clamp_to(schedule.m_indptr[idx], 0, schedule.cum_m);
 }
 
-// The largest bound inside a chunk: of the end of each of its groups, and of the very first row.
+// Returns the largest bound inside a chunk: the ends of its groups and, in the first chunk, the
+// first row.
 GGFP8_HOST_DEVICE inline int32_t chunk_row_max(const GroupSchedule& schedule, int32_t chunk_idx) {
   const int32_t first = chunk_idx * schedule.groups_per_chunk;
   const int32_t last = min_of(first + schedule.groups_per_chunk, schedule.batch_size);
@@ -97,7 +100,7 @@ GGFP8_HOST_DEVICE inline int32_t chunk_row_max(const GroupSchedule& schedule, in
   return row;
 }
 
-// Tiles of one chunk, given the row reached in front of it.
+// Returns the number of tiles of a chunk, given the row reached before it.
 GGFP8_HOST_DEVICE inline int32_t chunk_num_tiles(const GroupSchedule& schedule, int32_t chunk_idx,
                                                  int32_t row) {
   const int32_t first = chunk_idx * schedule.groups_per_chunk;
@@ -111,7 +114,7 @@ GGFP8_HOST_DEVICE inline int32_t chunk_num_tiles(const GroupSchedule& schedule, 
   return num_tiles;
 }
 
-// The group that owns this tile, which must lie in this chunk.
+// Returns the group of a tile. Precondition: the tile lies in this chunk.
 GGFP8_HOST_DEVICE inline GroupTiles find_group(const GroupSchedule& schedule,
                                                const ChunkStart& start, int32_t chunk_idx,
                                                int32_t tile_idx) {

@@ -16,8 +16,8 @@ struct SumOf {
   __device__ int32_t operator()(int32_t x, int32_t y) const { return x + y; }
 };
 
-// Combines the values of the first kNumChunks threads in front of each of them; 0 for the first.
-// 0 is neutral for both operations on the non-negative values used here. All threads call.
+// Combines, for each of the first kNumChunks threads, the values of the threads before it; 0 for
+// the first. 0 is neutral for both operations on non-negative values. All threads call it.
 template <class Operation>
 __device__ int32_t exclusive_scan(int32_t value, int32_t (&warp_values)[kNumChunks / 32]) {
   const Operation combine;
@@ -39,7 +39,7 @@ __device__ int32_t exclusive_scan(int32_t value, int32_t (&warp_values)[kNumChun
   return exclusive;
 }
 
-// All threads: fills the storage, one chunk per thread.
+// Fills the storage, one chunk per thread. All threads call it.
 __device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleStorage& storage) {
   const int32_t chunk_idx = static_cast<int32_t>(threadIdx.x);
   const bool has_chunk = chunk_idx < kNumChunks;
@@ -54,18 +54,18 @@ __device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleSto
   __syncthreads();
 }
 
-// Whole warps. The group of a tile that exists. Its chunk is the last whose start is not behind it;
-// the lanes look at all chunks at once.
+// Returns the group of a tile that exists. Warp-collective. The tile's chunk is the last chunk that
+// starts at or before it; the lanes look at all chunks at once.
 __device__ inline GroupTiles find_group(const GroupSchedule& schedule,
                                         const ScheduleStorage& storage, int32_t tile_idx) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  int32_t num_not_behind = 0;
+  int32_t num_started = 0;
 #pragma unroll
   for (int i = 0; i < kNumChunks; i += 32) {
-    const bool is_not_behind = storage.chunk_starts[i + lane].num_tiles <= tile_idx;
-    num_not_behind += __popc(__ballot_sync(0xFFFFFFFFu, is_not_behind));
+    const bool is_started = storage.chunk_starts[i + lane].num_tiles <= tile_idx;
+    num_started += __popc(__ballot_sync(0xFFFFFFFFu, is_started));
   }
-  const int32_t chunk_idx = num_not_behind - 1;
+  const int32_t chunk_idx = num_started - 1;
   return find_group(schedule, storage.chunk_starts[chunk_idx], chunk_idx, tile_idx);
 }
 

@@ -17,7 +17,7 @@ Status count_cuda_devices(int32_t* count) noexcept;
 // Facts about one device; read once per device and process, then cached.
 Status query_cuda_device(int32_t id, DeviceInfo* info) noexcept;
 
-// Copies device memory to the host behind the work of `stream` and waits for it. Refused while
+// Copies device memory to the host after the work of `stream` and waits for the copy. Refused while
 // the stream is being captured.
 Status copy_to_host(int32_t device_id, void* destination, const void* source, size_t bytes,
                     void* stream) noexcept;

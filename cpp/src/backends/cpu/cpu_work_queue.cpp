@@ -5,7 +5,7 @@
 namespace ggfp8 {
 namespace {
 
-// Where the group before ends, the running maximum so far, is `reached`.
+// `reached` is where the group before ends: the running maximum so far.
 int64_t group_end(const Problem& problem, int64_t group, int64_t reached) noexcept {
   const int64_t value = problem.m_indptr[group + 1];
   return max_of(reached, clamp_to(value, int64_t{0}, problem.cum_m));

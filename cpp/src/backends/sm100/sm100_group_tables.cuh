@@ -1,4 +1,4 @@
-// The kernel in front of every sm100 GEMM: turns m_indptr into the per-group tables, so that the
+// The kernel before every sm100 GEMM: turns m_indptr into the per-group tables, so that the
 // host never reads it and a captured graph honours new contents.
 //
 // Bounds are those of core/group_schedule.h: a malformed m_indptr gives groups that are disjoint
@@ -14,7 +14,7 @@
 
 namespace ggfp8::sm100 {
 
-// One CTA of kNumTableThreads threads, a run of groups for each.
+// Runs as one CTA of kNumTableThreads threads, each with a run of groups.
 __global__ void __launch_bounds__(kNumTableThreads)
     sm100_fill_group_tables(const __grid_constant__ TableParams params) {
   __shared__ int32_t chunk_row_maxima[kNumTableThreads];
