@@ -24,13 +24,14 @@ OWN = "backends/{own}/*"
 OWN_PURE = [
     f"backends/{{own}}/{{own}}_{noun}.h"
     for noun in (
+        "column_scales",
         "config",
-        "group_tiles",
+        "rasterization",
         "heuristics",
         "last_wave",
         "params",
         "shared_storage",
-        "tile_scheduler",
+        "tile",
     )
 ]
 
@@ -64,8 +65,11 @@ RULES = [
     ("dlpack/*", [PUBLIC, "core/array_args.h", "dlpack/*"], [STD, r"dlfcn\.h"]),
     ("backends/cpu/*", [PUBLIC, "core/*", "select/backend.h", OWN], [STD, SYSTEM]),
     ("backends/*/*_config.*", ["core/*", *OWN_PURE], [STD]),
-    ("backends/*/*_group_tiles.*", ["core/*", *OWN_PURE], [STD]),
+    ("backends/*/*_column_scales.*", ["core/*"], [STD]),
     ("backends/*/*_last_wave.*", ["core/*"], [STD]),
+    ("backends/*/*_rasterization.*", ["core/*", *OWN_PURE], [STD]),
+    ("backends/*/*_shared_storage.*", ["core/*", *OWN_PURE], [STD]),
+    ("backends/*/*_tile.h", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_params.*", ["core/*", *OWN_PURE], [STD, re.escape("cuda.h")]),
     ("backends/*/*_heuristics.*", ["core/*", *OWN_PURE], [STD]),
     *(

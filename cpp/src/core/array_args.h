@@ -34,7 +34,7 @@ struct WorkspacePart {
   size_t bytes;
 };
 
-// What `bytes` from `data` on have behind the first aligned address: frameworks align to less.
+// Returns the part of these bytes from the first aligned address on: frameworks align to less.
 inline WorkspacePart aligned_workspace(void* data, size_t bytes) {
   const auto start = reinterpret_cast<uintptr_t>(data);
   const uintptr_t skipped = round_up<uintptr_t>(start, GGFP8_WORKSPACE_ALIGNMENT) - start;

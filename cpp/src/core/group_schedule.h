@@ -5,9 +5,9 @@
 // disjoint and in bounds for any content of the group array.
 //
 //   chunk      a run of groups_per_chunk groups, the unit one thread prepares
-//   ChunkStart the state before a chunk: the row reached and the tiles used up
+//   ChunkStart the state before a chunk: the row reached and the number of tiles
 //   row tile   tile_m consecutive rows of one group; the last one of a group may be shorter
-//   tile       what is counted: row tiles, or what they are cut into
+//   tile       the unit of counting: a row tile, or a piece that row tiles are cut into
 #pragma once
 
 #include <cstdint>
@@ -23,13 +23,15 @@ struct GroupSchedule {
   int32_t tile_m;
   int32_t groups_per_chunk;
 
-  // A row tile of up to short_m rows is a short one, others are long. As how many tiles both count.
+  // A row tile of up to short_m rows is short, any other is long. Both kinds count as this many
+  // tiles.
   int32_t short_m;
   int32_t tiles_per_long;
   int32_t tiles_per_short;
 };
 
-// Chunks that a kernel prepares, one per thread. More would cost shared memory, fewer longer walks.
+// Chunks that a kernel prepares, one per thread. More would cost shared memory, fewer would make
+// the search of a group longer.
 constexpr int kNumChunks = 64;
 
 // The schedule of a validated problem, whose sizes fit: it counts row tiles.
@@ -60,7 +62,7 @@ struct GroupTiles {
 // The row tiles of a group.
 struct RowTiles {
   int32_t num_long;
-  bool has_short;  // after the long ones
+  bool has_short;  // after the long row tiles
 };
 
 GGFP8_HOST_DEVICE inline RowTiles row_tiles(const GroupSchedule& schedule, int32_t num_rows) {
@@ -89,7 +91,7 @@ GGFP8_HOST_DEVICE inline ChunkGroups groups_of_chunk(const GroupSchedule& schedu
   return {first, min_of(first + schedule.groups_per_chunk, schedule.layout.num_groups)};
 }
 
-// The gain of a chunk's groups; that of the first chunk includes the row reached before it.
+// Returns the gain of a chunk's groups; that of the first chunk includes the row reached before it.
 GGFP8_HOST_DEVICE inline int32_t chunk_gain(const GroupSchedule& schedule, int32_t chunk_idx) {
   const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
   const int32_t gain = gain_of_groups(schedule.layout, groups.first, groups.last);
@@ -97,7 +99,7 @@ GGFP8_HOST_DEVICE inline int32_t chunk_gain(const GroupSchedule& schedule, int32
   return combine_gains(schedule.layout, first_reached_row(schedule.layout), gain);
 }
 
-// Tiles of one chunk, given the row reached before it.
+// Returns the number of tiles of a chunk, given the row reached before it.
 GGFP8_HOST_DEVICE inline int32_t chunk_num_tiles(const GroupSchedule& schedule, int32_t chunk_idx,
                                                  int32_t reached_row) {
   const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
@@ -110,7 +112,7 @@ GGFP8_HOST_DEVICE inline int32_t chunk_num_tiles(const GroupSchedule& schedule, 
   return num_tiles;
 }
 
-// The group that owns this tile, which must lie in this chunk.
+// Returns the group of a tile. Precondition: the tile lies in this chunk.
 GGFP8_HOST_DEVICE inline GroupTiles find_group(const GroupSchedule& schedule,
                                                const ChunkStart& start, int32_t chunk_idx,
                                                int32_t tile_idx) {

@@ -5,14 +5,9 @@
 #include <cstdint>
 
 #include "core/group_schedule.h"
+#include "core/schedule_storage.h"
 
 namespace ggfp8 {
-
-struct ScheduleStorage {
-  ChunkStart chunk_starts[kNumChunks];
-  int32_t warp_values[kNumChunks / 32];
-  int32_t num_tiles;
-};
 
 struct MaxOf {
   __device__ int32_t operator()(int32_t x, int32_t y) const { return max(x, y); }
@@ -26,8 +21,8 @@ struct GainOf {
   __device__ int32_t operator()(int32_t x, int32_t y) const { return combine_gains(layout, x, y); }
 };
 
-// Combines the values of the first kNumChunks threads before each of them; 0 for the first.
-// 0 is neutral for all operations on the non-negative values used here. All threads call.
+// Combines, for each of the first kNumChunks threads, the values of the threads before it; 0 for
+// the first. 0 is neutral for all operations on non-negative values. All threads call it.
 template <class Operation>
 __device__ int32_t exclusive_scan(int32_t value, const Operation& combine,
                                   int32_t (&warp_values)[kNumChunks / 32]) {
@@ -49,7 +44,7 @@ __device__ int32_t exclusive_scan(int32_t value, const Operation& combine,
   return exclusive;
 }
 
-// All threads: fills the storage, one chunk per thread.
+// Fills the storage, one chunk per thread. All threads call it.
 __device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleStorage& storage) {
   const GroupLayout& layout = schedule.layout;
   const int32_t chunk_idx = static_cast<int32_t>(threadIdx.x);
@@ -66,16 +61,16 @@ __device__ inline void build_schedule(const GroupSchedule& schedule, ScheduleSto
   __syncthreads();
 }
 
-// Whole warps. The group of a tile that exists. Its chunk is the last whose first tile is at
-// or before it; the lanes look at all chunks at once.
+// Returns the group of a tile that exists. Warp-collective. The tile's chunk is the last chunk that
+// starts at or before it; the lanes look at all chunks at once.
 __device__ inline GroupTiles find_group(const GroupSchedule& schedule,
                                         const ScheduleStorage& storage, int32_t tile_idx) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   int32_t num_started = 0;
 #pragma unroll
   for (int i = 0; i < kNumChunks; i += 32) {
-    const bool has_started = storage.chunk_starts[i + lane].num_tiles <= tile_idx;
-    num_started += __popc(__ballot_sync(0xFFFFFFFFu, has_started));
+    const bool is_started = storage.chunk_starts[i + lane].num_tiles <= tile_idx;
+    num_started += __popc(__ballot_sync(0xFFFFFFFFu, is_started));
   }
   const int32_t chunk_idx = num_started - 1;
   return find_group(schedule, storage.chunk_starts[chunk_idx], chunk_idx, tile_idx);

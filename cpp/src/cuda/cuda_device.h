@@ -24,7 +24,7 @@ bool cuda_device_of(const void* pointer, int32_t* id) noexcept;
 // failed: the driver then speaks of an invalid handle. A sentence stored before stays otherwise.
 Status check_stream_device(int32_t device_id, void* stream) noexcept;
 
-// Copies device memory to the host after the work of `stream` and waits for it. Refused while
+// Copies device memory to the host after the work of `stream` and waits for the copy. Refused while
 // the stream is being captured.
 Status copy_to_host(int32_t device_id, void* destination, const void* source, size_t bytes,
                     void* stream) noexcept;

@@ -1,5 +1,5 @@
-// What the parts of the cpu backend share: the unit of work, its scratch memory, its limits, and
-// the table entry of one instruction set.
+// The types that the parts of the cpu backend share: the unit of work, its scratch memory, its
+// limits, and the table entry of one instruction set.
 //
 // The order of additions is published and the same on every path: inside a k-block k ascends into
 // one float32 sum from +0 (the products of FP8 values are exact), then

@@ -46,8 +46,8 @@ using DecodePanel = void (*)(const uint8_t* b, int64_t stride, int64_t num_cols,
 using Multiply = void (*)(const float* a, const float* panel, int64_t num_k, const float* sfa,
                           const float* sfb, float* acc);
 
-// Asks for the k-block behind the one of num_k codes at `codes`: no hardware prefetcher follows so
-// many short pieces. Its first and last byte may lie in different lines.
+// Prefetches the k-block after the num_k codes at `codes`: no hardware prefetcher follows so many
+// short pieces. Its first and last byte may lie in different lines.
 inline void prefetch_next_block(const uint8_t* codes, int64_t num_k) {
   __builtin_prefetch(codes + num_k);
   __builtin_prefetch(codes + 2 * num_k - 1);

@@ -1,4 +1,4 @@
-// Which instruction-set paths this build has and this processor can run.
+// The instruction-set paths that this build has and this processor can run.
 //
 // The environment variable GGFP8_CPU_ISA (portable, avx2, avx512) chooses one. The choice travels
 // in DeviceInfo::name.

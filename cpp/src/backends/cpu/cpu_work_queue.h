@@ -13,7 +13,7 @@
 
 namespace ggfp8 {
 
-// What the group array asks for, found by one pass over it.
+// Totals of the groups, found by one pass over the group array.
 struct WorkSummary {
   int64_t num_rows = 0;
   int64_t num_groups = 0;  // those with rows

@@ -1,7 +1,7 @@
 // The compile-time shape of one mma kernel and the list of the shapes that exist.
 //
-// Included by host and device code of this backend. The limit behind the warp tiles of at most
-// 64 x 32: 64 accumulators per thread, twice (block sum and running sum), below 255 registers.
+// Included by host and device code of this backend. Warp tiles are at most 64 x 32: 64 accumulators
+// per thread, twice (block sum and running sum), must stay below 255 registers.
 #pragma once
 
 #include <array>
@@ -40,8 +40,8 @@ struct Config : Shape {
   constexpr int b_bytes() const { return tile_n * kStageK; }
   constexpr int scale_bytes() const { return (tile_m + tile_n) * 4; }
   constexpr int stage_bytes() const { return a_bytes() + b_bytes() + scale_bytes(); }
-  // In front of the stages: the tile scheduler's storage and the pipeline's barriers. The first
-  // stage begins at a multiple of 128, the width of a row.
+  // Before the stages lie the tile scheduler's storage and the pipeline's barriers. The first stage
+  // begins at a multiple of 128, the width of a row.
   constexpr int schedule_bytes() const { return (kNumChunks + 2) * 8; }
   constexpr int barrier_bytes() const { return num_stages * 2 * 8; }
   constexpr int stages_offset() const { return round_up(schedule_bytes() + barrier_bytes(), 128); }

@@ -14,10 +14,10 @@ int64_t max_num_tiles(const Problem& problem, const TileShape& shape) {
   return row_tiles * ceil_div<int64_t>(problem.n, shape.tile_n);
 }
 
-// The smallest of 16 and 64 rows that holds an average group: smaller tiles would read b again for
-// each further row tile, larger ones would compute rows that are not there. 128 rows read less of
-// a and b per product, which wins once their last, partly filled tile does not matter: measured on
-// an H200 from about 1000 rows per group on.
+// Returns the smallest of 16 and 64 rows that holds an average group: smaller tiles would read b
+// again for each further row tile, larger ones would compute rows that are not there. 128 rows read
+// less of a and b per product, which wins once their last, partly filled tile does not matter:
+// measured on an H200 from about 1000 rows per group on.
 int shape_for_rows(int64_t mean_rows, const DeviceInfo& device) {
   constexpr int kSmall = 0, kMedium = 1, kLarge = 2;
   constexpr int64_t kMinRowsForLarge = 1024;

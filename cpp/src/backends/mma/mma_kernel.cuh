@@ -1,7 +1,7 @@
 // The mma kernel: persistent CTAs, each taking tiles in turn; a multi-stage cp.async pipeline
 // feeds the k-blocks of one tile after the other to all warps.
 //
-// Per k-block: wait for its stage, multiply and promote, give the stage back, then let the loader
+// Per k-block: wait for its stage, multiply and promote, release the stage, then let the loader
 // run one k-block further.
 #pragma once
 

@@ -93,7 +93,7 @@ class Loader {
     for (int pass = 0; pass < kPassesScale; ++pass) enter_scale(tile, pass);
   }
 
-  // With granularity_n of 64 or 128 only the first column of each warp's part is read back.
+  // If granularity_n is 64 or 128, only the first column of each warp's part is read back.
   __device__ __forceinline__ void enter_scale(const Tile& tile, int pass) {
     const int idx = static_cast<int>(threadIdx.x) + pass * kConfig.num_threads();
     scale_wanted_[pass] = idx < kNumScales && (idx < kConfig.tile_m || params_.granularity_n == 1 ||
@@ -136,8 +136,8 @@ class Loader {
     }
   }
 
-  // One piece of every kRowsPerPass-th row. kRowsPerPass is a multiple of 8, so the permutation of
-  // the pieces is the same for all of them.
+  // Copies one piece of every kRowsPerPass-th row. kRowsPerPass is a multiple of 8, so the
+  // permutation of the pieces is the same for all of them.
   template <int kPasses>
   __device__ __forceinline__ static void copy_whole_rows(uint32_t smem, const uint8_t* global,
                                                          int64_t row_stride) {
@@ -147,7 +147,7 @@ class Loader {
     }
   }
 
-  // The same for aligned and unaligned rows, with zeros at or behind rows_left.
+  // Copies aligned or unaligned rows, with zeros from rows_left on.
   template <int kPasses>
   __device__ __forceinline__ static void copy_rows(uint32_t smem, const uint8_t* global,
                                                    int64_t row_stride, int rows_left,
@@ -174,7 +174,7 @@ class Loader {
     }
   }
 
-  // To the next k-block, or to the first of this CTA's next tile.
+  // Moves to the next k-block, or to the first of this CTA's next tile.
   __device__ __forceinline__ void advance() {
     k_left_ -= params_.granularity_k;
     if (k_left_ > 0) {

@@ -30,7 +30,7 @@ struct WarpTile {
   }
 };
 
-// accumulator += a * b over 32 k, the step_idx-th of the stage.
+// Adds a * b over 32 k, the step_idx-th of the stage.
 template <Config kConfig>
 __device__ __forceinline__ void multiply_step(typename WarpTile<kConfig>::Accumulator& accumulator,
                                               const WarpTile<kConfig>& warp, uint32_t smem,
@@ -94,8 +94,8 @@ __device__ __forceinline__ void promote(typename WarpTile<kConfig>::Accumulator&
   }
 }
 
-// One k-block out of a stage: products of 32 k each from zero, then promotion. kWhole: the block
-// has 128 k and a warp's columns share one sfb; then this is straight-line code, in which the
+// Computes one k-block of a stage: products of 32 k each from zero, then promotion. kWhole: the
+// block has 128 k and a warp's columns share one sfb; then this is straight-line code, in which the
 // promotion of the first sums overlaps the last products. Otherwise both are looked at.
 template <Config kConfig, bool kWhole>
 __device__ __forceinline__ void accumulate_k_block(

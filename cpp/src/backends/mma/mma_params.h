@@ -1,4 +1,4 @@
-// What the host hands to the mma kernel. Plain data, passed by value.
+// The parameters of the mma kernel: plain data, passed by value.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,8 @@ class Pipeline {
   __device__ __forceinline__ Pipeline(uint32_t storage, uint32_t stages, uint32_t initial_parity)
       : storage_(storage), stages_(stages), parity_(initial_parity) {}
 
-  // One thread of the CTA, before anybody waits: all full barriers, then all empty ones.
+  // Initialises all full barriers, then all empty ones. One thread of the CTA calls it before any
+  // thread waits.
   __device__ __forceinline__ static void init(uint32_t storage) {
     for (int i = 0; i < kConfig.num_stages; ++i) {
       ptx::mbarrier_init(storage + i * 8, kConfig.num_threads());
@@ -32,14 +33,14 @@ class Pipeline {
   __device__ __forceinline__ void wait_full() const { ptx::mbarrier_wait(full(), parity_); }
   __device__ __forceinline__ void wait_empty() const { ptx::mbarrier_wait(empty(), parity_); }
 
-  // All threads, each behind its copies.
+  // Called by all threads, each after its copies.
   __device__ __forceinline__ void signal_full() const {
     ptx::mbarrier_await_copies(full());
     ptx::mbarrier_arrive(full());
   }
 
-  // All threads, each behind its last read. One arrival per warp would do, but tools that look for
-  // races follow single threads, and it is no faster.
+  // Called by all threads, each after its last read. One arrival per warp would do, but tools that
+  // look for races follow single threads, and fewer arrivals are no faster.
   __device__ __forceinline__ void signal_empty() const { ptx::mbarrier_arrive(empty()); }
 
   __device__ __forceinline__ void advance() {

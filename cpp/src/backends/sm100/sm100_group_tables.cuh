@@ -1,5 +1,5 @@
-// The kernel that runs before every sm100 GEMM: turns the group array into the per-group tables, so
-// that the host never reads it and a captured graph honours new contents.
+// The kernel before every sm100 GEMM: turns the group array into the per-group tables, so that the
+// host never reads it and a captured graph honours new contents.
 //
 // Groups are those of core/group_layout.h: disjoint and inside the arrays, whatever the group array
 // holds.
@@ -14,7 +14,7 @@
 
 namespace ggfp8::sm100 {
 
-// One CTA of kNumTableThreads threads, a run of groups for each.
+// Runs as one CTA of kNumTableThreads threads, each with a run of groups.
 __global__ void __launch_bounds__(kNumTableThreads)
     sm100_fill_group_tables(const __grid_constant__ TableParams params) {
   __shared__ int32_t chunk_gains[kNumTableThreads];

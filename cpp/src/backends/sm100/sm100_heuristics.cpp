@@ -10,7 +10,7 @@ bool is_known_capability(const DeviceInfo& device) {
   return device.compute_major == 10 || device.compute_capability() == 110;
 }
 
-// Places arrays one behind the other, or counts their bytes where the workspace is null.
+// Places arrays one after the other, or counts their bytes if the workspace is null.
 class Carver {
  public:
   explicit Carver(void* workspace) : base_(static_cast<char*>(workspace)) {}
@@ -30,7 +30,7 @@ class Carver {
 
 }  // namespace
 
-// None of it depends on the number of rows or groups, so a row's result does not either.
+// No refusal depends on the number of rows or groups, so a row's result does not depend on them.
 Support supports(const Problem& problem, const DeviceInfo& device) {
   if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
   if (!is_known_capability(device)) {

@@ -1,4 +1,4 @@
-// What the table kernel is told and the per-group tables it fills, which the GEMM kernel reads.
+// The parameters of the table kernel and the per-group tables that it fills for the GEMM kernel.
 //
 // The entries have the bytes of CUTLASS's own types (asserted in sm100_scale_layout.cuh and
 // sm100_gemm.cu), so that host code, tests and the table kernel need no CUTLASS header.

@@ -1,8 +1,15 @@
-// How many tiles a group has, and where in it a tile is.
+// Rasterization: how many tiles a group has, and which rows and columns a tile of it means.
 //
-// Tiles of the same columns follow each other. A short row tile, of which one CTA of the cluster
-// holds all rows, takes two column tiles at once, one per CTA, or the last one alone; it comes
-// behind the long row tiles of both.
+// Tiles of the same columns follow each other, so that b is read once. A group with more row tiles
+// than fit a band is cut into bands, which follow each other. A short row tile, of which one CTA
+// holds all rows, comes after the long row tiles of two column tiles and takes both of these
+// columns at once, one column tile per CTA. Three row tiles, the last of them short, and three
+// column tiles have these tile indices:
+//
+//   column tile    0   1   2
+//   long           0   2   5
+//   long           1   3   6
+//   short          4   4   7
 #pragma once
 
 #include <cstdint>
@@ -13,11 +20,11 @@
 
 namespace ggfp8::sm90 {
 
-// At most so many row tiles of a group are walked together: about a third of the L2 cache holds
-// their rows of a while the columns of b pass by.
+// Returns how many row tiles a band may have. Their rows of a (16 MiB, a third of an H200's L2)
+// stay in L2 until the last columns of the band are computed.
 inline int32_t max_band_size(const Problem& problem, const Shape& shape) {
   constexpr int64_t kBandBytes = int64_t{16} << 20;
-  return static_cast<int32_t>(max_of<int64_t>(kBandBytes / (shape.tile_m() * problem.k), 1));
+  return static_cast<int32_t>(max_of<int64_t>(kBandBytes / (shape.cluster_m() * problem.k), 1));
 }
 
 struct TilePlace {
@@ -26,19 +33,19 @@ struct TilePlace {
   int32_t num_n_tiles;  // 1 or 2
 };
 
-// Counts the tiles of clusters.
+// Returns the schedule that counts the tiles of clusters.
 inline GroupSchedule make_tile_schedule(const Problem& problem, const Shape& shape) {
-  const auto num_n_tiles = static_cast<int32_t>(ceil_div<int64_t>(problem.n, shape.tile_n()));
-  GroupSchedule schedule = make_group_schedule(problem, shape.tile_m());
+  const auto num_n_tiles = static_cast<int32_t>(ceil_div<int64_t>(problem.n, shape.cluster_n()));
+  GroupSchedule schedule = make_group_schedule(problem, shape.cluster_m());
   schedule.short_m = shape.short_m();
   schedule.tiles_per_long = num_n_tiles;
   schedule.tiles_per_short = ceil_div(num_n_tiles, 2);
   return schedule;
 }
 
-// The tile `idx` of a group of these row tiles. A group of more than max_band long ones runs
-// in bands of about the same size, which are walked one after the other: more rows of a than the L2
-// cache holds would be read again for every few columns.
+// Returns the place of tile `idx` of a group that has these row tiles. More than max_band long row
+// tiles are cut into bands of about equal size: rows of a that do not stay in L2 would be read
+// again for every column tile.
 GGFP8_HOST_DEVICE inline TilePlace place_in_group(int32_t idx, const RowTiles& rows,
                                                   int32_t num_n_tiles, int32_t max_band) {
   int32_t first_m_tile = 0;
