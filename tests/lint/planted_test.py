@@ -72,6 +72,10 @@ class PlantedTest(unittest.TestCase):
             ("backends/mma/mma_kernel.cuh", '"backends/cpu/cpu_gemm.h"'),
             ("backends/sm90/sm90_heuristics.cpp", '"ptx/wgmma.cuh"'),
             ("backends/sm90/sm90_kernel.cuh", "<cutlass/cutlass.h>"),
+            ("backends/sm90/sm90_backend.cpp", '"backends/sm90/sm90_kernel.cuh"'),
+            ("core/group_schedule.h", '"device/tile_scheduler.cuh"'),
+            ("ptx/tma.cuh", '"device/out_store.cuh"'),
+            ("device/out_store.cuh", '"backends/mma/mma_config.h"'),
             ("../include/groupgemm_fp8/groupgemm_fp8.h", "<cuda_runtime.h>"),
             ("elsewhere/file.h", "<cstdint>"),
         ]:
@@ -82,6 +86,7 @@ class PlantedTest(unittest.TestCase):
         for name, header in [
             ("select/select.cpp", '"core/status.h"'),
             ("backends/mma/mma_kernel.cuh", '"ptx/mma_sync.cuh"'),
+            ("backends/mma/mma_tiles.cuh", '"device/tile_scheduler.cuh"'),
             ("backends/mma/mma_backend.cpp", '"select/backend.h"'),
             ("backends/sm100/sm100_kernel.cu", "<cutlass/cutlass.h>"),
         ]:
