@@ -1,5 +1,5 @@
-// What the GPU tests of sm100 share: device arrays, errors that end the program, and a model of
-// the groups that a possibly malformed m_indptr stands for.
+// The parts that the GPU tests of sm100 share: device arrays, errors that end the program, and a
+// model of the groups that a possibly malformed m_indptr stands for.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -138,7 +138,7 @@ void enqueue(const Problem& problem, void* workspace, cudaStream_t stream) {
   CHECK_EQ(ggfp8::launch_kernel(launch, &table_state, &params, stream), 0);
 }
 
-// Tables as the kernel left them, in front of guard bytes that must be as they were.
+// Tables as the kernel left them, followed by guard bytes that must be as they were.
 class Workspace {
  public:
   explicit Workspace(int64_t batch_size)

@@ -8,6 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import check_comments
 import check_exports
 import check_includes
 import check_resources
@@ -144,6 +145,21 @@ class PlantedTest(unittest.TestCase):
             "GGFP8_API const char* ggfp8_one(int32_t x,\n  int32_t y);\n",
         )
         self.assertEqual(check_exports.declared_functions(header), {"ggfp8_one"})
+
+    def test_comments(self):
+        for text, wanted in [
+            ("int x;  // lies behind the array\n", 1),
+            ("// Copies what lies\n// in front of the array.\n", 1),
+            ("/* Stores a row.\n * It lies behind the last. */\n", 1),
+            ("// Of all rows, the last.\nint x;\n", 1),
+            ("int x;\n  // Whole warps. Loads a row.\n", 1),
+            ("// The same for columns.\n", 1),
+            ("// Returns the last row.\n// Of all rows, the last is the longest.\n", 0),
+            ('const char* text = "behind";\n', 0),
+            ("// Asserts, Offers, Whereas: words that only begin like a fragment.\n", 0),
+        ]:
+            with self.subTest(text=text):
+                self.assertEqual(len(list(check_comments.check_text("x.h", text))), wanted)
 
     def test_sizes(self):
         self.write("long.cpp", "// x\n" * 401)
