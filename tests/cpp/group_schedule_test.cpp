@@ -1,5 +1,5 @@
 // core/group_schedule.h against brute force. The serial Schedule below does what
-// core/tile_scheduler.cuh does with one thread per chunk: the chunks' gains, an exclusive scan of
+// device/tile_scheduler.cuh does with one thread per chunk: the chunks' gains, an exclusive scan of
 // them, the chunks' tiles, an exclusive running sum; then chunk and group of a tile.
 //
 // Every tile of every group must come up exactly once and in order, in every layout and whatever

@@ -2,7 +2,7 @@
 // on a Hopper GPU: the pointers, strides and scale layouts that the Blackwell kernels would read,
 // end to end. Also the params of the Blackwell kernels as the driver encodes them.
 //
-// What no group may read (rows between groups, scales past the last block) is NaN, and rows
+// NaN fills what no group may read (rows between groups, scales after the last block), and rows
 // that no group covers must keep their bits.
 #include <cstring>
 #include <limits>
@@ -124,7 +124,7 @@ struct HostProblem {
   }
 
   float element(int64_t g, int64_t begin, int64_t r, int64_t j) const {
-    // As the tables have it for a bound inside a scale block: blocks are counted from the group's.
+    // Counts blocks from the group's first row, as the tables do for a bound inside a scale block.
     const int64_t first_block = begin / problem.granularity_m;
     double sum = 0;
     for (int64_t i = 0; i < problem.k; ++i) {
@@ -143,7 +143,7 @@ int num_sms() {
   return count;
 }
 
-// More than the kernel for Hopper asks for behind the tables.
+// Exceeds what the kernel for Hopper asks for after the tables.
 constexpr size_t kCollectiveWorkspaceBytes = size_t{1} << 20;
 
 template <class Config>

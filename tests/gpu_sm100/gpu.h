@@ -1,4 +1,4 @@
-// What the GPU tests of sm100 share: device arrays, and errors that end the program.
+// The parts that the GPU tests of sm100 share: device arrays, and errors that end the program.
 #pragma once
 
 #include <cuda_runtime.h>

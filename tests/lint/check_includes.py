@@ -2,6 +2,7 @@
 
 Run by ctest and CI: check_includes.py [repository]. RULES is the law; the first rule whose pattern
 matches a file holds for it. A file without a rule is an error, so a new layer must state its edges.
+Only device code, which is .cu and .cuh files, may include a .cuh file.
 Patterns are relative to cpp/src; {own} is the backend's folder name.
 """
 
@@ -26,10 +27,10 @@ OWN_PURE = [
     for noun in (
         "column_scales",
         "config",
-        "rasterization",
         "heuristics",
         "last_wave",
         "params",
+        "rasterization",
         "shared_storage",
         "tile",
     )
@@ -42,6 +43,7 @@ RULES = [
     ("../examples/*", [], [STD, r"std[a-z]+\.h", r"string\.h", re.escape(PUBLIC)]),
     ("core/*", [PUBLIC, "core/*"], [STD]),
     ("ptx/*", ["core/problem.h", "ptx/*"], [STD, CUDA]),
+    ("device/*", ["core/*", "ptx/*", "device/*"], [STD, CUDA]),
     ("cuda/cuda_device.h", ["core/*"], [STD]),
     ("cuda/no_cuda.cpp", [PUBLIC, "core/*", "cuda/cuda_device.h"], [STD]),
     ("cuda/*", [PUBLIC, "core/*", "cuda/*"], [STD, CUDA]),
@@ -72,16 +74,13 @@ RULES = [
     ("backends/*/*_tile.h", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_params.*", ["core/*", *OWN_PURE], [STD, re.escape("cuda.h")]),
     ("backends/*/*_heuristics.*", ["core/*", *OWN_PURE], [STD]),
-    *(
-        (
-            f"backends/*/*_{noun}.*",
-            [PUBLIC, "core/*", "cuda/*", "select/backend.h", OWN],
-            [STD, CUDA],
-        )
-        for noun in ("backend", "launch")
+    (
+        "backends/*/*_backend.*",
+        [PUBLIC, "core/*", "cuda/*", "select/backend.h", OWN],
+        [STD, CUDA],
     ),
-    ("backends/sm100/*", ["core/*", "ptx/*", OWN], [STD, CUDA, CUTLASS]),
-    ("backends/*", ["core/*", "ptx/*", OWN], [STD, CUDA]),
+    ("backends/sm100/*", ["core/*", "ptx/*", "device/*", OWN], [STD, CUDA, CUTLASS]),
+    ("backends/*", ["core/*", "ptx/*", "device/*", OWN], [STD, CUDA]),
 ]
 
 
@@ -99,6 +98,7 @@ def check_file(path, name):
         yield f"{name}: no include rule covers this file"
         return
     project, system = rule
+    is_device_code = path.suffix in {".cu", ".cuh"}
     for number, line in enumerate(path.read_text().splitlines(), 1):
         found = INCLUDE.match(line)
         if not found:
@@ -106,6 +106,7 @@ def check_file(path, name):
         bracket, header = found.groups()
         if bracket == '"':
             allowed = any(fnmatch.fnmatch(header, pattern) for pattern in project)
+            allowed = allowed and (is_device_code or not header.endswith(".cuh"))
         else:
             allowed = any(re.fullmatch(pattern, header) for pattern in system)
         if not allowed:

@@ -8,6 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import check_comments
 import check_exports
 import check_includes
 import check_resources
@@ -74,6 +75,10 @@ class PlantedTest(unittest.TestCase):
             ("backends/mma/mma_kernel.cuh", '"backends/cpu/cpu_gemm.h"'),
             ("backends/sm90/sm90_heuristics.cpp", '"ptx/wgmma.cuh"'),
             ("backends/sm90/sm90_kernel.cuh", "<cutlass/cutlass.h>"),
+            ("backends/sm90/sm90_backend.cpp", '"backends/sm90/sm90_kernel.cuh"'),
+            ("core/group_schedule.h", '"device/tile_scheduler.cuh"'),
+            ("ptx/tma.cuh", '"device/out_store.cuh"'),
+            ("device/out_store.cuh", '"backends/mma/mma_config.h"'),
             ("../include/groupgemm_fp8/groupgemm_fp8.h", "<cuda_runtime.h>"),
             ("elsewhere/file.h", "<cstdint>"),
         ]:
@@ -84,6 +89,7 @@ class PlantedTest(unittest.TestCase):
         for name, header in [
             ("select/select.cpp", '"core/status.h"'),
             ("backends/mma/mma_kernel.cuh", '"ptx/mma_sync.cuh"'),
+            ("backends/mma/mma_tiles.cuh", '"device/tile_scheduler.cuh"'),
             ("backends/mma/mma_backend.cpp", '"select/backend.h"'),
             ("backends/sm100/sm100_kernel.cu", "<cutlass/cutlass.h>"),
         ]:
@@ -154,6 +160,21 @@ class PlantedTest(unittest.TestCase):
             check_exports.replaceable_calls(relocations, exported),
             ["ggfp8_one", "ggfp8_three", "ggfp8_two"],
         )
+
+    def test_comments(self):
+        for text, wanted in [
+            ("int x;  // lies behind the array\n", 1),
+            ("// Copies what lies\n// in front of the array.\n", 1),
+            ("/* Stores a row.\n * It lies behind the last. */\n", 1),
+            ("// Of all rows, the last.\nint x;\n", 1),
+            ("int x;\n  // Whole warps. Loads a row.\n", 1),
+            ("// The same for columns.\n", 1),
+            ("// Returns the last row.\n// Of all rows, the last is the longest.\n", 0),
+            ('const char* text = "behind";\n', 0),
+            ("// Asserts, Offers, Whereas: words that only begin like a fragment.\n", 0),
+        ]:
+            with self.subTest(text=text):
+                self.assertEqual(len(list(check_comments.check_text("x.h", text))), wanted)
 
     def test_sizes(self):
         self.write("long.cpp", "// x\n" * 401)

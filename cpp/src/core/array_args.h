@@ -1,4 +1,4 @@
-// What the handlers of other interfaces work out of arrays with shapes before they have a
+// Helpers of handlers of other interfaces, which turn arrays with shapes into a
 // ggfp8_group_gemm_args: how many scale blocks the arrays have, and the part of an array of bytes
 // that can be the workspace. Nothing is validated here: the C API refuses what is illegal.
 #pragma once
@@ -18,7 +18,7 @@ struct ScaleBlocks {
   int64_t k;
 };
 
-// Of the sizes and granularities in args. An illegal granularity gives no blocks.
+// Counts the scale blocks of the sizes in args. An illegal granularity gives no blocks.
 inline ScaleBlocks scale_blocks(const ggfp8_group_gemm_args& args) {
   const auto count = [](int64_t size, int32_t granularity, int32_t fallback) {
     const int64_t step = granularity == 0 ? fallback : granularity;

@@ -91,7 +91,7 @@ GGFP8_HOST_DEVICE inline int32_t first_reached_row(const GroupLayout& layout) {
   return layout.kind == GroupKind::kIndptr ? group_value(layout, 0) : 0;
 }
 
-// What the groups from `first` to before `last` change in the row reached.
+// Returns the gain of the groups from `first` to before `last`.
 GGFP8_HOST_DEVICE inline int32_t gain_of_groups(const GroupLayout& layout, int32_t first,
                                                 int32_t last) {
   int32_t gain = 0;

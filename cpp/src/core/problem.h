@@ -21,8 +21,8 @@ enum class Dtype : int32_t {
 
 enum class ScaleMajor : int32_t { kMn = 1, kK = 2 };
 
-// Where the groups' rows are; core/group_layout.h gives every kind its meaning. Numbered as in the
-// public header.
+// The kinds of group arrays; core/group_layout.h gives each its meaning. Numbered as in the public
+// header.
 enum class GroupKind : int32_t { kIndptr = 0, kEnds = 1, kCounts = 2, kMasked = 3 };
 
 enum class DeviceType : int32_t { kCpu = 1, kCuda = 2 };
@@ -55,7 +55,7 @@ constexpr const char* name_of(GroupKind kind) {
   }
 }
 
-// What messages call the group array.
+// Returns the name of the group array in messages.
 constexpr const char* group_array_name(GroupKind kind) {
   switch (kind) {
     case GroupKind::kIndptr: return "m_indptr";

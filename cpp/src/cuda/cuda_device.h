@@ -1,4 +1,4 @@
-// What the layers above the backends need from CUDA, without a CUDA header.
+// The part of CUDA that the layers above the backends need, without a CUDA header.
 //
 // Implemented by cuda_device.cpp, or by no_cuda.cpp in a build without CUDA.
 #pragma once

@@ -7,7 +7,7 @@
 #include "backends/mma/mma_config.h"
 #include "backends/mma/mma_params.h"
 #include "core/math.h"
-#include "core/tile_scheduler.cuh"
+#include "device/tile_scheduler.cuh"
 
 namespace ggfp8::mma {
 

@@ -2,6 +2,7 @@
 
 #include "backends/sm100/sm100_config.h"
 #include "core/math.h"
+#include "core/tensor_map_limits.h"
 
 namespace ggfp8::sm100 {
 namespace {

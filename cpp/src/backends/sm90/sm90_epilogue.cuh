@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_consumer.cuh"
+#include "device/out_store.cuh"
 #include "ptx/out_convert.cuh"
-#include "ptx/out_store.cuh"
 #include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
@@ -36,11 +36,11 @@ __device__ __forceinline__ void store_directly_as(const BlockAccumulator<kN>& ma
                                                   const Consumer<kConfig>& consumer) {
   const Params& params = consumer.params;
   const WarpRows rows(consumer);
-  const ptx::OutRows out = {params.out, params.out_row_stride, rows.row_end, params.n,
-                            params.out_aligned};
+  const device::OutRows out = {params.out, params.out_row_stride, rows.row_end, params.n,
+                               params.out_aligned};
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    ptx::store_eight_rows<kDtype, kN / 8>(
+    device::store_eight_rows<kDtype, kN / 8>(
         out, rows.first_row + half * 8, rows.col_begin,
         [&](int block) { return main_acc + block * 4 + half * 2; });
   }

@@ -6,6 +6,7 @@
 #include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_rasterization.h"
 #include "core/math.h"
+#include "core/tensor_map_limits.h"
 
 namespace ggfp8::sm90 {
 namespace {

@@ -10,7 +10,7 @@
 #include "backends/sm90/sm90_rasterization.h"
 #include "backends/sm90/sm90_shared_storage.h"
 #include "backends/sm90/sm90_tile.h"
-#include "core/tile_scheduler.cuh"
+#include "device/tile_scheduler.cuh"
 #include "ptx/cluster.cuh"
 
 namespace ggfp8::sm90 {

@@ -7,18 +7,18 @@
 
 #include "ptx/out_convert.cuh"
 
-namespace ggfp8::ptx {
+namespace ggfp8::device {
 
-// 16 bytes of a row.
+// A chunk: 16 neighbouring bytes of a row.
 template <Dtype kDtype>
 union OutChunk {
-  using Element = typename OutTraits<kDtype>::Element;
+  using Element = typename ptx::OutTraits<kDtype>::Element;
   static constexpr int kNumElements = 16 / sizeof(Element);
   static constexpr int kNumPairs = kNumElements / 2;
 
   uint4 vector;
   uint32_t words[4];
-  typename OutTraits<kDtype>::Pair pairs[kNumPairs];
+  typename ptx::OutTraits<kDtype>::Pair pairs[kNumPairs];
   Element elements[kNumElements];
 
   __device__ __forceinline__ OutChunk() {}
@@ -35,8 +35,8 @@ __device__ __forceinline__ void exchange(uint32_t& x, uint32_t& y, int bit) {
   }
 }
 
-// In: this lane's pairs of kNumPairs blocks. Out: neighbouring columns; returns which, counted from
-// the first of the first block.
+// Turns this lane's pairs of kNumPairs blocks into neighbouring columns. Returns the first of these
+// columns, counted from the first column of the first block.
 template <Dtype kDtype>
 __device__ __forceinline__ int gather_columns(OutChunk<kDtype>& chunk) {
   const int q = static_cast<int>(threadIdx.x) % 4;
@@ -54,7 +54,7 @@ __device__ __forceinline__ int gather_columns(OutChunk<kDtype>& chunk) {
   }
 }
 
-// A part of the output: rows row_begin to row_end, columns in front of num_cols.
+// The end of the rows and columns of the output that may be written.
 struct OutRows {
   void* out;
   int64_t row_stride;  // in elements
@@ -63,7 +63,8 @@ struct OutRows {
   bool aligned;  // every row begins at a multiple of 16 bytes
 };
 
-// Stores what of a chunk lies inside, at once where that is all of it and the address allows it.
+// Stores the part of a chunk that may be written, in one store if that is the whole chunk and the
+// address is aligned.
 template <Dtype kDtype>
 __device__ __forceinline__ void store_chunk(const OutRows& rows, int32_t row, int32_t col,
                                             const OutChunk<kDtype>& chunk) {
@@ -81,7 +82,7 @@ __device__ __forceinline__ void store_chunk(const OutRows& rows, int32_t row, in
 }
 
 // Rounds and stores eight rows from `row` on, kNumBlocks blocks of columns from `col` on.
-// pair_of(block) points to this lane's two values. All lanes of the warp call.
+// pair_of(block) points to this lane's two values. Warp-collective.
 template <Dtype kDtype, int kNumBlocks, class PairOf>
 __device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t row, int32_t col,
                                                  const PairOf& pair_of) {
@@ -98,7 +99,7 @@ __device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t ro
 #pragma unroll
       for (int i = 0; i < Chunk::kNumPairs; ++i) {
         const float* pair = pair_of((first + c) * Chunk::kNumPairs + i);
-        chunks[c].pairs[i] = OutTraits<kDtype>::pair(pair[0], pair[1]);
+        chunks[c].pairs[i] = ptx::OutTraits<kDtype>::pair(pair[0], pair[1]);
       }
       columns = col + first * Chunk::kNumPairs * 8 + gather_columns<kDtype>(chunks[c]);
     }
@@ -115,4 +116,4 @@ __device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t ro
   }
 }
 
-}  // namespace ggfp8::ptx
+}  // namespace ggfp8::device
