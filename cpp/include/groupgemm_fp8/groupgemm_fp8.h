@@ -114,7 +114,15 @@ GGFP8_API const char* ggfp8_last_error(void);
 #define GGFP8_DTYPE_FLOAT16 4
 #define GGFP8_DTYPE_FLOAT32 5
 
-/* Layout of a scale array: which index runs fastest in memory. */
+/*
+ * Layout of a scale array: which index runs fastest in memory.
+ *
+ *   +-----------------------------------------------------------------------------------------+
+ *   | Nothing can tell the layouts apart where both axes have one size: kb == nb for b_scale, |
+ *   | which square weights have, and kb == mb for a_scale. Scales in the other layout are     |
+ *   | then taken without an error, and the result is wrong. Checkpoints usually have K.       |
+ *   +-----------------------------------------------------------------------------------------+
+ */
 #define GGFP8_SCALE_MAJOR_MN 1 /* a_scale (kb, mb), b_scale (batch_size, kb, nb) */
 #define GGFP8_SCALE_MAJOR_K 2  /* a_scale (mb, kb), b_scale (batch_size, nb, kb) */
 
@@ -123,10 +131,10 @@ GGFP8_API const char* ggfp8_last_error(void);
 #define GGFP8_DEVICE_CUDA 2
 
 /*
- * Reads m_indptr back and checks it: 0 <= m_indptr[g] <= m_indptr[g + 1] <= cum_m, and multiples
- * of 128 where scale_granularity_m is 128. On CUDA this synchronises the stream, so it cannot be
- * used while the stream is being captured. Without the flag the values are clamped on the device:
- * a malformed m_indptr leaves the affected rows unspecified and is memory-safe.
+ * Reads m_indptr back and checks that it is as ggfp8_group_gemm_args says. On CUDA this
+ * synchronises the stream, so it cannot be used while the stream is being captured. Without the
+ * flag the values are clamped on the device: a malformed m_indptr leaves the affected rows
+ * unspecified and is memory-safe.
  */
 #define GGFP8_FLAG_VALIDATE_M_INDPTR 1u
 
@@ -161,18 +169,18 @@ GGFP8_API size_t ggfp8_workspace_alignment(void);
  * passed the call. Where an array has no elements its pointer may be NULL.
  *
  * The struct only grows at its end. struct_size tells which members the caller knows: members
- * behind it count as zero; a larger struct is accepted while its unknown tail is all zero.
+ * past it count as zero; a larger struct is accepted while its unknown tail is all zero.
  */
 typedef struct ggfp8_group_gemm_args {
   size_t struct_size; /* sizeof(ggfp8_group_gemm_args) as the caller was compiled */
 
   const void* a;           /* (cum_m, k) FP8, inner stride 1, any address */
   const void* b;           /* (batch_size, n, k) FP8, inner stride 1, any address */
-  const float* a_scale;    /* MN: (kb, mb), K: (mb, kb); with gm = 128 the scale row of row r of
-                              group g is m_indptr[g] / 128 + (r - m_indptr[g]) / 128 */
+  const float* a_scale;    /* MN: (kb, mb), K: (mb, kb); row r belongs to scale row r / gm */
   const float* b_scale;    /* MN: (batch_size, kb, nb), K: (batch_size, nb, kb) */
-  const int32_t* m_indptr; /* (batch_size + 1): first row of each group, then the end; values
-                              need not start at 0, end at cum_m, or be multiples of anything */
+  const int32_t* m_indptr; /* (batch_size + 1): first row of each group, then the last one's end.
+                              The bounds do not decrease and lie in [0, cum_m]; they need not start
+                              at 0 or end at cum_m. They are multiples of gm */
   void* out;               /* (cum_m, n), inner stride 1, aligned to its element; written only in
                               rows [m_indptr[0], m_indptr[batch_size]), never read */
 
@@ -323,7 +331,8 @@ GGFP8_API int32_t ggfp8_group_gemm_workspace_size(const ggfp8_group_gemm_args* a
  *            ggfp8_group_gemm_workspace_size plus GGFP8_WORKSPACE_ALIGNMENT always suffices
  * options    NULL means defaults
  *
- * Errors: any status above. GGFP8_ERROR_INVALID_WORKSPACE: everything else is right.
+ * Errors: any status above. GGFP8_ERROR_INVALID_WORKSPACE for a workspace that is missing or too
+ * small comes after every other check but that of m_indptr's contents.
  */
 GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
     const ggfp8_tensor* a, const ggfp8_tensor* b, const ggfp8_tensor* a_scale,
