@@ -182,7 +182,9 @@ def _mma_sm(value) -> int:
 
 
 def _backend(name) -> str | None:
-    if name is None or name in _FOREIGN_BACKENDS:
+    if name is None:
+        return None
+    if isinstance(name, str) and name in _FOREIGN_BACKENDS:
         return None
     return backend_name(name)
 

@@ -124,26 +124,27 @@ def _with_numbers(specs: tuple[_Spec, ...], chosen: Options) -> list[tuple[_Spec
 
     What a symbol will be is not known while it is traced; how the sizes depend on each other is.
     """
-    shapes = [spec.shape for spec in specs]
-    if all(isinstance(size, int) for shape in shapes for size in shape):
-        return [specs]
-    return [_substitute(specs, chosen, number) for number in (128, 1 << 16)]
-
-
-def _substitute(specs: tuple[_Spec, ...], chosen: Options, number: int) -> tuple[_Spec, ...]:
     a, b, *_ = specs
-    if len(a.shape) != 2 or len(b.shape) != 3:
-        return specs  # for the library to refuse
-    symbols = (a.shape[0], *b.shape)  # cum_m, batch_size, n, k
-    known: dict[Any, int] = {}
-    for symbol, granularity in zip(symbols, (0, 1, 2, 3), strict=True):
-        if isinstance(symbol, int):
-            continue
-        known[symbol] = number
-        steps = chosen.scale_granularity_mnk
-        step = (steps[0], 1, steps[1], steps[2])[granularity]
-        known[-(-symbol // step)] = -(-number // step)
-        known[symbol + 1] = number + 1
+    is_symbolic = any(not isinstance(size, int) for spec in specs for size in spec.shape)
+    if not is_symbolic or len(a.shape) != 2 or len(b.shape) != 3:
+        return [specs]  # a wrong rank is for the library to refuse
+    return [_substitute(specs, _known_sizes(a, b, chosen, number)) for number in (128, 1 << 16)]
+
+
+def _known_sizes(a: _Spec, b: _Spec, chosen: Options, number: int) -> dict[Any, int]:
+    """Symbol -> number, for the symbols of a and b and for the sizes that follow from them."""
+    gm, gn, gk = chosen.scale_granularity_mnk
+    (cum_m, k), (batch_size, n, _) = a.shape, b.shape
+    known = {}
+    for symbol, step in ((cum_m, gm), (n, gn), (k, gk), (batch_size, 1)):
+        if not isinstance(symbol, int):
+            known[symbol] = number
+            known[-(-symbol // step)] = -(-number // step)
+            known[symbol + 1] = number + 1
+    return known
+
+
+def _substitute(specs: tuple[_Spec, ...], known: dict[Any, int]) -> tuple[_Spec, ...]:
     return tuple(
         _Spec(tuple(_number(name, size, known) for size in spec.shape), spec.dtype)
         for name, spec in zip(ops.INPUT_NAMES, specs, strict=True)

@@ -70,13 +70,11 @@ def group_gemm_fp8_nt_groupwise(
             k by a multiple of 16; the inner stride is 1.
         b: (batch_size, n, k) of either FP8 type; n a multiple of 8. Strides as for a.
         a_scale: float32, (kb, mb) for "MN", (mb, kb) for "K"; the outer stride may be larger
-            than dense. With gm = 128, row r of group g has the scale row
-            m_indptr[g] / 128 + (r - m_indptr[g]) / 128.
+            than dense. Row r of a belongs to scale row r // gm.
         b_scale: float32, (batch_size, kb, nb) for "MN", (batch_size, nb, kb) for "K"; the outer
             strides may be larger than dense.
         m_indptr: (batch_size + 1,) int32 on the device of a: the first row of each group, then the
-            end of the last one. Values do not decrease, lie in [0, cum_m], and with gm = 128 are
-            multiples of 128, except the last one.
+            end of the last one. Values do not decrease, lie in [0, cum_m], and are multiples of gm.
         scale_granularity_mnk: elements that share a scale: gm 1 or 128, gn 1, 64 or 128,
             gk 32, 64, 96 or 128.
         scale_major_mode: "MN" or "K", the layout of both scale arrays: see the box below.

@@ -1,9 +1,12 @@
 """Groupwise FP8 quantisation on the host, to make inputs for the grouped product."""
 
 import operator
+from collections.abc import Sequence
+from typing import Any
 
 import ml_dtypes
 import numpy
+from numpy.typing import NDArray
 
 from ._dtypes import FP8, argument_dtype_name
 from ._options import checked_scale_major_mode
@@ -12,7 +15,12 @@ from ._options import checked_scale_major_mode
 _MAX_FINITE = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 
 
-def quantize_groupwise(x, granularity, dtype="float8_e4m3fn", scale_major_mode="MN"):
+def quantize_groupwise(
+    x: Any,
+    granularity: Sequence[int],
+    dtype: Any = "float8_e4m3fn",
+    scale_major_mode: str = "MN",
+) -> tuple[NDArray[Any], NDArray[numpy.float32]]:
     """Quantises x to FP8 with one float32 scale per block of its last two axes.
 
     A block's scale is its largest magnitude divided by the largest finite value of the FP8 type,
