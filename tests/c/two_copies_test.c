@@ -7,7 +7,6 @@
  */
 #include <dlfcn.h>
 #include <groupgemm_fp8/groupgemm_fp8.h>
-#include <groupgemm_fp8/xla.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -97,7 +97,7 @@ void check_missing_strides() {
   CHECK_EQ(no_rows.run(), GGFP8_SUCCESS);
 }
 
-// The three forms of a description: strides, none (dense), and sizes behind the struct.
+// The three forms of a description: strides, none (dense), and sizes that follow the struct.
 void check_forms() {
   TestCall call;
   const Args wanted = made(call);

@@ -1,5 +1,5 @@
 // The handlers of XLA, called with call frames as XLA makes them: results, metadata, the device and
-// stream they ask for, and what they say to frames that would lead behind an array's end.
+// stream they ask for, and what they say to frames that would lead past an array's end.
 #include <array>
 #include <cstring>
 #include <string>

@@ -36,6 +36,10 @@ OWN_PURE = [
     )
 ]
 
+# What the functions that take arrays see: they are users of the functions that take pointers.
+TENSOR_CORE = [f"core/{name}.h" for name in ("math", "problem", "status")]
+TENSOR_API = [f"api/{name}.h" for name in ("argument_rules", "guard", "sized_struct", "validate")]
+
 # (files, project headers they may include, kinds of <...> headers they may include)
 RULES = [
     ("../include/groupgemm_fp8/groupgemm_fp8.h", [], [C_STD]),
@@ -49,6 +53,14 @@ RULES = [
     ("cuda/*", [PUBLIC, "core/*", "cuda/*"], [STD, CUDA]),
     ("select/*.h", ["core/*", "select/*"], [STD]),
     ("select/*.cpp", [PUBLIC, "core/*", "select/*"], [STD]),
+    *(
+        (
+            f"api/{noun}*",
+            [PUBLIC, *TENSOR_CORE, "api/tensor*", *TENSOR_API],
+            [STD],
+        )
+        for noun in ("c_api_tensors", "tensor")
+    ),
     (
         "api/*",
         [
@@ -63,8 +75,6 @@ RULES = [
     ),
     ("xla/*_abi.h", [], [STD]),
     ("xla/*", ["groupgemm_fp8/*.h", "core/status.h", "xla/xla_*"], [STD]),
-    ("dlpack/*_abi.h", [], [STD]),
-    ("dlpack/*", [PUBLIC, "core/array_args.h", "dlpack/*"], [STD, r"dlfcn\.h"]),
     ("backends/cpu/*", [PUBLIC, "core/*", "select/backend.h", OWN], [STD, SYSTEM]),
     ("backends/*/*_config.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_column_scales.*", ["core/*"], [STD]),

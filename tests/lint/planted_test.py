@@ -69,6 +69,8 @@ class PlantedTest(unittest.TestCase):
             ("api/route.cpp", '"backends/mma/mma_config.h"'),
             ("xla/xla_handler.cpp", '"api/route.h"'),
             ("xla/xla_call.cpp", '"core/problem.h"'),
+            ("api/tensors.cpp", '"api/route.h"'),
+            ("api/c_api_tensors.cpp", '"select/select.h"'),
             ("../include/groupgemm_fp8/groupgemm_fp8.h", "<groupgemm_fp8/xla.h>"),
             ("xla/xla_abi.h", '"xla/ffi/api/c_api.h"'),
             ("backends/mma/mma_kernel.cuh", '"groupgemm_fp8/groupgemm_fp8.h"'),
@@ -88,6 +90,7 @@ class PlantedTest(unittest.TestCase):
     def test_allowed_includes(self):
         for name, header in [
             ("select/select.cpp", '"core/status.h"'),
+            ("api/tensors.cpp", '"api/tensor_checks.h"'),
             ("backends/mma/mma_kernel.cuh", '"ptx/mma_sync.cuh"'),
             ("backends/mma/mma_tiles.cuh", '"device/tile_scheduler.cuh"'),
             ("backends/mma/mma_backend.cpp", '"select/backend.h"'),

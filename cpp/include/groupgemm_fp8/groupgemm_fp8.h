@@ -118,19 +118,29 @@ GGFP8_API const char* ggfp8_last_error(void);
 #define GGFP8_DTYPE_INT32 6
 #define GGFP8_DTYPE_INT64 7
 
-/* Layout of a scale array: which index runs fastest in memory. */
+/*
+ * Layout of a scale array: which index runs fastest in memory.
+ *
+ *   +-----------------------------------------------------------------------------------------+
+ *   | Nothing can tell the layouts apart where both axes have one size: kb == nb for b_scale, |
+ *   | which square weights have, and kb == mb for a_scale. Scales in the other layout are     |
+ *   | then taken without an error, and the result is wrong. Checkpoints usually have K.       |
+ *   +-----------------------------------------------------------------------------------------+
+ */
 #define GGFP8_SCALE_MAJOR_MN 1 /* a_scale (kb, mb), b_scale (batch_size, kb, nb) */
 #define GGFP8_SCALE_MAJOR_K 2  /* a_scale (mb, kb), b_scale (batch_size, nb, kb) */
 
 /*
- * Group layouts: what the group array holds, and which rows group g has. Starts are rounded up to
- * multiples of group_alignment, A below.
+ * Group layouts: what the group array v holds, and which rows group g has. A is group_alignment,
+ * and up(x) is the least multiple of A that is at least x. The values of a well-formed array are
+ * such that rows ascend and lie in [0, cum_m], and every group's first row is a multiple of gm.
  *
- *   INDPTR  (batch_size + 1) bounds   rows [v[g], v[g + 1])
- *   ENDS    (batch_size) ends         rows [roundup(v[g - 1], A), v[g]), with 0 for v[-1]
- *   COUNTS  (batch_size) counts       v[g] rows from roundup(v[0], A) + ... + roundup(v[g - 1], A)
- * on MASKED  (batch_size) counts       the first v[g] rows of slab g: a, a_scale and out are stacks
- * of batch_size slabs of T = cum_m / batch_size rows
+ *   INDPTR  batch_size + 1 bounds   rows [v[g], v[g + 1])
+ *   ENDS    batch_size ends         rows [up(v[g - 1]), v[g]), with v[-1] = 0; a group without rows
+ *                                   may also repeat v[g - 1]
+ *   COUNTS  batch_size counts       v[g] rows from row up(v[0]) + ... + up(v[g - 1]) on
+ *   MASKED  batch_size counts       the first v[g] of the T rows of slab g: a, a_scale and out are
+ *                                   stacks of batch_size slabs, and T is cum_m / batch_size
  */
 #define GGFP8_GROUPS_INDPTR 0
 #define GGFP8_GROUPS_ENDS 1
@@ -142,11 +152,10 @@ GGFP8_API const char* ggfp8_last_error(void);
 #define GGFP8_DEVICE_CUDA 2
 
 /*
- * Reads the group array of any layout back and checks it: rows ascend and lie in [0, cum_m], counts
- * of slabs in [0, T], and groups start at multiples of 128 where scale_granularity_m is 128. On
- * CUDA this synchronises the stream, so it cannot be used while the stream is being captured.
- * Without the flag the values are clamped on the device: a malformed array leaves the affected
- * rows unspecified and is memory-safe.
+ * Reads the group array back and checks that it is as ggfp8_group_gemm_args says. On CUDA this
+ * synchronises the stream, so it cannot be used while the stream is being captured. Without the
+ * flag the values are clamped on the device: a malformed array leaves the affected rows
+ * unspecified and is memory-safe.
  */
 #define GGFP8_FLAG_VALIDATE_M_INDPTR 1u
 
@@ -191,12 +200,12 @@ typedef struct ggfp8_group_gemm_args {
 
   const void* a;           /* (cum_m, k) FP8, inner stride 1, any address */
   const void* b;           /* (batch_size, n, k) FP8, inner stride 1, any address */
-  const float* a_scale;    /* MN: (kb, mb), K: (mb, kb); with gm = 128 the scale row of row r of
-                              group g, whose first row is f, is f / 128 + (r - f) / 128 */
+  const float* a_scale;    /* MN: (kb, mb), K: (mb, kb); row r belongs to scale row r / gm */
   const float* b_scale;    /* MN: (batch_size, kb, nb), K: (batch_size, nb, kb) */
-  const int32_t* m_indptr; /* (batch_size + 1): first row of each group, then the end; values
-                              need not start at 0, end at cum_m, or be multiples of anything.
-                              Other group arrays are given as groups, and this is NULL */
+  const int32_t* m_indptr; /* (batch_size + 1): first row of each group, then the last one's end.
+                              The bounds do not decrease and lie in [0, cum_m]; they need not start
+                              at 0 or end at cum_m. They are multiples of gm. Other group arrays
+                              are given as groups, and this is NULL */
   void* out;               /* (cum_m, n), inner stride 1, aligned to its element; written only in
                               the rows of groups, never read */
 
@@ -360,17 +369,25 @@ GGFP8_API int32_t ggfp8_group_gemm_workspace_size(const ggfp8_group_gemm_args* a
  * the last axis has stride 1, and the others have positive ones. No byte of out may be a byte of
  * another array; rows of out may lie between rows of another array of the same row pitch.
  *
- * a_scale, b_scale  the major says which axis is which; either of the last two axes may be the one
- *            with stride 1, so that a view whose axes were swapped goes in as it is
- * groups     the group array that options->group_layout says, of int32 or int64: m_indptr, m_ends
- * or m_counts in sentences a, a_scale, out  with GGFP8_GROUPS_MASKED they have an axis of groups
- * before the others: a is (batch_size, T, k), out (batch_size, T, n), a_scale MN (batch_size, kb,
- * mb) or K (batch_size, mb, kb) workspace  NULL, or one contiguous axis of int8, uint8 or opaque
- * bytes, at any address: the part from its first multiple of GGFP8_WORKSPACE_ALIGNMENT on is used,
- * so that the size of ggfp8_group_gemm_workspace_size plus GGFP8_WORKSPACE_ALIGNMENT always
- * suffices options    NULL means defaults
+ * a_scale, b_scale  The major says which axis is which; either of the last two axes may be the one
+ *                   with stride 1: a view whose axes were swapped goes in as it is.
  *
- * Errors: any status above. GGFP8_ERROR_INVALID_WORKSPACE: everything else is right.
+ * groups            The group array that options->group_layout names, of int32 or int64. Sentences
+ *                   call it m_indptr, m_ends or m_counts.
+ *
+ * a, a_scale, out   With GGFP8_GROUPS_MASKED they have an axis of groups before the others: a is
+ *                   (batch_size, T, k), out (batch_size, T, n) and a_scale (batch_size, kb, mb) for
+ *                   MN or (batch_size, mb, kb) for K.
+ *
+ * workspace         NULL, or one contiguous axis of int8, uint8 or opaque bytes, at any address.
+ *                   The part from its first multiple of GGFP8_WORKSPACE_ALIGNMENT on is used, so
+ *                   that the size of ggfp8_group_gemm_workspace_size plus GGFP8_WORKSPACE_ALIGNMENT
+ *                   always suffices.
+ *
+ * options           NULL means defaults.
+ *
+ * Errors: any status above. GGFP8_ERROR_INVALID_WORKSPACE for a workspace that is missing or too
+ * small comes after every other check but that of the contents of the group array.
  */
 GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
     const ggfp8_tensor* a, const ggfp8_tensor* b, const ggfp8_tensor* a_scale,
@@ -454,72 +471,6 @@ GGFP8_API int32_t ggfp8_device_query(int32_t device_type, int32_t device_id,
  */
 GGFP8_API int32_t ggfp8_pointer_device(const void* pointer, int32_t* device_type,
                                        int32_t* device_id);
-
-/* ------------------------------------------------------------------ DLPack */
-
-/* What a call of the function below does, besides what its arrays say. Zeros mean defaults. */
-typedef struct ggfp8_dlpack_options {
-  size_t struct_size;       /* sizeof(ggfp8_dlpack_options) */
-  const void* exchange_api; /* the DLPackExchangeAPI* that the type of all the arrays publishes */
-  const char* backend;      /* this and the next five: as in ggfp8_group_gemm_args */
-  int32_t scale_granularity_m;
-  int32_t scale_granularity_n;
-  int32_t scale_granularity_k;
-  int32_t scale_major;
-  int32_t mma_sm;
-  int32_t a_dtype;   /* GGFP8_DTYPE_FLOAT8_* of an a of bytes; 0: a has an FP8 type itself */
-  int32_t b_dtype;   /* the same for b */
-  int32_t out_dtype; /* the type that out must have; 0: any */
-} ggfp8_dlpack_options;
-
-/*
- * A new reference to a builtin function of CPython that makes calls with one set of options, for
- * packages to whom the host's time of a call matters. It reads arrays through the C functions that
- * DLPack 1.3 calls the exchange API, and asks their framework what DLPack does not show.
- *
- * `constants` is a tuple, which the function keeps, of
- *
- * packed          bytes: a ggfp8_dlpack_options
- * remembered      list: the objects that stand for these options, see below
- * array_type      the type of arrays
- * parameter_type  the type of arrays that are a model's parameters
- * requires_grad   str: the name of an attribute of arrays, true where a gradient is wanted
- * is_grad_enabled is_grad_enabled() is false where none is computed anyway
- * is_negated      is_negated(array) is true where the array is the negative of its memory
- * count_write     count_write((out,)) tells the framework that out has new contents
- * empty           makes an output
- * keywords        list of dicts: an output is empty(cum_m, n, **keywords[i]), with i = 0 for the
- *                 CPU and 1 + ordinal for CUDA; None in place of a dict where none is to be made
- *
- * NULL in a process without CPython, and if `constants` is not a tuple of so many objects. The
- * caller holds the GIL, here and in a call of
- *
- *     function(a, b, a_scale, b_scale, m_indptr, out, stream, workspace, options)
- *
- * a to m_indptr arrays as ggfp8_group_gemm_args has them, all on one device. Their type is
- *               array_type, not a subclass; that of b and b_scale may be parameter_type. While
- *               gradients are enabled, none but m_indptr wants one. The scales are not negated.
- * out           such an array, of one of the two types, that wants no gradient either and is not
- *               negated; or None: a new one, of array_type
- * stream        None: the framework's current stream on the device; or an int: a cudaStream_t, for
- *               which out must be given. Without effect on the CPU
- * workspace     None, or an array_type of uint8, at any address
- * options       None, or a tuple of as many objects as are remembered, each the very one that is
- *               there: a caller that passes on its own arguments learns if they are still the same
- *
- * The function returns out for success, after a call of count_write for a given one; what that
- * raises is raised. Nothing else is. Otherwise nothing was enqueued, out is untouched, and it
- * returns an int:
- *     0             options are not the objects remembered, or stream is neither None nor an int
- *                   (a bool is none here); nothing else was looked at
- *     negative      a workspace of so many bytes is needed, GGFP8_WORKSPACE_ALIGNMENT not counted
- *     positive      a status, which ggfp8_last_error() need not explain. Read the arrays in another
- *                   way and call ggfp8_group_gemm_nt_groupwise with them: that explains it.
- *
- * Arrays without elements are refused. The GIL is released while the product is enqueued or
- * computed.
- */
-GGFP8_API void* ggfp8_dlpack_function(void* constants);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,6 @@
 
 #include <cinttypes>
 
-#include "core/group_layout.h"
 #include "core/math.h"
 
 namespace ggfp8 {

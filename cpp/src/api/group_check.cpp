@@ -3,7 +3,6 @@
 #include <cinttypes>
 #include <vector>
 
-#include "core/group_layout.h"
 #include "core/math.h"
 #include "cuda/cuda_device.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"

@@ -2,7 +2,6 @@
 
 #include <cinttypes>
 
-#include "core/group_layout.h"
 
 namespace ggfp8 {
 namespace {

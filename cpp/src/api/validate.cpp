@@ -13,6 +13,17 @@ namespace {
 
 using Args = ggfp8_group_gemm_args;
 
+// Codes of the header become enumerators by a cast.
+static_assert(static_cast<int32_t>(Dtype::kFloat8E4M3) == GGFP8_DTYPE_FLOAT8_E4M3FN &&
+              static_cast<int32_t>(Dtype::kFloat8E5M2) == GGFP8_DTYPE_FLOAT8_E5M2 &&
+              static_cast<int32_t>(Dtype::kBFloat16) == GGFP8_DTYPE_BFLOAT16 &&
+              static_cast<int32_t>(Dtype::kFloat16) == GGFP8_DTYPE_FLOAT16 &&
+              static_cast<int32_t>(Dtype::kFloat32) == GGFP8_DTYPE_FLOAT32);
+static_assert(static_cast<int32_t>(ScaleMajor::kMn) == GGFP8_SCALE_MAJOR_MN &&
+              static_cast<int32_t>(ScaleMajor::kK) == GGFP8_SCALE_MAJOR_K);
+static_assert(static_cast<int32_t>(DeviceType::kCpu) == GGFP8_DEVICE_CPU &&
+              static_cast<int32_t>(DeviceType::kCuda) == GGFP8_DEVICE_CUDA);
+
 Status check_size(const char* name, int64_t value, const SizeRule& rule) {
   if (rule.allows(value)) return kSuccess;
   return fail(GGFP8_ERROR_INVALID_SHAPE,

@@ -40,11 +40,6 @@ inline GroupLayout group_layout_of(const Problem& problem) {
           static_cast<int32_t>(problem.rows_per_slab())};
 }
 
-// Entries of the group array.
-GGFP8_HOST_DEVICE constexpr int64_t num_group_values(GroupKind kind, int64_t num_groups) {
-  return kind == GroupKind::kIndptr ? num_groups + 1 : num_groups;
-}
-
 // The rows of a group in its slab, and the row reached after it.
 struct GroupRows {
   int32_t begin;

@@ -64,6 +64,11 @@ constexpr const char* group_array_name(GroupKind kind) {
   }
 }
 
+// Returns the number of entries of the group array.
+constexpr int64_t num_group_values(GroupKind kind, int64_t num_groups) {
+  return kind == GroupKind::kIndptr ? num_groups + 1 : num_groups;
+}
+
 struct Problem {
   const void* a = nullptr;
   const void* b = nullptr;

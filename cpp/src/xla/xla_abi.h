@@ -73,7 +73,7 @@ struct ApiVersion {
   int minor;
 };
 
-// What XLA asks a handler before it registers it. Newer versions have more members behind these.
+// What XLA asks a handler before it registers it. Newer versions have more members after these.
 struct Metadata {
   size_t struct_size;
   ApiVersion api_version;

@@ -11,7 +11,7 @@ namespace ggfp8 {
 // cpu.cfs_period_us of version 1, of the process's group and of every group around it.
 int32_t read_quota_processors(const char* root) noexcept;
 
-// The same with root "", read once per process.
+// Returns read_quota_processors(""), read once per process.
 int32_t quota_processors() noexcept;
 
 }  // namespace ggfp8
