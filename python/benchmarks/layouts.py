@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import torch
 
-from groupgemm_fp8 import _library
+from groupgemm_fp8 import _ffi, _library
 
 # groups, rows of each, n, k: decoding, some rows, a prefill.
 SHAPES = (
@@ -36,48 +36,18 @@ SHAPES = (
 INDPTR, ENDS, COUNTS, MASKED = range(4)
 INT32, INT64 = 6, 7
 GRAPH_SECONDS = 0.02
-POINTERS = ("a", "b", "a_scale", "b_scale", "m_indptr", "out")
-SIZES = ("cum_m", "n", "k", "batch_size")
-STRIDES = (
-    "a_row_stride", "b_row_stride", "b_group_stride", "out_row_stride", "a_scale_stride",
-    "b_scale_stride", "b_scale_group_stride",
-)  # fmt: skip
-CODES = (
-    "a_dtype", "b_dtype", "out_dtype", "scale_granularity_m", "scale_granularity_n",
-    "scale_granularity_k", "scale_major", "mma_sm", "device_type", "device_id", "flags", "reserved",
-)  # fmt: skip
-SLAB_MEMBERS = ("a_group_stride", "out_group_stride", "a_scale_group_stride", "expected_m")
+CTYPES = {
+    "N": ctypes.c_size_t, "P": ctypes.c_void_p, "q": ctypes.c_int64, "i": ctypes.c_int32,
+    "I": ctypes.c_uint32,
+}  # fmt: skip
 
 
 class Args(ctypes.Structure):
     """ggfp8_group_gemm_args"""
 
     _fields_ = [
-        ("struct_size", ctypes.c_size_t),
-        *((name, ctypes.c_void_p) for name in POINTERS),
-        *((name, ctypes.c_int64) for name in (*SIZES, *STRIDES)),
-        *((name, ctypes.c_int32) for name in CODES),
-        ("backend", ctypes.c_char_p),
-        ("b_scale_major", ctypes.c_int32),
-        ("group_layout", ctypes.c_int32),
-        ("groups", ctypes.c_void_p),
-        ("group_dtype", ctypes.c_int32),
-        ("group_alignment", ctypes.c_int32),
-        *((name, ctypes.c_int64) for name in SLAB_MEMBERS),
-    ]
-
-
-class PlanInfo(ctypes.Structure):
-    """ggfp8_plan_info"""
-
-    _fields_ = [
-        ("struct_size", ctypes.c_size_t),
-        ("backend", ctypes.c_char_p),
-        ("config", ctypes.c_char_p),
-        ("workspace_bytes", ctypes.c_size_t),
-        ("num_workers", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
-        ("group_layout", ctypes.c_char_p),
+        (name, ctypes.c_char_p if name == "backend" else CTYPES[code])
+        for name, code in _ffi.ARGS_FIELDS
     ]
 
 
@@ -107,42 +77,26 @@ LAYOUTS = (
 )
 
 
-class Library:
-    """The C library that the package uses."""
+def plan_of(args):
+    info = _ffi.PlanInfo(struct_size=ctypes.sizeof(_ffi.PlanInfo))
+    status = _library.load().ggfp8_group_gemm_plan(ctypes.byref(args), ctypes.byref(info))
+    _library.check(status)
+    return info
 
-    def __init__(self):
-        self._handle = ctypes.CDLL(_library.load()._name)
-        self._handle.ggfp8_last_error.restype = ctypes.c_char_p
-        pointer, size = ctypes.c_void_p, ctypes.c_size_t
-        self._handle.ggfp8_group_gemm_nt_groupwise.argtypes = (pointer, pointer, size, pointer)
 
-    def _check(self, status):
-        if status != 0:
-            raise RuntimeError(self._handle.ggfp8_last_error().decode())
-
-    def plan(self, args):
-        info = PlanInfo(struct_size=ctypes.sizeof(PlanInfo))
-        self._check(self._handle.ggfp8_group_gemm_plan(ctypes.byref(args), ctypes.byref(info)))
-        return info
-
-    def launch(self, args, workspace):
-        stream = torch.cuda.current_stream().cuda_stream
-        num_bytes = 0 if workspace is None else workspace.numel()
-        pointer = None if workspace is None else workspace.data_ptr()
-        self._check(
-            self._handle.ggfp8_group_gemm_nt_groupwise(
-                ctypes.byref(args), pointer, num_bytes, stream
-            )
-        )
+def launch(args, workspace):
+    stream = torch.cuda.current_stream().cuda_stream
+    product = _library.load().ggfp8_group_gemm_nt_groupwise
+    pointer, num_bytes = workspace.data_ptr(), workspace.numel()
+    _library.check(product(ctypes.byref(args), pointer, num_bytes, stream))
 
 
 class Contender:
     """A layout of one shape: its arrays, its graph, its samples."""
 
-    def __init__(self, library, layout, shape, weights, backend):
+    def __init__(self, layout, shape, weights, backend):
         groups, rows, n, k = shape
         self.name = layout.name
-        self._library = library
         pitch = -(-rows // layout.alignment) * layout.alignment
         num_rows = groups * layout.slab if layout.kind == MASKED else groups * pitch
         kb, nb = -(-k // 128), -(-n // 128)
@@ -163,7 +117,7 @@ class Contender:
             backend=backend, group_layout=layout.kind, group_dtype=layout.dtype,
             group_alignment=layout.alignment, expected_m=rows if layout.hint else 0,
         )  # fmt: skip
-        plan = library.plan(self._args)
+        plan = plan_of(self._args)
         self.plan = f"{plan.backend.decode()}: {plan.config.decode()}"
         num_bytes = plan.workspace_bytes
         self._workspace = torch.empty(num_bytes, dtype=torch.uint8, device="cuda")
@@ -185,12 +139,12 @@ class Contender:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             for _ in range(num_runs):
-                self._library.launch(self._args, self._workspace)
+                launch(self._args, self._workspace)
         return graph
 
     def prepare(self):
         """Makes a graph that is long enough to hide its launch."""
-        self._library.launch(self._args, self._workspace)
+        launch(self._args, self._workspace)
         seconds = timed(self.capture(20)) / 20
         self._num_runs = max(20, min(2000, int(GRAPH_SECONDS / seconds)))
         self._graph = self.capture(self._num_runs)
@@ -218,13 +172,13 @@ def timed(graph):
     return begin.elapsed_time(end) * 1e-3
 
 
-def measure(library, shape, seconds, backend):
+def measure(shape, seconds, backend):
     """Times all layouts that hold the shape, in turn; returns the contenders."""
     groups, rows, n, k = shape
     b = torch.randint(0x28, 0x48, (groups, n, k), dtype=torch.uint8, device="cuda")
     b_scale = torch.rand(groups, -(-k // 128), -(-n // 128), device="cuda")
     layouts = [layout for layout in LAYOUTS if layout.slab == 0 or layout.slab >= rows]
-    contenders = [Contender(library, x, shape, (b, b_scale), backend) for x in layouts]
+    contenders = [Contender(x, shape, (b, b_scale), backend) for x in layouts]
     for contender in contenders:
         contender.prepare()
     order = random.Random(0)
@@ -260,11 +214,10 @@ def main():
         print("layouts: needs a GPU that PyTorch can use")
         return 1
     torch.manual_seed(0)
-    library = Library()
     backend = chosen.backend.encode() if chosen.backend else None
     worst = 0.0
     for shape in SHAPES:
-        contenders = measure(library, shape, chosen.seconds, backend)
+        contenders = measure(shape, chosen.seconds, backend)
         worst = max(worst, *report(shape, contenders))
         del contenders
         torch.cuda.empty_cache()

@@ -73,7 +73,14 @@ ARGS_FIELDS = (
     ("reserved", "I"),
     ("backend", "P"),
     ("b_scale_major", "i"),
-    ("reserved_2", "I"),
+    ("group_layout", "i"),
+    ("groups", "P"),
+    ("group_dtype", "i"),
+    ("group_alignment", "i"),
+    ("a_group_stride", "q"),
+    ("out_group_stride", "q"),
+    ("a_scale_group_stride", "q"),
+    ("expected_m", "q"),
 )
 ARGS = struct.Struct("@" + "".join(code for _, code in ARGS_FIELDS))
 
@@ -114,6 +121,9 @@ OPTIONS_FIELDS = (
     ("out_dtype", "i"),
     ("flags", "I"),
     ("b_scale_major", "i"),
+    ("group_layout", "i"),
+    ("group_alignment", "i"),
+    ("expected_m", "q"),
 )
 OPTIONS = struct.Struct("@" + "".join(code for _, code in OPTIONS_FIELDS))
 
@@ -129,6 +139,7 @@ class PlanInfo(ctypes.Structure):
         ("workspace_bytes", c_size_t),
         ("num_workers", c_int32),
         ("reserved", c_int32),
+        ("group_layout", c_char_p),
     ]
 
 

@@ -66,6 +66,9 @@ class Options(NamedTuple):
             _OUT_CODES[self.out_dtype],
             flags | validate,
             0,  # b_scale_major: that of scale_major
+            0,  # group_layout: indptr
+            0,  # group_alignment
+            0,  # expected_m
         )
 
     def attributes(self) -> dict:

@@ -12,10 +12,11 @@ import itertools
 import numpy as np
 import pytest
 
+from groupgemm_fp8 import _ffi, _library
 from numeric.cases import Case, random_problem, rows_for
 from numeric.formats import DTYPE_PAIRS, OUT_DTYPES
 from numeric.group_layouts import KINDS, make_groups
-from numeric.raw_call import FLAG_VALIDATE, SUCCESS, Args, RawCall, library
+from numeric.raw_call import Args, RawCall
 
 COUNTS = (13, 0, 129, 1, 40)
 INDEX_DTYPES = ("int32", "int64")
@@ -47,7 +48,7 @@ def wanted(runner, case: Case, seed: int = 0):
 def check(runner, case, groups, *layout, **members) -> RawCall:
     problem, bits = wanted(runner, case)
     call = RawCall(runner, problem, groups, *layout, **members)
-    assert call.launch() == SUCCESS, library().ggfp8_last_error().decode()
+    assert call.launch() == _ffi.SUCCESS, _library.load().ggfp8_last_error().decode()
     assert_rows(call, bits)
     return call
 
@@ -64,7 +65,7 @@ def assert_rows(call: RawCall, bits: np.ndarray) -> None:
 
 
 def test_args_have_the_size_of_the_library():
-    assert library().ggfp8_group_gemm_args_size() == ctypes.sizeof(Args)
+    assert _library.load().ggfp8_group_gemm_args_size() == ctypes.sizeof(Args)
 
 
 @pytest.mark.parametrize("majors", MAJORS, ids="-".join)
@@ -129,7 +130,7 @@ def test_counts_of_zero_all_and_more(backend):
         groups = make_groups("masked", case.rows, dtype)
         call = RawCall(backend, problem, groups)
         call.rewrite_values(np.array((40, 0, 41, huge, -huge), dtype=dtype))
-        assert call.launch() == SUCCESS
+        assert call.launch() == _ffi.SUCCESS
         assert_rows(call, bits)
 
 
@@ -147,10 +148,10 @@ def test_hostile_values(backend, kind, dtype):
     everywhere = np.ones(groups.rows_shape, dtype=bool)
     for _ in range(40):
         call.rewrite_values(rng.choice(words, groups.values.size).astype(dtype))
-        assert call.launch() == SUCCESS
+        assert call.launch() == _ffi.SUCCESS
         call.written(everywhere)
     call.rewrite_values(groups.values)
-    assert call.launch() == SUCCESS
+    assert call.launch() == _ffi.SUCCESS
     assert_rows(call, bits)
 
 
@@ -171,13 +172,13 @@ def test_validation(backend, kind):
     """A well-formed array passes; the sentence names the array of the layout."""
     case = Case((20, 0, 35, 9), 72, 144)
     groups = make_groups(kind, case.rows, "int64", spare=4)
-    call = check(backend, backend.fit(case), groups, flags=FLAG_VALIDATE)
+    call = check(backend, backend.fit(case), groups, flags=_ffi.FLAG_VALIDATE_M_INDPTR)
     name = {"indptr": "m_indptr", "ends": "m_ends"}.get(kind, "m_counts")
     bad = groups.values.copy()
     bad[2] = -5
     call.rewrite_values(bad)
     assert call.launch() == ERROR_INVALID_M_INDPTR
-    assert library().ggfp8_last_error().decode().startswith(f"{name}[2]: got -5, wanted ")
+    assert _library.load().ggfp8_last_error().decode().startswith(f"{name}[2]: got -5, wanted ")
     call.written(np.zeros(groups.rows_shape, dtype=bool))
 
 
@@ -191,7 +192,7 @@ def test_replay_honours_new_groups(gpu_backend, kind):
     call = RawCall(gpu_backend, problem, fitting((40, 20, 3)))
     stream, graph = Stream(), Graph()
     with graph.capture(stream):
-        assert call.launch(stream.handle) == SUCCESS
+        assert call.launch(stream.handle) == _ffi.SUCCESS
     for counts in ((40, 20, 3), (0, 20, 3), (40, 0, 1), (0, 0, 0), (7, 20, 0)):
         call.rewrite(fitting(counts))
         graph.launch(stream)

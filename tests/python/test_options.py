@@ -35,6 +35,9 @@ def test_packed_options():
         "out_dtype": _ffi.DTYPE_FLOAT16,
         "flags": _ffi.FLAG_VALIDATE_M_INDPTR,
         "b_scale_major": 0,
+        "group_layout": 0,
+        "group_alignment": 0,
+        "expected_m": 0,
     }
 
 

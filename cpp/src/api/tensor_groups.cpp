@@ -2,7 +2,6 @@
 
 #include <cinttypes>
 
-
 namespace ggfp8 {
 namespace {
 

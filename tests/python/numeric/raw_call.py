@@ -5,11 +5,11 @@ layout are; all other rows, and their scales, are poison. Invariant: as runner's
 """
 
 import ctypes
-import functools
 
 import numpy as np
 import pytest
 
+from groupgemm_fp8 import _ffi, _library
 from numeric.arena import WILD_INDEX_BYTE, Arena, input_arena
 from numeric.formats import FP8_NAN, OUT_FORMATS, numpy_dtype
 from numeric.group_layouts import KINDS, Groups
@@ -21,76 +21,19 @@ DTYPES = {
     "int64": 7,
 }  # fmt: skip
 MAJORS = {"MN": 1, "K": 2}
-DEVICE_CPU, DEVICE_CUDA = 1, 2
-FLAG_VALIDATE = 1
-SUCCESS = 0
+CTYPES = {
+    "N": ctypes.c_size_t, "P": ctypes.c_void_p, "q": ctypes.c_int64, "i": ctypes.c_int32,
+    "I": ctypes.c_uint32,
+}  # fmt: skip
 
 
 class Args(ctypes.Structure):
     """ggfp8_group_gemm_args"""
 
     _fields_ = [
-        ("struct_size", ctypes.c_size_t),
-        *((name, ctypes.c_void_p) for name in ("a", "b", "a_scale", "b_scale", "m_indptr", "out")),
-        *((name, ctypes.c_int64) for name in ("cum_m", "n", "k", "batch_size")),
-        *(
-            (name, ctypes.c_int64)
-            for name in (
-                "a_row_stride", "b_row_stride", "b_group_stride", "out_row_stride",
-                "a_scale_stride", "b_scale_stride", "b_scale_group_stride",
-            )
-        ),
-        *(
-            (name, ctypes.c_int32)
-            for name in (
-                "a_dtype", "b_dtype", "out_dtype", "scale_granularity_m", "scale_granularity_n",
-                "scale_granularity_k", "scale_major", "mma_sm", "device_type", "device_id",
-            )
-        ),
-        ("flags", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
-        ("backend", ctypes.c_char_p),
-        ("b_scale_major", ctypes.c_int32),
-        ("group_layout", ctypes.c_int32),
-        ("groups", ctypes.c_void_p),
-        ("group_dtype", ctypes.c_int32),
-        ("group_alignment", ctypes.c_int32),
-        *(
-            (name, ctypes.c_int64)
-            for name in (
-                "a_group_stride", "out_group_stride", "a_scale_group_stride", "expected_m",
-            )
-        ),
-    ]  # fmt: skip
-
-
-class PlanInfo(ctypes.Structure):
-    """ggfp8_plan_info"""
-
-    _fields_ = [
-        ("struct_size", ctypes.c_size_t),
-        ("backend", ctypes.c_char_p),
-        ("config", ctypes.c_char_p),
-        ("workspace_bytes", ctypes.c_size_t),
-        ("num_workers", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
-        ("group_layout", ctypes.c_char_p),
+        (name, ctypes.c_char_p if name == "backend" else CTYPES[code])
+        for name, code in _ffi.ARGS_FIELDS
     ]
-
-
-@functools.cache
-def library() -> ctypes.CDLL:
-    """The library that the package uses, with prototypes of our own."""
-    from groupgemm_fp8 import _library
-
-    handle = ctypes.CDLL(_library.load()._name)
-    pointer, size = ctypes.c_void_p, ctypes.c_size_t
-    handle.ggfp8_last_error.restype = ctypes.c_char_p
-    handle.ggfp8_group_gemm_args_size.restype = size
-    handle.ggfp8_group_gemm_nt_groupwise.argtypes = (pointer, pointer, size, pointer)
-    handle.ggfp8_group_gemm_plan.argtypes = (pointer, pointer)
-    handle.ggfp8_backend_supports.argtypes = (ctypes.c_char_p, pointer)
-    return handle
 
 
 def address(view) -> int:
@@ -207,7 +150,7 @@ class RawCall:
             a_dtype=DTYPES[problem.a_dtype], b_dtype=DTYPES[problem.b_dtype],
             out_dtype=DTYPES[problem.out_dtype], scale_granularity_m=gm, scale_granularity_n=gn,
             scale_granularity_k=gk, scale_major=MAJORS[majors[0]], b_scale_major=MAJORS[majors[1]],
-            device_type=DEVICE_CUDA if self.runner.is_gpu else DEVICE_CPU,
+            device_type=_ffi.DEVICE_CUDA if self.runner.is_gpu else _ffi.DEVICE_CPU,
             backend=self.runner.name.encode(), group_layout=KINDS.index(groups.kind),
             group_dtype=DTYPES[groups.values.dtype.name], group_alignment=groups.alignment,
             **members,
@@ -215,24 +158,24 @@ class RawCall:
 
     def _check_support(self) -> None:
         name = self.runner.name
-        status = library().ggfp8_backend_supports(name.encode(), ctypes.byref(self.args))
-        if status == SUCCESS:
+        status = _library.load().ggfp8_backend_supports(name.encode(), ctypes.byref(self.args))
+        if status == _ffi.SUCCESS:
             return
-        reason = library().ggfp8_last_error().decode()
+        reason = _library.load().ggfp8_last_error().decode()
         assert name not in COMPLETE_BACKENDS, reason
         pytest.skip(reason)
 
-    def plan(self) -> PlanInfo:
-        info = PlanInfo(struct_size=ctypes.sizeof(PlanInfo))
-        status = library().ggfp8_group_gemm_plan(ctypes.byref(self.args), ctypes.byref(info))
-        assert status == SUCCESS, library().ggfp8_last_error().decode()
+    def plan(self) -> _ffi.PlanInfo:
+        info = _ffi.PlanInfo(struct_size=ctypes.sizeof(_ffi.PlanInfo))
+        status = _library.load().ggfp8_group_gemm_plan(ctypes.byref(self.args), ctypes.byref(info))
+        assert status == _ffi.SUCCESS, _library.load().ggfp8_last_error().decode()
         return info
 
     def launch(self, stream: int | None = None) -> int:
         """The status of the call."""
         workspace = 0 if self._workspace is None else address(self._workspace)
         num_bytes = self.plan().workspace_bytes
-        return library().ggfp8_group_gemm_nt_groupwise(
+        return _library.load().ggfp8_group_gemm_nt_groupwise(
             ctypes.byref(self.args), workspace, num_bytes, stream
         )
 
