@@ -3,6 +3,7 @@
 #include "backends/mma/mma_heuristics.h"
 #include "backends/mma/mma_instances.h"
 #include "backends/mma/mma_params.h"
+#include "backends/mma/mma_shared_storage.h"
 #include "core/math.h"
 #include "cuda/device_guard.h"
 #include "cuda/kernel_launch.h"
@@ -67,7 +68,7 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
   launch.device_id = problem.device_id;
   launch.num_ctas = static_cast<unsigned>(plan.num_workers);
   launch.threads_per_cta = static_cast<unsigned>(config.num_threads());
-  launch.smem_bytes = static_cast<size_t>(config.smem_bytes());
+  launch.smem_bytes = static_cast<size_t>(kSmemBytes[static_cast<size_t>(plan.config_idx)]);
   return launch_kernel(launch, &kernel_states[plan.config_idx], &params,
                        static_cast<cudaStream_t>(context.stream));
 }

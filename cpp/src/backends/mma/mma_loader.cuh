@@ -13,6 +13,7 @@
 #include "backends/mma/mma_config.h"
 #include "backends/mma/mma_params.h"
 #include "backends/mma/mma_pipeline.cuh"
+#include "backends/mma/mma_shared_storage.h"
 #include "backends/mma/mma_tiles.cuh"
 #include "ptx/cp_async.cuh"
 
@@ -56,18 +57,22 @@ class Loader {
     pipeline_.wait_empty();
     const uint32_t stage = pipeline_.stage();
     copy_operands(stage);
-    copy_scales(stage + kConfig.a_bytes() + kConfig.b_bytes());
+    copy_scales(stage + kScalesOffset);
     pipeline_.signal_full();
     pipeline_.advance();
     advance();
   }
 
  private:
+  using Stage = typename SharedStorage<kConfig>::Stage;
+  static constexpr int kBOffset = offsetof(Stage, b);
+  static constexpr int kScalesOffset = offsetof(Stage, scales);
+
   static constexpr int kPiecesPerRow = kStageK / 16;
   static constexpr int kRowsPerPass = kConfig.num_threads() / kPiecesPerRow;
   static constexpr int kPassesA = kConfig.tile_m / kRowsPerPass;
   static constexpr int kPassesB = kConfig.tile_n / kRowsPerPass;
-  static constexpr int kNumScales = kConfig.tile_m + kConfig.tile_n;
+  static constexpr int kNumScales = kConfig.num_scales();
   static constexpr int kPassesScale =
       (kNumScales + kConfig.num_threads() - 1) / kConfig.num_threads();
   static constexpr uint32_t kPassBytes = kRowsPerPass * kStageK;
@@ -119,7 +124,7 @@ class Loader {
     const int piece = static_cast<int>(threadIdx.x) % kPiecesPerRow;
     const int32_t k_size = min_of(params_.granularity_k, k_left_);
     const uint32_t smem_a = stage + piece_offset(row, piece);
-    const uint32_t smem_b = smem_a + kConfig.a_bytes();
+    const uint32_t smem_b = smem_a + kBOffset;
     const bool whole_block = k_size == kStageK;
     const bool in_block = piece * 16 < k_size;
     if (whole_block && a_whole_) {

@@ -1,9 +1,9 @@
 // The load warp: starts the TMA loads of a and b, and of the scales of rows where TMA can load
 // them.
 //
-// A block of a may reach into the next group, or past it into rows that keep what a stage held
-// before. These rows are computed and never stored; a row affects its own accumulators alone.
-// Columns of b past the end of the matrix arrive as zeros.
+// The last box of a may reach into the next group, and rows of boxes that are not loaded keep what
+// the stage held before. Such rows are computed and never stored; a row affects its own
+// accumulators alone. Columns of b past the end of the matrix arrive as zeros.
 #pragma once
 
 #include <cstdint>

@@ -59,10 +59,11 @@ __device__ __forceinline__ void store_boxes(const Params& params, const OutBlock
 // in any kNumScaleWarps consecutive tiles, so it has read record t by then.
 //
 // No deadlock: a consumer may wait for the first stage of tile t + 1 before it releases tile t, so
-// tile t + 1 must be published while this warp waits for the release of tile t. This warp stops
-// publishing ahead of a wait for tile t only when warpgroup 0 has released tile t. Warpgroup 0
-// has a part of every tile of which another warpgroup has one; so if others wait for tile t + 1
-// first, warpgroup 0 has waited for it, too, and tile t + 1 is published.
+// tile t + 1 must be published before this warp waits for the release of tile t. Publishing ends
+// when tiles up to t + kMaxAhead - 1 are published, when the last tile is, or when warpgroup 0 has
+// released tile t. In the last case no other warpgroup waits in vain: where others wait for tile
+// t + 1 first, so does warpgroup 0, which has a part of every tile of which another warpgroup has
+// one; it has released tile t, so tile t + 1 was published.
 template <Config kConfig>
 __device__ __forceinline__ void run_scheduler_warp(const Params& params,
                                                    const TileRing<kConfig>& ring,

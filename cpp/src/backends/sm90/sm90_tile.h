@@ -23,7 +23,7 @@ struct alignas(16) OutBlock {
   int32_t row_begin;
   int32_t num_rows;
   int32_t col_begin;
-  int32_t num_cols;  // a full or a half block; may reach past the last column of the output
+  int32_t num_cols;  // of a full or half block, or 0; may reach past the end of the output
 };
 
 // A tile's block of one CTA. A tile without rows ends the sequence of tiles.

@@ -11,17 +11,17 @@
 //   start TMA stores and wait until they have read the boxes
 //   take(w)               ------------------------------->  wait_taken(w, t + 1)
 //
-// Who may read record t:
+// Who may read record t, and when:
 //
-//   role            from                          until
-//   scheduler warp  publish(t)                    take(w) of tile t for the last w
-//   load warp       wait(t)                       it has started the loads of the last k-block
-//   scale warps     wait(t)                       wait(t + 1)
-//   consumers       a stage of tile t is full     release(w) of tile t
+//   role            reads                                last before
+//   load warp       in wait(t)                           the first stage of tile t is full
+//   scale warps     in wait(t)                           tile t + kNumScaleWarps - 1 is released
+//   consumers       in get(t), a stage of t being full   release(w) of tile t
+//   scheduler warp  in get(t)                            take(w) of tile t
 //
 // Every tile of the CTA passes through all warpgroups, also where a warpgroup has no part of it.
-// Record t is overwritten by publish(t + kNumTileRecords); sm90_scheduler_warp.cuh shows that all
-// readers are done by then. Functions are warp-collective unless they say otherwise.
+// publish(t + kNumTileRecords) overwrites record t; sm90_scheduler_warp.cuh shows that all readers
+// are done by then. Functions are warp-collective unless they say otherwise.
 #pragma once
 
 #include <cstdint>
