@@ -92,7 +92,13 @@ class Call:
         # Fast part: arrays of a framework whose reader takes several in a row.
         describe_all = frameworks[type(arrays[0])].describe_all
         if describe_all is None or not describe_all(arrays, self):
-            return [self.describe(name, x) for name, x in zip(names, arrays, strict=True)]
+            place = 0
+            for name, x in zip(names, arrays, strict=True):
+                try:
+                    frameworks[type(x)].describe(x, self, place)
+                except Exception as error:
+                    raise _refusal(name, x, error) from error
+                place += _TENSOR_BYTES
         self.device = _DEVICE.unpack_from(self.memory)
         end = self._end = len(arrays) * _TENSOR_BYTES
         return [*range(self.address, self.address + end, _TENSOR_BYTES)]
@@ -185,10 +191,6 @@ class Call:
         _ffi.TENSOR_LAYOUTS[rank].pack_into(
             self.memory, place, data, *device, rank, *dtype, 1, 0, 0, 0, *shape, *strides
         )
-
-    def put_dense(self, place: int, data: int, device, dtype, rank: int, sizes: int) -> None:
-        """As put(), for a dense array whose sizes lie at the address `sizes`."""
-        _ffi.TENSOR.pack_into(self.memory, place, data, *device, rank, *dtype, 1, sizes, 0, 0)
 
     def pointer_device(self, address: int) -> tuple[int, int]:
         """The device that an address belongs to, as the driver knows it."""
