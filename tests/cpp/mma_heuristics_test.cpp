@@ -104,6 +104,16 @@ void check_table() {
   }
 }
 
+// With slabs the hint takes the place of the mean number of rows.
+void check_slabs() {
+  Problem problem = problem_of(32 * 4096, 4096, 32);
+  problem.group_kind = ggfp8::GroupKind::kMasked;
+  for (const auto& [expected_m, shape_idx] : {std::pair{16, 0}, {17, 1}, {1023, 1}, {1024, 2}}) {
+    problem.expected_m = expected_m;
+    CHECK_EQ(choose(problem, info_of(kH200)).shape_idx, shape_idx);
+  }
+}
+
 // Limits that hold for each instance by itself; what fits which device is up to the choice.
 void check_instances() {
   for (int idx = 0; idx < ggfp8::mma::kNumInstances; ++idx) {
@@ -178,6 +188,7 @@ void check_shape_is_monotonic() {
 
 int main() {
   check_table();
+  check_slabs();
   check_instances();
   check_shared_storage(std::make_index_sequence<ggfp8::mma::kNumInstances>());
   check_all_sizes();

@@ -84,6 +84,41 @@ void check_table() {
   }
 }
 
+// With slabs the hint takes the place of the mean number of rows, and the worst case is that of all
+// slabs. TMA needs strides of slabs that it can take.
+void check_slabs() {
+  ggfp8::DeviceInfo device;
+  device.num_processors = 132;
+  device.compute_major = 9;
+  ggfp8::Problem problem;
+  problem.group_kind = ggfp8::GroupKind::kMasked;
+  problem.batch_size = 32;
+  problem.cum_m = 32 * 4096;
+  problem.n = 4096, problem.k = 7168, problem.num_k_blocks = 56;
+  problem.a_scale_m_stride = 1, problem.a_scale_k_stride = 4096;
+  for (const auto& [expected_m, shape] :
+       {std::pair{16, k192x128}, {64, k128x192}, {192, k192x128}, {1024, k128x192}}) {
+    problem.expected_m = expected_m;
+    const Choice choice = ggfp8::sm90::choose(problem, device);
+    const char* name = ggfp8::sm90::kTileShapes[static_cast<size_t>(choice.shape_idx)].name;
+    CHECK(std::strcmp(name, shape) == 0);
+    CHECK_EQ(choice.num_ctas, 132);
+  }
+  CHECK(ggfp8::sm90::supports(problem, device).ok);
+  CHECK(ggfp8::sm90::can_load_sfa_by_tma(problem));
+  problem.a_scale_slab_stride = 4096 * 56 + 2;
+  CHECK(!ggfp8::sm90::can_load_sfa_by_tma(problem));
+  problem.a_scale_slab_stride = 4096 * 56;
+  problem.cum_m = 32 * 4095;  // a piece of four scales could pass the end
+  CHECK(!ggfp8::sm90::can_load_sfa_by_tma(problem));
+  const auto& shape = ggfp8::sm90::kTileShapes[2];
+  CHECK(ggfp8::sm90::can_store_by_tma(problem, shape));
+  problem.out_slab_stride = int64_t{1} << 39;
+  CHECK(!ggfp8::sm90::can_store_by_tma(problem, shape));
+  problem.a_slab_stride = int64_t{1} << 40;
+  CHECK(!ggfp8::sm90::supports(problem, device).ok);
+}
+
 template <int kIdx>
 void check_instance() {
   constexpr Config kConfig = ggfp8::sm90::config_of(kIdx);
@@ -244,6 +279,7 @@ void check_items() {
 
 int main() {
   check_table();
+  check_slabs();
   check_instances(std::make_index_sequence<ggfp8::sm90::kNumInstances>());
   check_widest();
   check_group_tiles();

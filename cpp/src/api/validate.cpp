@@ -153,8 +153,7 @@ Status check_pointer(const char* name, const void* pointer, int64_t num_elements
 
 Status read_pointers(const Args& args, Problem* problem) {
   const Problem& p = *problem;
-  const int64_t num_slabs = p.group_kind == GroupKind::kMasked ? p.batch_size : 1;
-  const int64_t a_scales = num_slabs * p.num_m_blocks * p.num_k_blocks;
+  const int64_t a_scales = p.num_slabs() * p.num_m_blocks * p.num_k_blocks;
   const int64_t b_scales = p.batch_size * p.num_n_blocks * p.num_k_blocks;
   if (Status s = check_pointer("a", args.a, p.cum_m * p.k, 1)) return s;
   if (Status s = check_pointer("b", args.b, p.batch_size * p.n * p.k, 1)) return s;

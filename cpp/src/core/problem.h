@@ -127,6 +127,9 @@ struct Problem {
   int64_t num_n_blocks = 0;  // ceil(n / granularity_n)
   int64_t num_k_blocks = 0;  // ceil(k / granularity_k)
 
+  // Slabs of a, a_scale and out.
+  int64_t num_slabs() const { return group_kind == GroupKind::kMasked ? batch_size : 1; }
+
   // Rows of one slab of a and out; all of them where there is one slab.
   int64_t rows_per_slab() const {
     return group_kind == GroupKind::kMasked && batch_size > 0 ? cum_m / batch_size : cum_m;

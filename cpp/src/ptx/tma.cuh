@@ -14,28 +14,6 @@ __device__ __forceinline__ void tma_prefetch(const CUtensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
 
-// Loads the box at element `x` of row `y`.
-__device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, uint32_t barrier,
-                                         int32_t x, int32_t y) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes "
-      "[%0], [%1, {%3, %4}], [%2];" ::"r"(smem),
-      "l"(&map), "r"(barrier), "r"(x), "r"(y)
-      : "memory");
-}
-
-// Loads the box into the shared memory of every CTA of the cluster whose rank's bit is set, at this
-// address in each. In each CTA the bytes complete on the barrier at this address.
-__device__ __forceinline__ void tma_load_multicast(uint32_t smem, const CUtensorMap& map,
-                                                   uint32_t barrier, int32_t x, int32_t y,
-                                                   uint16_t ranks) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes"
-      ".multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(smem),
-      "l"(&map), "r"(barrier), "r"(x), "r"(y), "h"(ranks)
-      : "memory");
-}
-
 // Loads the box at element `x` of row `y` of matrix `z`.
 __device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, uint32_t barrier,
                                          int32_t x, int32_t y, int32_t z) {
@@ -46,6 +24,8 @@ __device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, 
       : "memory");
 }
 
+// Loads the box into the shared memory of every CTA of the cluster whose rank's bit is set, at this
+// address in each. In each CTA the bytes complete on the barrier at this address.
 __device__ __forceinline__ void tma_load_multicast(uint32_t smem, const CUtensorMap& map,
                                                    uint32_t barrier, int32_t x, int32_t y,
                                                    int32_t z, uint16_t ranks) {
@@ -64,10 +44,10 @@ __device__ __forceinline__ void tma_store_fence() {
 
 // Stores a box. Parts of the box outside the tensor are not written.
 __device__ __forceinline__ void tma_store(const CUtensorMap& map, uint32_t smem, int32_t x,
-                                          int32_t y) {
+                                          int32_t y, int32_t z) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(&map),
-      "r"(smem), "r"(x), "r"(y)
+      "cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(&map),
+      "r"(smem), "r"(x), "r"(y), "r"(z)
       : "memory");
 }
 

@@ -64,6 +64,13 @@ struct Consumer {
   // Returns the block of the current tile. Precondition: its first stage is full.
   __device__ __forceinline__ OutBlock block() const { return ring.get(tile_idx); }
 
+  // Returns the first element of the current tile's slab of the output. Precondition: as block().
+  template <class Element>
+  __device__ __forceinline__ Element* out() const {
+    return static_cast<Element*>(params.out) +
+           ring.get(tile_idx).group_idx * params.out_slab_stride;
+  }
+
   // Returns whether all rows of this warp's store boxes are the group's. Precondition: the
   // warpgroup has a full-width part of the block.
   __device__ __forceinline__ static bool has_full_boxes(const OutBlock& block) {

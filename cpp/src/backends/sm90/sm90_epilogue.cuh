@@ -36,8 +36,9 @@ __device__ __forceinline__ void store_directly_as(const BlockAccumulator<kN>& ma
                                                   const Consumer<kConfig>& consumer) {
   const Params& params = consumer.params;
   const WarpRows rows(consumer);
-  const device::OutRows out = {params.out, params.out_row_stride, rows.row_end, params.n,
-                               params.out_aligned};
+  using Element = typename ptx::OutTraits<kDtype>::Element;
+  const device::OutRows out = {consumer.template out<Element>(), params.out_row_stride,
+                               rows.row_end, params.n, params.out_aligned};
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     device::store_eight_rows<kDtype, kN / 8>(
@@ -62,18 +63,20 @@ __device__ __forceinline__ void store_directly(const BlockAccumulator<kN>& main_
   consumer.release_tile();
 }
 
-template <Dtype kDtype, int kN>
+template <Dtype kDtype, Config kConfig, int kN>
 __device__ __forceinline__ void store_swapped_as(const BlockAccumulator<kN>& accumulator,
-                                                 const ThreadPosition& position,
-                                                 const OutBlock& block, const Params& params) {
+                                                 const Consumer<kConfig>& consumer) {
   using Traits = ptx::OutTraits<kDtype>;
   using Element = typename Traits::Element;
+  const Params& params = consumer.params;
+  const ThreadPosition position = consumer.position();
+  const OutBlock block = consumer.block();
   const int32_t row_end = block.row_begin + block.num_rows;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int32_t col = block.col_begin + position.warpgroup * 64 + position.m + half * 8;
     if (col >= params.n) continue;
-    Element* out = static_cast<Element*>(params.out) + col;
+    Element* out = consumer.template out<Element>() + col;
 #pragma unroll
     for (int j = 0; j < kN / 8; ++j) {
       const int32_t row = block.row_begin + j * 8 + position.n;
@@ -86,18 +89,17 @@ __device__ __forceinline__ void store_swapped_as(const BlockAccumulator<kN>& acc
 }
 
 // Stores a tile with swapped operands: a thread holds pairs of neighbouring rows.
-template <int kN>
+template <Config kConfig, int kN>
 __device__ __forceinline__ void store_swapped(const BlockAccumulator<kN>& accumulator,
-                                              const ThreadPosition& position, const OutBlock& block,
-                                              const Params& params) {
-  switch (params.out_dtype) {
+                                              const Consumer<kConfig>& consumer) {
+  switch (consumer.params.out_dtype) {
     case Dtype::kBFloat16:
-      store_swapped_as<Dtype::kBFloat16, kN>(accumulator, position, block, params);
+      store_swapped_as<Dtype::kBFloat16, kConfig, kN>(accumulator, consumer);
       break;
     case Dtype::kFloat16:
-      store_swapped_as<Dtype::kFloat16, kN>(accumulator, position, block, params);
+      store_swapped_as<Dtype::kFloat16, kConfig, kN>(accumulator, consumer);
       break;
-    default: store_swapped_as<Dtype::kFloat32, kN>(accumulator, position, block, params);
+    default: store_swapped_as<Dtype::kFloat32, kConfig, kN>(accumulator, consumer);
   }
 }
 

@@ -14,10 +14,6 @@ namespace {
 // Indices into kTileShapes.
 enum { k32x128, k192x128, k128x192 };
 
-int64_t mean_rows(const Problem& problem) {
-  return ceil_div(problem.cum_m, problem.batch_size);
-}
-
 // Returns how many clusters the device runs at once: every SM holds one CTA.
 int64_t num_clusters(const TileShape& shape, const DeviceInfo& device) {
   return max_of(device.num_processors / shape.cluster_size, 1);
@@ -25,7 +21,7 @@ int64_t num_clusters(const TileShape& shape, const DeviceInfo& device) {
 
 // Returns how many tiles there are if all groups have the mean number of rows.
 int64_t num_tiles(const Problem& problem, const TileShape& shape) {
-  const auto num_rows = static_cast<int32_t>(mean_rows(problem));
+  const auto num_rows = static_cast<int32_t>(problem.mean_rows());
   return problem.batch_size * num_tiles_of_rows(make_tile_schedule(problem, shape), num_rows);
 }
 
@@ -35,7 +31,7 @@ int64_t num_tiles(const Problem& problem, const TileShape& shape) {
 bool is_short_call(const Problem& problem, const DeviceInfo& device) {
   constexpr int64_t kMaxKBlocksPerSm = 64;
   const TileShape& shape = kTileShapes[k32x128];
-  return mean_rows(problem) <= shape.cluster_m() &&
+  return problem.mean_rows() <= shape.cluster_m() &&
          num_tiles(problem, shape) * problem.num_k_blocks <=
              kMaxKBlocksPerSm * device.num_processors;
 }
@@ -70,7 +66,7 @@ int choose_larger(const Problem& problem, const DeviceInfo& device) {
   constexpr int64_t kWarpgroupRows = 64;
   const TileShape& shape_192 = kTileShapes[k192x128];
   const TileShape& shape_128 = kTileShapes[k128x192];
-  const int64_t num_rows = mean_rows(problem);
+  const int64_t num_rows = problem.mean_rows();
   const auto prefers_128x192 = [&](auto cost, int percent) {
     return cost(problem, shape_128, device) * 100 <= cost(problem, shape_192, device) * percent;
   };
@@ -81,7 +77,7 @@ int choose_larger(const Problem& problem, const DeviceInfo& device) {
   return prefers_128x192(busiest_time, 100) ? k128x192 : k192x128;
 }
 
-// Returns the most tiles that any m_indptr can make: every group may add a partly filled one.
+// Returns the most tiles that any groups can make: every group may add a partly filled one.
 int64_t max_tiles(const Problem& problem, const TileShape& shape) {
   const int64_t row_tiles =
       min_of(problem.cum_m / shape.cluster_m() + problem.batch_size, problem.cum_m);
@@ -103,13 +99,14 @@ Choice choose(const Problem& problem, const DeviceInfo& device) {
 
 bool can_load_sfa_by_tma(const Problem& problem) {
   return problem.granularity_m == 1 && problem.a_scale_m_stride == 1 &&
-         problem.a_scale_k_stride % 4 == 0 && problem.cum_m % 4 == 0 &&
-         is_aligned(problem.a_scale, 16);
+         problem.a_scale_k_stride % 4 == 0 && problem.a_scale_slab_stride % 4 == 0 &&
+         problem.rows_per_slab() % 4 == 0 && is_aligned(problem.a_scale, 16);
 }
 
 bool can_store_by_tma(const Problem& problem, const Shape& shape) {
   return shape.tma_store && problem.num_k_blocks > 1 && problem.out_dtype != Dtype::kFloat32 &&
-         problem.out_rows_aligned(16) && problem.out_row_stride < kTensorMapStrideEnd / 2;
+         problem.out_rows_aligned(16) && problem.out_row_stride < kTensorMapStrideEnd / 2 &&
+         problem.out_slab_stride < kTensorMapStrideEnd / 2;
 }
 
 // Checks what tensor maps and the kernel's scale blocks ask for. Only the limit on tiles depends on
@@ -128,13 +125,13 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
         "needs scale_granularity_mnk (1, 128, 128) or (128, 128, 128), got (%jd, %jd, %jd)",
         problem.granularity_m, problem.granularity_n, problem.granularity_k);
   }
-  if (problem.group_kind == GroupKind::kMasked) return refuse("takes no masked groups");
   if (problem.k == 0) return refuse("needs k of at least 16, got 0");
   if (problem.k >= kMaxK) return refuse("needs k below 2^30");
   if (!is_aligned(problem.a, 16)) return refuse("needs a at a multiple of 16 bytes");
   if (!is_aligned(problem.b, 16)) return refuse("needs b at a multiple of 16 bytes");
   if (problem.a_row_stride >= kTensorMapStrideEnd || problem.b_row_stride >= kTensorMapStrideEnd ||
-      problem.b_group_stride >= kTensorMapStrideEnd) {
+      problem.b_group_stride >= kTensorMapStrideEnd ||
+      problem.a_slab_stride >= kTensorMapStrideEnd) {
     return refuse("needs strides of a and b below 2^40 bytes");
   }
   for (const TileShape& shape : kTileShapes) {

@@ -48,9 +48,10 @@ struct RowScaleLoad {
   const float* first;
   uint32_t num_bytes;  // 0 if scale warps load them
 
-  __device__ __forceinline__ RowScaleLoad(const Params& params, const OutBlock& block) {
+  __device__ __forceinline__ RowScaleLoad(const Params& params, const OutBlock& block,
+                                          int32_t group_idx) {
     const int32_t first_row = block.row_begin / 4 * 4;
-    first = params.sfa + first_row;
+    first = params.sfa + group_idx * params.sfa_slab_stride + first_row;
     num_bytes = params.tma_sfa ? round_up(block.row_begin - first_row + block.num_rows, 4) * 4 : 0;
   }
 };
@@ -70,7 +71,8 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
       a_boxes(num_a_boxes);
   const OperandBoxes<kMulticastB, kConfig.block_n / kConfig.b_box_rows, kConfig.cluster_size>
       b_boxes(num_b_boxes);
-  const RowScaleLoad sfa(params, tile);
+  const RowScaleLoad sfa(params, tile, tile.group_idx);
+  const int32_t slab_idx = min(tile.group_idx, params.last_slab_idx);
   const uint32_t num_bytes =
       num_a_boxes * kConfig.a_box_bytes() + num_b_boxes * kConfig.b_box_bytes() + sfa.num_bytes;
   const int32_t k_end = params.num_k_blocks * kBlockK;
@@ -95,9 +97,9 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
         const uint32_t smem = pipeline.a() + box * kConfig.a_box_bytes();
         const int32_t row = tile.row_begin + box * kConfig.a_box_rows;
         if constexpr (kMulticastA) {
-          ptx::tma_load_multicast(smem, params.a_map, full, k_begin, row, kAllRanks);
+          ptx::tma_load_multicast(smem, params.a_map, full, k_begin, row, slab_idx, kAllRanks);
         } else {
-          ptx::tma_load(smem, params.a_map, full, k_begin, row);
+          ptx::tma_load(smem, params.a_map, full, k_begin, row, slab_idx);
         }
       });
       if (sfa.num_bytes > 0) {

@@ -12,22 +12,25 @@
 namespace ggfp8::sm90 {
 
 struct Params {
-  CUtensorMap a_map;    // (cum_m, k), boxes of a_box_rows rows
+  CUtensorMap a_map;    // (slabs, rows, k), boxes of a_box_rows rows
   CUtensorMap b_map;    // (batch_size, n, k), boxes of b_box_rows rows
-  CUtensorMap out_map;  // (cum_m, n) of 16 bits, boxes of 64 columns of kStoreBoxRows rows
+  CUtensorMap out_map;  // (slabs, rows, n) of 16 bits, boxes of 64 columns of kStoreBoxRows rows
   const float* sfa;
   const float* sfb;
   void* out;
 
   int64_t out_row_stride;
+  int64_t out_slab_stride;
   int64_t sfa_m_stride;
   int64_t sfa_k_stride;
+  int64_t sfa_slab_stride;
   int64_t sfb_n_stride;
   int64_t sfb_k_stride;
   int64_t sfb_group_stride;
 
   GroupSchedule schedule;
 
+  int32_t last_slab_idx;  // 0 where all groups share one slab
   int32_t n;
   int32_t num_k_blocks;
   int32_t granularity_m;

@@ -26,13 +26,12 @@ class ScaleLoader {
   __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int k_block_idx)
       : row_step_(kNumScaleWarps * params.sfa_k_stride),
         column_step_(kNumScaleWarps * params.sfb_k_stride) {
-    const int32_t gm = params.granularity_m;
+    const float* sfa = params.sfa + tile.group_idx * params.sfa_slab_stride;
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
       const int32_t row = tile.row_begin + min(i * 32 + lane(), tile.num_rows - 1);
-      const int32_t m_block =
-          gm == 1 ? row : tile.group_row_begin / gm + (row - tile.group_row_begin) / gm;
-      row_[i] = params.sfa + m_block * params.sfa_m_stride + k_block_idx * params.sfa_k_stride;
+      const int32_t m_block = scale_row(row, tile.group_row_begin, params.granularity_m);
+      row_[i] = sfa + m_block * params.sfa_m_stride + k_block_idx * params.sfa_k_stride;
     }
     constexpr ColumnScales kLayout = kConfig.column_scales();
     const int32_t col = min(tile.col_begin + kLayout.first_column(lane()), params.n - 1);

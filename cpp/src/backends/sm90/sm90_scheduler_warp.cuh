@@ -31,21 +31,22 @@ __device__ __forceinline__ void prepare_tiles(const Params& params, const TileRi
 // Starts the TMA stores of a warpgroup's full boxes and waits until the boxes are read.
 // Precondition: the warpgroup has released the tile. Warp-collective.
 template <Config kConfig>
-__device__ __forceinline__ void store_boxes(const Params& params, const OutBlock& block,
+__device__ __forceinline__ void store_boxes(const Params& params, const CtaTile& tile,
                                             int warpgroup, const TileRing<kConfig>& ring,
                                             bool is_leader) {
-  const auto part = WarpgroupPart::make<kConfig>(block, warpgroup);
+  const auto part = WarpgroupPart::make<kConfig>(tile, warpgroup);
   if (!part.template is_full_width<kConfig>() || !is_leader) return;
   ptx::tma_store_fence();
-  const int32_t row_end = block.row_begin + block.num_rows;
+  const int32_t row_end = tile.row_begin + tile.num_rows;
+  const int32_t slab_idx = min(tile.group_idx, params.last_slab_idx);
 #pragma unroll 1
   for (int warp = 0; warp < 4; ++warp) {
-    const int32_t row = block.row_begin + part.row_begin + warp * kStoreBoxRows;
+    const int32_t row = tile.row_begin + part.row_begin + warp * kStoreBoxRows;
     if (!is_full_box(row, row_end)) break;
 #pragma unroll
     for (int i = 0; i < kConfig.num_store_boxes(); ++i) {
       ptx::tma_store(params.out_map, ring.store_boxes(warpgroup * 4 + warp) + i * kStoreBoxBytes,
-                     (block.col_begin + i * 64) * 2, row);
+                     (tile.col_begin + i * 64) * 2, row, slab_idx);
     }
   }
   ptx::tma_store_commit();
@@ -79,13 +80,13 @@ __device__ __forceinline__ void run_scheduler_warp(const Params& params,
       ring.publish(num_published, sequence.tile());
       ++num_published;
     }
-    const OutBlock block = ring.get(tile_idx);
-    if (block.num_rows == 0) return;
+    const CtaTile tile = ring.get(tile_idx);
+    if (tile.num_rows == 0) return;
 #pragma unroll 1
     for (int warpgroup = 0; warpgroup < kConfig.num_consumers; ++warpgroup) {
       ring.wait_released(warpgroup, tile_idx);
       if (kConfig.tma_store && params.tma_store) {
-        store_boxes(params, block, warpgroup, ring, is_leader);
+        store_boxes(params, tile, warpgroup, ring, is_leader);
       }
       ring.take(warpgroup);
     }

@@ -74,7 +74,7 @@ __device__ __forceinline__ void compute_swapped_with(Consumer<kConfig>& consumer
                                                      const OutBlock& block) {
   BlockAccumulator<kN> main_acc = {};
   run_swapped_k_blocks<kConfig, kN>(main_acc, consumer, consumer.first_sfa(block));
-  store_swapped<kN>(main_acc, consumer.position(), consumer.block(), consumer.params);
+  store_swapped<kConfig, kN>(main_acc, consumer);
   consumer.release_tile();
   ++consumer.tile_idx;
 }

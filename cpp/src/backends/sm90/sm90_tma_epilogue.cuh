@@ -62,7 +62,7 @@ __device__ __forceinline__ void store_from_boxes(const Consumer<kConfig>& consum
     const int32_t row = rows.first_row + static_cast<int32_t>(row_in_box);
     const int32_t col = rows.col_begin + static_cast<int32_t>(i % kPiecesOfRow * 8);
     if (row < rows.row_end && col < params.n) {
-      auto* to = static_cast<uint16_t*>(params.out) + row * params.out_row_stride + col;
+      auto* to = consumer.template out<uint16_t>() + row * params.out_row_stride + col;
       *reinterpret_cast<uint4*>(to) =
           ptx::load_shared_16_bytes(piece_address(warp_boxes, row_in_box, i % kPiecesOfRow));
     }
