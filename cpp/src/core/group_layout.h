@@ -92,7 +92,7 @@ GGFP8_HOST_DEVICE inline int32_t gain_of_groups(const GroupLayout& layout, int32
   int32_t gain = 0;
   if (layout.kind == GroupKind::kMasked) return gain;
   const int32_t end_idx = layout.kind == GroupKind::kIndptr ? 1 : 0;
-  for (int32_t group = first; group < last; ++group) {
+  GGFP8_NO_UNROLL for (int32_t group = first; group < last; ++group) {
     const int32_t value = group_value(layout, group + end_idx);
     gain = combine_gains(layout, gain, gains_are_sums(layout) ? aligned_row(layout, value) : value);
   }
@@ -102,19 +102,16 @@ GGFP8_HOST_DEVICE inline int32_t gain_of_groups(const GroupLayout& layout, int32
 // The rows of a group, given the row reached before it.
 GGFP8_HOST_DEVICE inline GroupRows rows_of_group(const GroupLayout& layout, int32_t reached,
                                                  int32_t group_idx) {
-  switch (layout.kind) {
-    case GroupKind::kMasked: return {0, group_value(layout, group_idx), 0};
-    case GroupKind::kCounts: {
-      const int32_t count = group_value(layout, group_idx);
-      return {reached, row_after(layout, reached, count),
-              row_after(layout, reached, aligned_row(layout, count))};
-    }
-    default: {
-      const int32_t end_idx = layout.kind == GroupKind::kIndptr ? 1 : 0;
-      const int32_t end = max_of(reached, group_value(layout, group_idx + end_idx));
-      return {min_of(aligned_row(layout, reached), end), end, end};
-    }
+  const int32_t end_idx = layout.kind == GroupKind::kIndptr ? 1 : 0;
+  const int32_t value = group_value(layout, group_idx + end_idx);
+  if (layout.kind == GroupKind::kMasked) return {0, value, 0};
+  const bool is_count = gains_are_sums(layout);
+  const int32_t aligned = aligned_row(layout, is_count ? value : reached);
+  if (is_count) {
+    return {reached, row_after(layout, reached, value), row_after(layout, reached, aligned)};
   }
+  const int32_t end = max_of(reached, value);
+  return {min_of(aligned, end), end, end};
 }
 
 // The row of a_scale, in the group's slab, that belongs to a row of a group. Blocks of rows are

@@ -104,7 +104,7 @@ GGFP8_HOST_DEVICE inline int32_t chunk_num_tiles(const GroupSchedule& schedule, 
                                                  int32_t reached_row) {
   const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
   int32_t num_tiles = 0;
-  for (int32_t group = groups.first; group < groups.last; ++group) {
+  GGFP8_NO_UNROLL for (int32_t group = groups.first; group < groups.last; ++group) {
     const GroupRows rows = rows_of_group(schedule.layout, reached_row, group);
     num_tiles += num_tiles_of_rows(schedule, rows.end - rows.begin);
     reached_row = rows.reached;
@@ -119,7 +119,7 @@ GGFP8_HOST_DEVICE inline GroupTiles find_group(const GroupSchedule& schedule,
   int32_t reached_row = start.reached_row;
   int32_t first_tile_idx = start.num_tiles;
   int32_t group = chunk_idx * schedule.groups_per_chunk;
-  for (;; ++group) {
+  GGFP8_NO_UNROLL for (;; ++group) {
     const GroupRows rows = rows_of_group(schedule.layout, reached_row, group);
     const int32_t num_tiles = num_tiles_of_rows(schedule, rows.end - rows.begin);
     if (tile_idx < first_tile_idx + num_tiles || group + 1 >= schedule.layout.num_groups) {

@@ -48,10 +48,7 @@ GGFP8_HOST_DEVICE inline void write_chunk(const TableParams& params, int32_t chu
                                           int32_t reached_row) {
   const GroupSchedule& schedule = params.schedule;
   const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
-#ifdef __CUDACC__
-#pragma unroll 1  // mostly one group per thread
-#endif
-  for (int32_t group_idx = groups.first; group_idx < groups.last; ++group_idx) {
+  GGFP8_NO_UNROLL for (int32_t group_idx = groups.first; group_idx < groups.last; ++group_idx) {
     const GroupRows rows = rows_of_group(schedule.layout, reached_row, group_idx);
     write_group(params, group_idx, rows.begin, rows.end);
     reached_row = rows.reached;

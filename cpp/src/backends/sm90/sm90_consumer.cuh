@@ -67,8 +67,7 @@ struct Consumer {
   // Returns the first element of the current tile's slab of the output. Precondition: as block().
   template <class Element>
   __device__ __forceinline__ Element* out() const {
-    return static_cast<Element*>(params.out) +
-           ring.get(tile_idx).group_idx * params.out_slab_stride;
+    return static_cast<Element*>(params.out) + ring.group_idx(tile_idx) * params.out_slab_stride;
   }
 
   // Returns whether all rows of this warp's store boxes are the group's. Precondition: the

@@ -72,11 +72,12 @@ __device__ __forceinline__ void store_swapped_as(const BlockAccumulator<kN>& acc
   const ThreadPosition position = consumer.position();
   const OutBlock block = consumer.block();
   const int32_t row_end = block.row_begin + block.num_rows;
+  Element* const slab = consumer.template out<Element>();
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int32_t col = block.col_begin + position.warpgroup * 64 + position.m + half * 8;
     if (col >= params.n) continue;
-    Element* out = consumer.template out<Element>() + col;
+    Element* out = slab + col;
 #pragma unroll
     for (int j = 0; j < kN / 8; ++j) {
       const int32_t row = block.row_begin + j * 8 + position.n;

@@ -103,6 +103,11 @@ class TileRing {
             static_cast<Multicast>(ptx::uniform(static_cast<int32_t>(tile.multicast)))};
   }
 
+  // Returns the group of a tile alone, to a role whose turn it is. Any lane may call it by itself.
+  __device__ __forceinline__ int32_t group_idx(uint32_t tile_idx) const {
+    return tiles_.records[tile_idx % kNumTileRecords].group_idx;
+  }
+
   // The address of the store boxes of a consumer warp, which change hands with the tile.
   __device__ __forceinline__ uint32_t store_boxes(uint32_t warp) const {
     return address_ + kBoxesOffset + warp * kConfig.num_store_boxes() * kStoreBoxBytes;

@@ -55,6 +55,7 @@ __device__ __forceinline__ void store_from_boxes(const Consumer<kConfig>& consum
                                                  uint32_t warp_boxes) {
   const Params& params = consumer.params;
   const WarpRows rows(consumer);
+  auto* const slab = consumer.template out<uint16_t>();
   constexpr uint32_t kPiecesOfRow = kN / 8;
 #pragma unroll 1
   for (uint32_t i = rows.lane; i < kStoreBoxRows * kPiecesOfRow; i += 32) {
@@ -62,7 +63,7 @@ __device__ __forceinline__ void store_from_boxes(const Consumer<kConfig>& consum
     const int32_t row = rows.first_row + static_cast<int32_t>(row_in_box);
     const int32_t col = rows.col_begin + static_cast<int32_t>(i % kPiecesOfRow * 8);
     if (row < rows.row_end && col < params.n) {
-      auto* to = consumer.template out<uint16_t>() + row * params.out_row_stride + col;
+      uint16_t* to = slab + row * params.out_row_stride + col;
       *reinterpret_cast<uint4*>(to) =
           ptx::load_shared_16_bytes(piece_address(warp_boxes, row_in_box, i % kPiecesOfRow));
     }
