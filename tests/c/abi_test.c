@@ -48,7 +48,7 @@ static int32_t call(const newer_args* args) {
   return ggfp8_group_gemm_nt_groupwise(&args->v1, NULL, 0, NULL);
 }
 
-/* A heap block of exactly version 1: reading behind it is an error under a sanitizer. */
+/* A heap block of exactly version 1: reading past it is an error under a sanitizer. */
 static void test_caller_of_version_1(void) {
   const newer_args args = make_args(ARGS_V1_SIZE);
   ggfp8_group_gemm_args* exact = malloc(ARGS_V1_SIZE);
@@ -109,9 +109,14 @@ static void test_plan_info(void) {
   } plan;
   memset(&plan, 0, sizeof plan);
   plan.v1.struct_size = PLAN_V1_SIZE;
-  plan.tail[0] = 0xa5;
   EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_plan(&args.v1, &plan.v1));
   EXPECT(plan.v1.struct_size == PLAN_V1_SIZE && plan.v1.backend != NULL);
+  EXPECT(plan.v1.group_layout == NULL);
+
+  plan.v1.struct_size = PLAN_SIZE;
+  plan.tail[0] = 0xa5;
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_plan(&args.v1, &plan.v1));
+  EXPECT(plan.v1.struct_size == PLAN_SIZE && strcmp(plan.v1.group_layout, "indptr") == 0);
   EXPECT(plan.tail[0] == 0xa5 && plan.tail[1] == 0);
 
   plan.v1.struct_size = PLAN_V1_SIZE - 1;

@@ -4,6 +4,7 @@
 #include <cfenv>
 #include <clocale>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <latch>
@@ -128,6 +129,22 @@ void check_null_arguments() {
   CHECK(sentence_has("count"));
   CHECK_EQ(ggfp8_device_query(GGFP8_DEVICE_CPU, 0, nullptr), kInvalid);
   CHECK(sentence_has("info"));
+  int32_t value = 0;
+  CHECK_EQ(ggfp8_pointer_device(&call, nullptr, &value), kInvalid);
+  CHECK(sentence_has("device_type"));
+  CHECK_EQ(ggfp8_pointer_device(&call, &value, nullptr), kInvalid);
+  CHECK(sentence_has("device_id"));
+}
+
+// Any address, memory or not, belongs to the CPU where no CUDA is in use.
+void check_pointer_device() {
+  const int here = 0;
+  for (const void* pointer : {static_cast<const void*>(&here), static_cast<const void*>(nullptr),
+                              reinterpret_cast<const void*>(uintptr_t{0x7f0000000000})}) {
+    int32_t type = -1, id = -1;
+    CHECK_EQ(ggfp8_pointer_device(pointer, &type, &id), GGFP8_SUCCESS);
+    CHECK(type == GGFP8_DEVICE_CPU && id == 0);
+  }
 }
 
 // Callers of another version: exactly version 1, something shorter, and something longer.
@@ -143,11 +160,13 @@ void check_struct_sizes() {
   longer.tail = 1;
   CHECK_EQ(ggfp8_group_gemm_nt_groupwise(&longer.args, nullptr, 0, nullptr),
            GGFP8_ERROR_INVALID_STRUCT_SIZE);
+  call.args.struct_size = offsetof(Args, b_scale_major);
+  CHECK_EQ(call.run(), GGFP8_SUCCESS);
   call.args.struct_size -= 8;
   CHECK_EQ(call.run(), GGFP8_ERROR_INVALID_STRUCT_SIZE);
 
   ggfp8_plan_info plan = {};
-  call.args.struct_size += 8;
+  call.args.struct_size = sizeof call.args;
   CHECK_EQ(ggfp8_group_gemm_plan(&call.args, &plan), GGFP8_ERROR_INVALID_STRUCT_SIZE);
   CHECK(sentence_has("plan.struct_size"));
   CHECK(plan.backend == nullptr);
@@ -161,6 +180,7 @@ void check_plan() {
   CHECK_EQ(ggfp8_group_gemm_plan(&call.args, &plan), GGFP8_SUCCESS);
   CHECK(std::strcmp(plan.backend, "cpu") == 0 && plan.config[0] != '\0');
   CHECK(plan.num_workers >= 1 && plan.struct_size == sizeof plan && plan.reserved == 0);
+  CHECK(std::strcmp(plan.group_layout, "indptr") == 0);
   CHECK_EQ(ggfp8_group_gemm_workspace_size(&call.args, &bytes), GGFP8_SUCCESS);
   CHECK(bytes == 0 && plan.workspace_bytes == 0);
   CHECK(call.out_is_untouched());
@@ -321,6 +341,7 @@ int main() {
   check_first_calls_from_threads();
   check_constants();
   check_null_arguments();
+  check_pointer_device();
   check_struct_sizes();
   check_plan();
   check_empty_problems();

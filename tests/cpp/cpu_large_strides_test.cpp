@@ -46,7 +46,8 @@ class AddressSpace {
 };
 
 void launch(const ggfp8::Problem& problem) {
-  const ggfp8::DeviceInfo device = ggfp8::query_cpu_device();
+  ggfp8::DeviceInfo device;
+  CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
   const ggfp8::Plan plan = ggfp8::kCpuBackend.plan(problem, device);
   CHECK_EQ(ggfp8::kCpuBackend.launch(problem, device, plan, {}), ggfp8::kSuccess);
 }
@@ -69,7 +70,7 @@ int main() {
   problem.a = a.data();
   problem.b = b.data();
   problem.a_scale = problem.b_scale = scales.data();
-  problem.m_indptr = m_indptr;
+  problem.groups = m_indptr;
   problem.out = dense.data();
   problem.cum_m = problem.num_m_blocks = problem.a_scale_k_stride = kRows;
   problem.n = problem.out_row_stride = kN;

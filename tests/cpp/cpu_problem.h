@@ -7,19 +7,21 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <random>
 #include <vector>
 
 #include "core/math.h"
 #include "core/problem.h"
+#include "group_model.h"
 
 namespace cpu_problem {
 
 using ggfp8::Dtype;
+using ggfp8::GroupKind;
 using ggfp8::Problem;
 
 enum class Content { kFinite, kRareSpecials, kAnyBits };
-enum class Rows { kRagged, kHostile };
 
 class Case {
  public:
@@ -31,15 +33,16 @@ class Case {
     problem_.n = 8 * uniform(1, max_n / 8);
     problem_.k = 16 * uniform(0, max_k / 16);
     problem_.batch_size = uniform(0, 6);
+    choose_groups();
     choose_layout();
     fill_arrays();
-    fill_m_indptr(uniform(0, 3) == 0 ? Rows::kHostile : Rows::kRagged);
   }
 
   // The problem with a fresh sentinel-filled output buffer, which *out owns.
   Problem with_output(std::vector<uint8_t>* out) const {
     const int64_t element_bytes = ggfp8::size_of(problem_.out_dtype);
-    const int64_t bytes = problem_.cum_m * problem_.out_row_stride * element_bytes;
+    const int64_t bytes =
+        extent(problem_.out_slab_stride, problem_.out_row_stride, problem_.n) * element_bytes;
     out->assign(static_cast<size_t>(2 * kGuardBytes + bytes), 0xA5);
     Problem problem = problem_;
     problem.out = out->data() + kGuardBytes + (element_bytes == 2 ? 2 : 4);
@@ -68,29 +71,69 @@ class Case {
     p.granularity_m = one_of({1, 1, 128});
     p.granularity_n = one_of({1, 64, 128});
     p.granularity_k = one_of({32, 64, 96, 128});
-    p.scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
+    p.a_scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
+    p.b_scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
+  }
+
+  // cum_m so far is that of a slab.
+  void choose_groups() {
+    Problem& p = problem_;
+    p.group_kind = one_of({GroupKind::kIndptr, GroupKind::kEnds, GroupKind::kCounts,
+                           p.batch_size > 0 ? GroupKind::kMasked : GroupKind::kIndptr});
+    groups_ =
+        group_model::random_groups(random_, p.group_kind, p.batch_size, p.cum_m, p.granularity_m);
+    p.groups = groups_->data();
+    p.groups_are_int64 = groups_->is_int64;
+    p.group_alignment = groups_->alignment;
+    if (p.group_kind == GroupKind::kMasked) p.cum_m *= p.batch_size;
   }
 
   void choose_layout() {
     Problem& p = problem_;
-    p.num_m_blocks = ggfp8::ceil_div<int64_t>(p.cum_m, p.granularity_m);
+    p.num_m_blocks = ggfp8::ceil_div<int64_t>(p.rows_per_slab(), p.granularity_m);
     p.num_n_blocks = ggfp8::ceil_div<int64_t>(p.n, p.granularity_n);
     p.num_k_blocks = ggfp8::ceil_div<int64_t>(p.k, p.granularity_k);
     p.a_row_stride = p.k + 16 * uniform(0, 2);
     p.b_row_stride = p.k + 16 * uniform(0, 2);
     p.b_group_stride = p.n * p.b_row_stride + 16 * uniform(0, 2);
     p.out_row_stride = p.n + uniform(0, 5);
-    const bool mn = p.scale_major == ggfp8::ScaleMajor::kMn;
-    const int64_t a_pitch = (mn ? p.num_m_blocks : p.num_k_blocks) + uniform(0, 3);
-    const int64_t b_pitch = (mn ? p.num_n_blocks : p.num_k_blocks) + uniform(0, 3);
-    p.a_scale_m_stride = mn ? 1 : a_pitch;
-    p.a_scale_k_stride = mn ? a_pitch : 1;
-    p.b_scale_n_stride = mn ? 1 : b_pitch;
-    p.b_scale_k_stride = mn ? b_pitch : 1;
-    p.b_scale_group_stride = (mn ? p.num_k_blocks : p.num_n_blocks) * b_pitch + uniform(0, 3);
-    const int64_t a_scale_size = (mn ? p.num_k_blocks : p.num_m_blocks) * a_pitch;
-    a_scale_.resize(static_cast<size_t>(a_scale_size));
+    const bool a_mn = p.a_scale_major == ggfp8::ScaleMajor::kMn;
+    const bool b_mn = p.b_scale_major == ggfp8::ScaleMajor::kMn;
+    const int64_t a_pitch = (a_mn ? p.num_m_blocks : p.num_k_blocks) + uniform(0, 3);
+    const int64_t b_pitch = (b_mn ? p.num_n_blocks : p.num_k_blocks) + uniform(0, 3);
+    p.a_scale_m_stride = a_mn ? 1 : a_pitch;
+    p.a_scale_k_stride = a_mn ? a_pitch : 1;
+    p.b_scale_n_stride = b_mn ? 1 : b_pitch;
+    p.b_scale_k_stride = b_mn ? b_pitch : 1;
+    p.b_scale_group_stride = (b_mn ? p.num_k_blocks : p.num_n_blocks) * b_pitch + uniform(0, 3);
+    const int64_t a_scale_size = (a_mn ? p.num_k_blocks : p.num_m_blocks) * a_pitch;
+    if (p.group_kind == GroupKind::kMasked) choose_slabs(a_scale_size);
+    const int64_t num_slabs = p.group_kind == GroupKind::kMasked ? p.batch_size : 1;
+    a_scale_.resize(static_cast<size_t>((num_slabs - 1) * p.a_scale_slab_stride + a_scale_size));
     b_scale_.resize(static_cast<size_t>(p.batch_size * p.b_scale_group_stride));
+  }
+
+  // Slabs one after the other, or interleaved row by row.
+  void choose_slabs(int64_t a_scale_size) {
+    Problem& p = problem_;
+    p.a_scale_slab_stride = a_scale_size + uniform(0, 3);
+    if (uniform(0, 1) == 0) {
+      p.a_slab_stride = p.rows_per_slab() * p.a_row_stride + 16 * uniform(0, 2);
+      p.out_slab_stride = p.rows_per_slab() * p.out_row_stride + uniform(0, 5);
+    } else {
+      std::swap(p.a_slab_stride, p.a_row_stride);
+      std::swap(p.out_slab_stride, p.out_row_stride);
+      p.a_row_stride = p.batch_size * p.a_slab_stride + 16 * uniform(0, 2);
+      p.out_row_stride = p.batch_size * p.out_slab_stride + uniform(0, 5);
+    }
+  }
+
+  // Elements from the first to the last of a or out, whose rows have num_cols.
+  int64_t extent(int64_t slab_stride, int64_t row_stride, int64_t num_cols) const {
+    const Problem& p = problem_;
+    if (p.cum_m == 0) return 0;
+    const int64_t num_slabs = p.group_kind == GroupKind::kMasked ? p.batch_size : 1;
+    return (num_slabs - 1) * slab_stride + (p.rows_per_slab() - 1) * row_stride + num_cols;
   }
 
   void fill_codes(std::vector<uint8_t>* codes, Dtype dtype, Content content) {
@@ -117,7 +160,7 @@ class Case {
     Problem& p = problem_;
     const Content content = one_of({Content::kFinite, Content::kRareSpecials, Content::kAnyBits});
     const int64_t offset = uniform(0, 15);
-    a_.resize(static_cast<size_t>(offset + p.cum_m * p.a_row_stride));
+    a_.resize(static_cast<size_t>(offset + extent(p.a_slab_stride, p.a_row_stride, p.k)));
     b_.resize(static_cast<size_t>(offset + p.batch_size * p.b_group_stride));
     fill_codes(&a_, p.a_dtype, content);
     fill_codes(&b_, p.b_dtype, content);
@@ -129,29 +172,13 @@ class Case {
     p.b_scale = b_scale_.data();
   }
 
-  void fill_m_indptr(Rows rows) {
-    const int64_t unit = problem_.granularity_m;
-    m_indptr_.resize(static_cast<size_t>(problem_.batch_size + 1));
-    int64_t previous = one_of({int64_t{0}, uniform(0, problem_.cum_m / unit)});
-    for (int32_t& entry : m_indptr_) {
-      entry = static_cast<int32_t>(previous * unit);
-      const int64_t left = problem_.cum_m / unit - previous;
-      previous += one_of({int64_t{0}, left / 3, left, uniform(0, left)});
-      if (rows == Rows::kHostile && uniform(0, 1) == 0) {
-        entry = one_of({static_cast<int32_t>(random_()), INT32_MIN, INT32_MAX, -1,
-                        static_cast<int32_t>(uniform(0, 2 * problem_.cum_m))});
-      }
-    }
-    problem_.m_indptr = m_indptr_.data();
-  }
-
   std::mt19937 random_;
   Problem problem_;
   std::vector<uint8_t> a_;
   std::vector<uint8_t> b_;
   std::vector<float> a_scale_;
   std::vector<float> b_scale_;
-  std::vector<int32_t> m_indptr_;
+  std::optional<group_model::Groups> groups_;
 };
 
 }  // namespace cpu_problem

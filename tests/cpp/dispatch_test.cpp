@@ -170,6 +170,8 @@ constexpr Refusal kRefusals[] = {
      [](Problem& p) { p.out = static_cast<char*>(p.out) + 4; }},
     {"needs rows of out a multiple of 16 bytes apart, got 1026",
      [](Problem& p) { p.out_row_stride = 513; }},
+    {"needs slabs of out a multiple of 16 bytes apart, got 200002",
+     [](Problem& p) { p.out_slab_stride = 100001; }},
     {"less than 2^40 bytes apart", [](Problem& p) { p.a_row_stride = int64_t{1} << 40; }},
     {"less than 2^40 bytes apart", [](Problem& p) { p.b_row_stride = int64_t{1} << 40; }},
     {"less than 2^40 bytes apart", [](Problem& p) { p.out_row_stride = int64_t{1} << 39; }},

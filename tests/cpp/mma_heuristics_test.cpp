@@ -3,10 +3,13 @@
 #include "backends/mma/mma_heuristics.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "backends/mma/mma_config.h"
+#include "backends/mma/mma_shared_storage.h"
 #include "check.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
@@ -19,6 +22,7 @@ using ggfp8::mma::choose;
 using ggfp8::mma::Config;
 using ggfp8::mma::config_of;
 using ggfp8::mma::kTileShapes;
+using ggfp8::mma::SharedStorage;
 
 // The driver's own part of an SM's shared memory per CTA.
 constexpr int64_t kReservedBytes = 1024;
@@ -100,17 +104,32 @@ void check_table() {
   }
 }
 
+// With slabs the hint takes the place of the mean number of rows.
+void check_slabs() {
+  Problem problem = problem_of(32 * 4096, 4096, 32);
+  problem.group_kind = ggfp8::GroupKind::kMasked;
+  for (const auto& [expected_m, shape_idx] : {std::pair{16, 0}, {17, 1}, {1023, 1}, {1024, 2}}) {
+    problem.expected_m = expected_m;
+    CHECK_EQ(choose(problem, info_of(kH200)).shape_idx, shape_idx);
+  }
+}
+
 // Limits that hold for each instance by itself; what fits which device is up to the choice.
 void check_instances() {
   for (int idx = 0; idx < ggfp8::mma::kNumInstances; ++idx) {
     const Config config = config_of(idx);
     CHECK(config.num_threads() <= 1024);
     CHECK(config.num_threads() * config.num_ctas_per_sm * 64 <= kRegistersPerSm);
-    CHECK_EQ(config.stages_offset() % 128, 0);
-    CHECK_EQ(config.stage_bytes() % 16, 0);
     const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
     CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);
   }
+}
+
+// Rows of a and b are read 16 bytes at a time, from stages that begin at the width of a row.
+template <size_t... kIdx>
+void check_shared_storage(std::index_sequence<kIdx...>) {
+  (CHECK_EQ(offsetof(SharedStorage<config_of(kIdx)>, stages) % 128, 0u), ...);
+  (CHECK_EQ(sizeof(typename SharedStorage<config_of(kIdx)>::Stage) % 16, 0u), ...);
 }
 
 // The kernel fits the device. At least one CTA, no more than are resident at once and no more than
@@ -120,15 +139,17 @@ void check_limits(const Problem& problem, const DeviceInfo& device) {
   if (!CHECK(choice.shape_idx >= 0 && choice.shape_idx < static_cast<int>(kTileShapes.size()))) {
     return;
   }
-  const Config config = config_of(ggfp8::instance_idx(choice.shape_idx, 0));
+  const int idx = ggfp8::instance_idx(choice.shape_idx, 0);
+  const Config config = config_of(idx);
+  const int64_t smem_bytes = ggfp8::mma::kSmemBytes[static_cast<size_t>(idx)];
   const int64_t ctas_per_sm = (choice.num_ctas + device.num_processors - 1) / device.num_processors;
   const int64_t row_tiles =
       std::min(problem.cum_m / config.tile_m + problem.batch_size, problem.cum_m);
   const int64_t col_tiles = (problem.n + config.tile_n - 1) / config.tile_n;
   bool ok = choice.num_ctas >= 1 && choice.num_ctas <= row_tiles * col_tiles;
-  ok = ok && config.smem_bytes() <= device.max_smem_bytes_per_cta;
+  ok = ok && smem_bytes <= device.max_smem_bytes_per_cta;
   ok = ok && ctas_per_sm <= config.num_ctas_per_sm;
-  ok = ok && ctas_per_sm * (config.smem_bytes() + kReservedBytes) <= device.smem_bytes_per_sm;
+  ok = ok && ctas_per_sm * (smem_bytes + kReservedBytes) <= device.smem_bytes_per_sm;
   if (!CHECK(ok)) {
     std::cerr << "  cum_m " << problem.cum_m << ", n " << problem.n << ", batch_size "
               << problem.batch_size << ", device " << device.compute_capability() << "\n";
@@ -167,7 +188,9 @@ void check_shape_is_monotonic() {
 
 int main() {
   check_table();
+  check_slabs();
   check_instances();
+  check_shared_storage(std::make_index_sequence<ggfp8::mma::kNumInstances>());
   check_all_sizes();
   check_shape_is_monotonic();
   return check::report();

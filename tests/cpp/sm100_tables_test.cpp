@@ -1,14 +1,16 @@
 // The host side of the sm100 backend: the place of its tables in the workspace, the params of the
-// table kernel, and the correction of tensor maps.
+// table kernel, the tables of groups of every layout, and the correction of tensor maps.
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <vector>
 
 #include "backends/sm100/sm100_config.h"
+#include "backends/sm100/sm100_group_entry.h"
 #include "backends/sm100/sm100_heuristics.h"
 #include "backends/sm100/sm100_tensor_map.h"
 #include "check.h"
+#include "sm100_table_model.h"
 
 namespace {
 
@@ -74,9 +76,45 @@ void check_params() {
   CHECK(params.sfa_m_stride == 3 && params.sfa_k_stride == 1);
   CHECK(params.sfb_n_stride == 5 && params.sfb_k_stride == 2 && params.sfb_group_stride == 50);
   CHECK_EQ(params.out_element_bytes, 4);
-  CHECK_EQ(params.schedule.cum_m, 777);
+  CHECK_EQ(params.schedule.layout.num_rows, 777);
   const int32_t covered = params.schedule.groups_per_chunk * ggfp8::sm100::kNumTableThreads;
   CHECK(covered >= 1000);
+}
+
+// What the table kernel does, chunk after chunk.
+void fill_tables(const ggfp8::sm100::TableParams& params) {
+  const ggfp8::GroupSchedule& schedule = params.schedule;
+  int32_t gain = 0;
+  for (int32_t chunk = 0; chunk < ggfp8::sm100::kNumTableThreads; ++chunk) {
+    const int32_t first = ggfp8::first_reached_row(schedule.layout);
+    ggfp8::sm100::write_chunk(params, chunk, ggfp8::combine_gains(schedule.layout, first, gain));
+    gain = ggfp8::combine_gains(schedule.layout, gain, ggfp8::chunk_gain(schedule, chunk));
+  }
+}
+
+void check_tables() {
+  std::mt19937_64 random(9);
+  for (const int64_t num_groups : {1, 3, 256, 257, 1000}) {
+    for (const int64_t num_rows : {int64_t{1}, int64_t{5000}, int64_t{2147483520}}) {
+      for (int i = 0; i < 48; ++i) {
+        const int32_t unit = i % 8 < 4 ? 1 : 128;
+        const group_model::Groups groups = group_model::random_groups(
+            random, group_model::kKinds[i % 4], num_groups, num_rows, unit);
+        std::vector<char> memory(ggfp8::sm100::lay_out_tables(num_groups, nullptr).bytes);
+        const auto problem = sm100_table_model::random_problem(random, groups, unit);
+        const auto params = ggfp8::sm100::make_table_params(problem, memory.data());
+        fill_tables(params);
+        const auto rows = group_model::rows_of(groups);
+        bool ok = true;
+        for (size_t g = 0; g < rows.size(); ++g) {
+          const auto at = [&](const auto* array) { return array[g]; };
+          ok = ok && sm100_table_model::entries_are_right(problem, static_cast<int64_t>(g), rows[g],
+                                                          params.tables, at);
+        }
+        if (!CHECK(ok)) return group_model::print(groups);
+      }
+    }
+  }
 }
 
 // Bit 21 of the second 64-bit word is bit 5 of byte 10. It is cleared, and no other bit changes.
@@ -100,6 +138,7 @@ void check_tensor_map_bit() {
 int main() {
   check_layout();
   check_params();
+  check_tables();
   check_tensor_map_bit();
   return check::report();
 }

@@ -4,14 +4,17 @@
 #include "backends/sm90/sm90_heuristics.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "backends/sm90/sm90_config.h"
-#include "backends/sm90/sm90_group_tiles.h"
 #include "backends/sm90/sm90_last_wave.h"
+#include "backends/sm90/sm90_rasterization.h"
+#include "backends/sm90/sm90_shared_storage.h"
 #include "check.h"
 
 namespace {
@@ -19,46 +22,48 @@ namespace {
 using ggfp8::sm90::Choice;
 using ggfp8::sm90::Config;
 
-constexpr int kMaxSmemBytes = 232448;
-
 struct Case {
   int64_t cum_m, n, num_k_blocks, batch_size;
   const char* shape;
   int num_ctas;
 };
 
-// Many tiles fill every SM; few tiles get one CTA each, or one cluster of two. Calls of few rows
-// and little work take the small tile, groups of 64 to 128 rows the tall one unless waves of
-// clusters fit much worse, other groups of up to 192 rows the wide one, larger ones that of both
-// that fits their rows and the waves of clusters better; the tall one may be halved.
+constexpr const char* k32x128 = "32x128";
+constexpr const char* k192x128 = "192x128 cluster 2 multicast a";
+constexpr const char* k128x192 = "128x192 cluster 2 multicast b";
+
+// Many tiles fill every SM; few tiles get one CTA or one cluster of two each. Calls of few rows and
+// little work take 32x128. Groups of 64 to 128 rows take 128x192 unless its waves of clusters fit
+// much worse; other groups of up to 192 rows take 192x128. Larger groups take the shape that fits
+// their rows and the waves of clusters better. The last wave may halve tiles of 128x192.
 constexpr Case kCases[] = {
-    {1, 8, 1, 1, "tile 32x128, swapped", 1},
-    {16, 4096, 56, 1, "tile 32x128, swapped", 32},
-    {16 * 32, 4096, 8, 32, "tile 32x128, swapped", 132},
-    {16 * 32, 4096, 12, 32, "tile 192x128", 132},
-    {8 * 8, 7168, 16, 8, "tile 32x128, swapped", 132},
-    {16 * 32, 4096, 56, 32, "tile 192x128", 132},
-    {4096, 4096, 56, 256, "tile 192x128", 132},
-    {33, 4096, 1, 1, "tile 192x128", 32},
-    {63 * 32, 4096, 56, 32, "tile 192x128", 132},
-    {64 * 32, 4096, 56, 32, "tile 256x192, two CTAs", 132},
-    {65, 128, 1, 1, "tile 256x192, two CTAs", 4},
-    {128 * 32, 4096, 56, 32, "tile 256x192, two CTAs", 132},
-    {128 * 2, 7168, 16, 2, "tile 192x128", 132},
-    {128 * 8, 4096, 56, 8, "tile 192x128", 132},
-    {128 * 8, 7168, 16, 8, "tile 256x192, two CTAs", 132},
-    {128 * 64, 2048, 16, 64, "tile 256x192, two CTAs", 132},
-    {128 * 4, 7168, 16, 4, "tile 192x128", 132},
-    {129, 192, 1, 1, "tile 192x128", 2},
-    {192 * 32, 4096, 56, 32, "tile 192x128", 132},
-    {193 * 64, 4096, 56, 64, "tile 256x192, two CTAs", 132},
-    {288 * 16, 4096, 56, 16, "tile 256x192, two CTAs", 132},
-    {384, 256, 1, 1, "tile 256x192, two CTAs", 16},
-    {640 * 16, 4096, 56, 16, "tile 256x192, two CTAs", 132},
-    {512 * 128, 1536, 16, 128, "tile 256x192, two CTAs", 132},
-    {1024 * 32, 4096, 56, 32, "tile 256x192, two CTAs", 132},
-    {4096 * 8, 4096, 56, 8, "tile 256x192, two CTAs", 132},
-    {8192, 8192, 64, 1, "tile 256x192, two CTAs", 132},
+    {1, 8, 1, 1, k32x128, 1},
+    {16, 4096, 56, 1, k32x128, 32},
+    {16 * 32, 4096, 8, 32, k32x128, 132},
+    {16 * 32, 4096, 12, 32, k192x128, 132},
+    {8 * 8, 7168, 16, 8, k32x128, 132},
+    {16 * 32, 4096, 56, 32, k192x128, 132},
+    {4096, 4096, 56, 256, k192x128, 132},
+    {33, 4096, 1, 1, k192x128, 32},
+    {63 * 32, 4096, 56, 32, k192x128, 132},
+    {64 * 32, 4096, 56, 32, k128x192, 132},
+    {65, 128, 1, 1, k128x192, 4},
+    {128 * 32, 4096, 56, 32, k128x192, 132},
+    {128 * 2, 7168, 16, 2, k192x128, 132},
+    {128 * 8, 4096, 56, 8, k192x128, 132},
+    {128 * 8, 7168, 16, 8, k128x192, 132},
+    {128 * 64, 2048, 16, 64, k128x192, 132},
+    {128 * 4, 7168, 16, 4, k192x128, 132},
+    {129, 192, 1, 1, k192x128, 2},
+    {192 * 32, 4096, 56, 32, k192x128, 132},
+    {193 * 64, 4096, 56, 64, k128x192, 132},
+    {288 * 16, 4096, 56, 16, k128x192, 132},
+    {384, 256, 1, 1, k128x192, 16},
+    {640 * 16, 4096, 56, 16, k128x192, 132},
+    {512 * 128, 1536, 16, 128, k128x192, 132},
+    {1024 * 32, 4096, 56, 32, k128x192, 132},
+    {4096 * 8, 4096, 56, 8, k128x192, 132},
+    {8192, 8192, 64, 1, k128x192, 132},
 };
 
 void check_table() {
@@ -79,32 +84,79 @@ void check_table() {
   }
 }
 
-void check_instances() {
-  for (int idx = 0; idx < ggfp8::sm90::kNumInstances; ++idx) {
-    const Config config = ggfp8::sm90::config_of(idx);
-    CHECK(config.smem_bytes() <= kMaxSmemBytes);
-    CHECK_EQ(config.stage_bytes() % 1024, 0);
-    CHECK_EQ(config.a_bytes() % 1024, 0);
-    CHECK_EQ(config.scales_offset() % 16, 0);
-    CHECK_EQ(config.barriers_offset() % 8, 0);
-    CHECK(config.registers_fit());
-    CHECK_EQ(config.a_box_bytes() % 1024, 0);
-    CHECK_EQ(config.b_box_bytes() % 1024, 0);
-    CHECK_EQ(config.cta_m % config.a_box_rows, 0);
-    CHECK_EQ(config.cta_n % config.b_box_rows, 0);
-    CHECK_EQ(config.scale_bytes() % 16, 0);
-    CHECK_EQ(config.sfb_idx() % 4, 0);
-    CHECK_EQ(config.out_offset() % 1024, 0);
-    CHECK(config.num_stages > ggfp8::sm90::kNumScaleWarps);
-    CHECK(ggfp8::sm90::kNumScaleWarps < static_cast<int>(ggfp8::sm90::kNumTileRecords));
-    CHECK_EQ(config.tile_storage_offset() % 16, 0);
-    const int pair_idx = ggfp8::dtype_pair_idx(config.a_dtype, config.b_dtype);
-    CHECK_EQ(ggfp8::instance_idx(idx / ggfp8::kNumDtypePairs, pair_idx), idx);
+// With slabs the hint takes the place of the mean number of rows, and the worst case is that of all
+// slabs. TMA needs strides of slabs that it can take.
+void check_slabs() {
+  ggfp8::DeviceInfo device;
+  device.num_processors = 132;
+  device.compute_major = 9;
+  ggfp8::Problem problem;
+  problem.group_kind = ggfp8::GroupKind::kMasked;
+  problem.batch_size = 32;
+  problem.cum_m = 32 * 4096;
+  problem.n = 4096, problem.k = 7168, problem.num_k_blocks = 56;
+  problem.a_scale_m_stride = 1, problem.a_scale_k_stride = 4096;
+  for (const auto& [expected_m, shape] :
+       {std::pair{16, k192x128}, {64, k128x192}, {192, k192x128}, {1024, k128x192}}) {
+    problem.expected_m = expected_m;
+    const Choice choice = ggfp8::sm90::choose(problem, device);
+    const char* name = ggfp8::sm90::kTileShapes[static_cast<size_t>(choice.shape_idx)].name;
+    CHECK(std::strcmp(name, shape) == 0);
+    CHECK_EQ(choice.num_ctas, 132);
   }
+  CHECK(ggfp8::sm90::supports(problem, device).ok);
+  CHECK(ggfp8::sm90::can_load_sfa_by_tma(problem));
+  problem.a_scale_slab_stride = 4096 * 56 + 2;
+  CHECK(!ggfp8::sm90::can_load_sfa_by_tma(problem));
+  problem.a_scale_slab_stride = 4096 * 56;
+  problem.cum_m = 32 * 4095;  // a piece of four scales could pass the end
+  CHECK(!ggfp8::sm90::can_load_sfa_by_tma(problem));
+  const auto& shape = ggfp8::sm90::kTileShapes[2];
+  CHECK(ggfp8::sm90::can_store_by_tma(problem, shape));
+  problem.out_slab_stride = int64_t{1} << 39;
+  CHECK(!ggfp8::sm90::can_store_by_tma(problem, shape));
+  problem.a_slab_stride = int64_t{1} << 40;
+  CHECK(!ggfp8::sm90::supports(problem, device).ok);
 }
 
-// Every row tile of a group has every column tile once, a short one two at a time; long ones run in
-// bands, in each of which columns ascend, and a short one belongs to the last.
+template <int kIdx>
+void check_instance() {
+  constexpr Config kConfig = ggfp8::sm90::config_of(kIdx);
+  CHECK(kConfig.registers_fit());
+  CHECK_EQ(kConfig.a_box_bytes() % 1024, 0);
+  CHECK_EQ(kConfig.b_box_bytes() % 1024, 0);
+  CHECK_EQ(kConfig.block_m % kConfig.a_box_rows, 0);
+  CHECK_EQ(kConfig.block_n % kConfig.b_box_rows, 0);
+  CHECK(kConfig.num_stages > ggfp8::sm90::kNumScaleWarps);
+  CHECK(ggfp8::sm90::kNumScaleWarps < static_cast<int>(ggfp8::sm90::kNumTileRecords));
+  const int pair_idx = ggfp8::dtype_pair_idx(kConfig.a_dtype, kConfig.b_dtype);
+  CHECK_EQ(ggfp8::instance_idx(kIdx / ggfp8::kNumDtypePairs, pair_idx), kIdx);
+}
+
+// What TMA, wgmma and loads of 16 bytes ask of addresses, counted from a multiple of 1024.
+template <int kIdx>
+void check_shared_storage() {
+  using Storage = ggfp8::sm90::AsyncStorage<ggfp8::sm90::config_of(kIdx)>;
+  CHECK(ggfp8::sm90::kSmemBytes[kIdx] <= ggfp8::sm90::kMaxSmemBytes);
+  CHECK_EQ(offsetof(Storage, stages), 0u);
+  CHECK_EQ(sizeof(typename Storage::Stage) % 1024, 0u);
+  CHECK_EQ(offsetof(typename Storage::Stage, b) % 1024, 0u);
+  CHECK_EQ(offsetof(Storage, store_boxes) % 1024, 0u);
+  CHECK_EQ(offsetof(Storage, scales) % 16, 0u);
+  CHECK_EQ(sizeof(typename Storage::Scales) % 16, 0u);
+  CHECK_EQ(Storage::kSfbIdx % 4, 0);
+  CHECK_EQ(sizeof(ggfp8::sm90::SharedStorage<ggfp8::sm90::config_of(kIdx)>),
+           sizeof(Storage) + sizeof(ggfp8::sm90::TileStorage));
+}
+
+template <size_t... kIdx>
+void check_instances(std::index_sequence<kIdx...>) {
+  (check_instance<static_cast<int>(kIdx)>(), ...);
+  (check_shared_storage<static_cast<int>(kIdx)>(), ...);
+}
+
+// Every row tile of a group has every column tile once, a short row tile two at a time. Long row
+// tiles run in bands. Columns ascend in each band, and a short row tile belongs to the last band.
 void check_tiles_of_group(int num_long, bool has_short, int num_n_tiles, int max_band_size) {
   const int num_m_tiles = num_long + (has_short ? 1 : 0);
   const int num_tiles = num_long * num_n_tiles + (has_short ? (num_n_tiles + 1) / 2 : 0);
@@ -149,7 +201,7 @@ void check_group_tiles() {
   }
 }
 
-// Bands are of 16 MiB of a and of one row tile at least.
+// A band has the row tiles that make 16 MiB of a, and at least one.
 void check_band_size() {
   const ggfp8::sm90::Shape& shape = ggfp8::sm90::kTileShapes.back();
   ggfp8::Problem problem;
@@ -163,7 +215,7 @@ void check_band_size() {
   CHECK_EQ(ggfp8::sm90::max_band_size(problem, shape), 1);
 }
 
-// The most columns that all shapes can pad, and more.
+// All shapes can pad n of up to 2^31 - 256; a larger n is refused.
 void check_widest() {
   ggfp8::DeviceInfo device;
   device.compute_major = 9;
@@ -227,7 +279,8 @@ void check_items() {
 
 int main() {
   check_table();
-  check_instances();
+  check_slabs();
+  check_instances(std::make_index_sequence<ggfp8::sm90::kNumInstances>());
   check_widest();
   check_group_tiles();
   check_band_size();

@@ -84,6 +84,7 @@ void check_status_strings() {
                                     GGFP8_ERROR_INVALID_MMA_SM,
                                     GGFP8_ERROR_INVALID_DEVICE,
                                     GGFP8_ERROR_INVALID_M_INDPTR,
+                                    GGFP8_ERROR_INVALID_GROUP_LAYOUT,
                                     GGFP8_ERROR_INVALID_WORKSPACE,
                                     GGFP8_ERROR_UNKNOWN_BACKEND,
                                     GGFP8_ERROR_UNSUPPORTED,

@@ -1,11 +1,13 @@
 // The scale addresses of the sm100 kernels, computed on the host by CUTLASS's own layout functions.
 //
-// For random ragged problems every group's table entry is read as CUTLASS reads it, tiled as the
-// collective tiles it, and copied as its 32 loading threads copy it, into the shared-memory layout
-// from which the products are scaled. Every scale that a row or column gets must be the one of the
-// contract, and no load may lie outside a_scale or b_scale.
+// For random ragged problems, of one slab or of a slab for every group, every group's table entry
+// is read as CUTLASS reads it, tiled as the collective tiles it, and copied as its 32 loading
+// threads copy it, into the shared-memory layout from which the products are scaled. Every scale
+// that a row or column gets must be the one of the contract, and no load may lie outside a_scale or
+// b_scale.
 #include <algorithm>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include <cutlass/cutlass.h>
@@ -84,24 +86,26 @@ std::vector<float> load_tile(const float* scales, const ScaleLayout& entry, cons
 // The problem of a random case, with its arrays' addresses and both majors as strides.
 struct Case {
   TableParams params = {};
-  std::vector<int32_t> bounds;
-  int32_t cum_m = 0;
+  std::vector<std::pair<int32_t, int32_t>> groups;  // rows of each, in its slab
+  int32_t slab_rows = 0;
   int64_t sfa_size = 0, sfb_size = 0;
 };
 
-Case random_case(std::mt19937& random, int granularity_m, bool k_major) {
+Case random_case(std::mt19937& random, int granularity_m, bool k_major, bool has_slabs) {
   const auto pick = [&](int low, int high) {
     return std::uniform_int_distribution<int>(low, high)(random);
   };
   Case result;
   const int batch_size = pick(1, 6);
   const int unit = granularity_m;
-  result.bounds.push_back(unit * pick(0, 2));
+  int32_t row = has_slabs ? 0 : unit * pick(0, 2);
   for (int group = 0; group < batch_size; ++group) {
     const int rows = pick(0, 3) == 0 ? 0 : pick(1, unit == 1 ? 300 : 4) * unit;
-    result.bounds.push_back(result.bounds.back() + rows);
+    result.groups.push_back({row, row + rows});
+    result.slab_rows = std::max(result.slab_rows, row + rows);
+    if (!has_slabs) row += rows;
   }
-  result.cum_m = result.bounds.back() + pick(0, 5) * (pick(0, 1) ? unit : 0);
+  result.slab_rows += pick(0, 5) * (pick(0, 1) ? unit : 0);
 
   TableParams& params = result.params;
   params.n = 8 * pick(1, 80);
@@ -109,7 +113,7 @@ Case random_case(std::mt19937& random, int granularity_m, bool k_major) {
   params.granularity_m = granularity_m;
   params.num_n_blocks = (params.n + 127) / 128;
   params.num_k_blocks = (params.k + 127) / 128;
-  const int64_t num_m_blocks = (result.cum_m + unit - 1) / unit;
+  const int64_t num_m_blocks = (result.slab_rows + unit - 1) / unit;
   const int padding = pick(0, 3);
   if (k_major) {
     params.sfa_m_stride = params.num_k_blocks + padding, params.sfa_k_stride = 1;
@@ -124,6 +128,10 @@ Case random_case(std::mt19937& random, int granularity_m, bool k_major) {
   }
   result.sfa_size = std::max<int64_t>(result.sfa_size - padding,
                                       0);  // the last row or column of blocks is not padded
+  if (has_slabs) {
+    params.sfa_slab_stride = result.sfa_size + pick(0, 3);
+    result.sfa_size += (batch_size - 1) * params.sfa_slab_stride;
+  }
   result.sfb_size = batch_size * params.sfb_group_stride - 2 * padding;
   return result;
 }
@@ -168,7 +176,8 @@ void check_group(const TableParams& params, const Entries& entries, int group, i
           load_tile<kGranularityM>(entries.sfa, entries.sfa_layout, sfa, m_tile, k_tile);
       for (int i = 0; i < kTile && m_tile * kTile + i < num_rows; ++i) {
         const int64_t m_block = (begin + m_tile * kTile + i) / kGranularityM;
-        const int64_t wanted = m_block * params.sfa_m_stride + k_tile * params.sfa_k_stride;
+        const int64_t wanted = group * params.sfa_slab_stride + m_block * params.sfa_m_stride +
+                               k_tile * params.sfa_k_stride;
         CHECK_EQ(rows[static_cast<size_t>(i)], static_cast<float>(wanted));
       }
     }
@@ -183,13 +192,13 @@ void check_group(const TableParams& params, const Entries& entries, int group, i
 
 template <int kGranularityM>
 void check_random_cases(std::mt19937& random, bool k_major) {
-  for (int i = 0; i < 12; ++i) {
-    Case test_case = random_case(random, kGranularityM, k_major);
+  for (int i = 0; i < 24; ++i) {
+    Case test_case = random_case(random, kGranularityM, k_major, i % 2 == 0);
     const ScaleArray sfa(test_case.sfa_size), sfb(test_case.sfb_size);
     TableParams& params = test_case.params;
     params.sfa = sfa.values.data(), params.sfb = sfb.values.data();
-    for (size_t group = 0; group + 1 < test_case.bounds.size(); ++group) {
-      const int32_t begin = test_case.bounds[group], end = test_case.bounds[group + 1];
+    for (size_t group = 0; group < test_case.groups.size(); ++group) {
+      const auto [begin, end] = test_case.groups[group];
       // A group without rows has no tile, and CUTLASS's layout functions divide by its blocks.
       if (begin == end) continue;
       const Entries entries = entries_of(params, static_cast<int>(group), begin, end);

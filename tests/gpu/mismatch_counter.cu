@@ -1,5 +1,5 @@
 // Counts, on the device, the words of an output that differ from those wanted, so that every replay
-// of a graph can be checked. test_soak.py loads it as a shared library and captures it behind each
+// of a graph can be checked. test_soak.py loads it as a shared library and captures it after each
 // launch.
 #include <cuda_runtime.h>
 

@@ -1,8 +1,8 @@
 // A correct hand-over of stages between a producer warp and four consumer warps, made like that of
-// the kernels: cp.async behind an mbarrier, back through a second one. A tool that reports a hazard
-// here cannot judge a kernel that hands over in the same way.
+// the kernels: cp.async to the consumers through an mbarrier, stages back through a second one. A
+// tool that reports a hazard here cannot judge a kernel that hands over in the same way.
 //
-//   control_hand_over every|one   every consumer thread arrives, as in mma, or one per warp behind
+//   control_hand_over every|one   every consumer thread arrives, as in mma, or one per warp after
 //                                 __syncwarp with consumers that also meet at a named barrier, as
 //                                 in sm90
 #include <cuda_runtime_api.h>

@@ -3,11 +3,11 @@
 //
 //   driver LIBRARY mma|sm90|cpu
 //
-// What sm90 refuses is left out there. cpu runs the expected results alone and needs no GPU.
+// sm90 runs the problems that it takes. cpu runs the expected results alone and needs no GPU.
 //
-// Device arrays have exactly the bytes that the problem has, so that a tool sees any access behind
-// them. Values are small integers and powers of two, which makes every backend exact: `out`, its
-// uncovered rows included, must equal that of the cpu backend byte for byte.
+// Device arrays have exactly the bytes that the problem has, so that a tool sees any access past
+// their end. Values are small integers and powers of two, which makes every backend exact: `out`,
+// its uncovered rows included, must equal that of the cpu backend byte for byte.
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 #include <groupgemm_fp8/groupgemm_fp8.h>
@@ -59,7 +59,7 @@ struct Case {
   int32_t gm, gn, gk, major;
   int64_t n, k;
   int64_t a_offset, b_offset;  // bytes between an aligned address and the array
-  int64_t out_padding;         // elements behind each row; an odd number forbids paired stores
+  int64_t out_padding;         // elements after each row; an odd number forbids paired stores
 };
 
 const Case kCases[] = {
@@ -242,7 +242,7 @@ std::string config_of(const Library& library, const ggfp8_group_gemm_args& args)
   return plan.config;
 }
 
-// What became of the cases on a GPU.
+// Counts what became of the cases on a GPU.
 struct Tally {
   int num_passed = 0;
   int num_refused = 0;

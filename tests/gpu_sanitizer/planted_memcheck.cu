@@ -1,4 +1,4 @@
-// Planted bug: one thread writes behind the end of a global array. memcheck must report it.
+// Planted bug: one thread writes past the end of a global array. memcheck must report it.
 // Returns 0 whatever the kernel does, so that the tool's report is the only evidence.
 #include <cuda_runtime_api.h>
 

@@ -2,13 +2,14 @@
 // on a Hopper GPU: the pointers, strides and scale layouts that the Blackwell kernels would read,
 // end to end. Also the params of the Blackwell kernels as the driver encodes them.
 //
-// What no group may read (rows between groups, scales behind the last block) is NaN, and rows
+// NaN fills what no group may read (rows between groups, scales after the last block), and rows
 // that no group covers must keep their bits.
 #include <cstring>
 #include <limits>
 #include <random>
 
 #include "../cpp/check.h"
+#include "../cpp/group_model.h"
 #include "backends/sm100/sm100_gemm.h"
 #include "backends/sm100/sm100_gemm_types.cuh"
 #include "backends/sm100/sm100_group_tables.h"
@@ -23,13 +24,14 @@ namespace {
 using ggfp8::KernelLaunch;
 using ggfp8::KernelState;
 using ggfp8::Problem;
+using group_model::Groups;
 using sm90_collective::Out;
 
 constexpr uint16_t kUntouched = 0xABCD;
 
 struct Settings {
-  int64_t cum_m, n, k;
-  std::vector<int32_t> m_indptr;
+  int64_t n, k;
+  Groups groups;
   int32_t granularity_m;
   bool k_major;
   int64_t padding;  // of the scales' outer stride, in elements
@@ -45,10 +47,15 @@ struct HostProblem {
   Problem problem;
 
   HostProblem(const Settings& s, std::mt19937& random) {
-    const auto batch_size = static_cast<int64_t>(s.m_indptr.size()) - 1;
-    const int64_t m_blocks = (s.cum_m + s.granularity_m - 1) / s.granularity_m;
+    const int64_t batch_size = s.groups.num_groups();
+    const int64_t num_rows = s.groups.num_rows;
+    const int64_t m_blocks = (num_rows + s.granularity_m - 1) / s.granularity_m;
+    const bool has_slabs = s.groups.kind == ggfp8::GroupKind::kMasked;
+    const int64_t num_slabs = has_slabs ? batch_size : 1;
     Problem& p = problem;
-    p.cum_m = s.cum_m, p.n = s.n, p.k = s.k, p.batch_size = batch_size;
+    p.cum_m = num_rows * num_slabs, p.n = s.n, p.k = s.k, p.batch_size = batch_size;
+    p.group_kind = s.groups.kind, p.groups_are_int64 = s.groups.is_int64;
+    p.group_alignment = s.groups.alignment;
     p.granularity_m = s.granularity_m;
     p.num_m_blocks = m_blocks, p.num_n_blocks = (s.n + 127) / 128,
     p.num_k_blocks = (s.k + 127) / 128;
@@ -61,23 +68,32 @@ struct HostProblem {
     p.b_scale_group_stride =
         std::max(p.num_n_blocks * p.b_scale_n_stride, p.num_k_blocks * p.b_scale_k_stride) + 3;
 
+    const int64_t sfa_size =
+        std::max(m_blocks * p.a_scale_m_stride, p.num_k_blocks * p.a_scale_k_stride);
+    if (has_slabs) {
+      p.a_slab_stride = num_rows * p.a_row_stride + 16;
+      p.out_slab_stride = num_rows * p.out_row_stride + 24;
+      p.a_scale_slab_stride = sfa_size + 5;
+    }
+
     const auto value = [&] { return static_cast<float>(static_cast<int>(random() % 5) - 2); };
     const auto scale = [&] { return std::ldexp(1.0f, static_cast<int>(random() % 5) - 2); };
     constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-    a.assign(static_cast<size_t>(s.cum_m * p.a_row_stride), A(kNaN));
+    a.assign(static_cast<size_t>((num_slabs - 1) * p.a_slab_stride + num_rows * p.a_row_stride),
+             A(kNaN));
     b.assign(static_cast<size_t>(batch_size * p.b_group_stride), B(kNaN));
-    for (const auto& [begin, end] : gpu::groups_of(s.m_indptr, s.cum_m)) {
-      for (int64_t r = begin; r < end; ++r) {
-        for (int64_t i = 0; i < s.k; ++i)
-          a[static_cast<size_t>(r * p.a_row_stride + i)] = A(value());
+    const auto rows = group_model::rows_of(s.groups);
+    for (size_t g = 0; g < rows.size(); ++g) {
+      for (int64_t r = rows[g].begin; r < rows[g].end; ++r) {
+        for (int64_t i = 0; i < s.k; ++i) a[a_idx(static_cast<int64_t>(g), r, i)] = A(value());
       }
     }
-    const int64_t sfa_size =
-        std::max(m_blocks * p.a_scale_m_stride, p.num_k_blocks * p.a_scale_k_stride);
-    sfa.assign(static_cast<size_t>(sfa_size), kNaN);
+    sfa.assign(static_cast<size_t>((num_slabs - 1) * p.a_scale_slab_stride + sfa_size), kNaN);
     sfb.assign(static_cast<size_t>(batch_size * p.b_scale_group_stride), kNaN);
-    for (int64_t m = 0; m < m_blocks; ++m) {
-      for (int64_t k = 0; k < p.num_k_blocks; ++k) sfa[sfa_idx(m, k)] = scale();
+    for (int64_t slab = 0; slab < num_slabs; ++slab) {
+      for (int64_t m = 0; m < m_blocks; ++m) {
+        for (int64_t k = 0; k < p.num_k_blocks; ++k) sfa[sfa_idx(slab, m, k)] = scale();
+      }
     }
     for (int64_t g = 0; g < batch_size; ++g) {
       for (int64_t j = 0; j < s.n; ++j) {
@@ -89,8 +105,15 @@ struct HostProblem {
     }
   }
 
-  size_t sfa_idx(int64_t m, int64_t k) const {
-    return static_cast<size_t>(m * problem.a_scale_m_stride + k * problem.a_scale_k_stride);
+  size_t a_idx(int64_t g, int64_t r, int64_t i) const {
+    return static_cast<size_t>(g * problem.a_slab_stride + r * problem.a_row_stride + i);
+  }
+  size_t out_idx(int64_t g, int64_t r, int64_t j) const {
+    return static_cast<size_t>(g * problem.out_slab_stride + r * problem.out_row_stride + j);
+  }
+  size_t sfa_idx(int64_t g, int64_t m, int64_t k) const {
+    return static_cast<size_t>(g * problem.a_scale_slab_stride + m * problem.a_scale_m_stride +
+                               k * problem.a_scale_k_stride);
   }
   size_t sfb_idx(int64_t g, int64_t n, int64_t k) const {
     return static_cast<size_t>(g * problem.b_scale_group_stride + n * problem.b_scale_n_stride +
@@ -101,13 +124,13 @@ struct HostProblem {
   }
 
   float element(int64_t g, int64_t begin, int64_t r, int64_t j) const {
-    // As the tables have it for a bound inside a scale block: blocks are counted from the group's.
+    // Counts blocks from the group's first row, as the tables do for a bound inside a scale block.
     const int64_t first_block = begin / problem.granularity_m;
     double sum = 0;
     for (int64_t i = 0; i < problem.k; ++i) {
-      const double x = static_cast<float>(a[static_cast<size_t>(r * problem.a_row_stride + i)]);
+      const double x = static_cast<float>(a[a_idx(g, r, i)]);
       const double y = static_cast<float>(b[b_idx(g, j, i)]);
-      sum += x * y * sfa[sfa_idx(first_block + (r - begin) / problem.granularity_m, i / 128)] *
+      sum += x * y * sfa[sfa_idx(g, first_block + (r - begin) / problem.granularity_m, i / 128)] *
              sfb[sfb_idx(g, j / 128, i / 128)];
     }
     return static_cast<float>(sum);
@@ -120,7 +143,7 @@ int num_sms() {
   return count;
 }
 
-// More than the kernel for Hopper asks for behind the tables.
+// Exceeds what the kernel for Hopper asks for after the tables.
 constexpr size_t kCollectiveWorkspaceBytes = size_t{1} << 20;
 
 template <class Config>
@@ -179,12 +202,12 @@ void enqueue_tables(const Problem& problem, void* workspace) {
 template <class Host>
 void check_out(const Settings& s, const Host& host, const std::vector<uint16_t>& out) {
   std::vector<uint16_t> wanted(out.size(), kUntouched);
-  const auto groups = gpu::groups_of(s.m_indptr, s.cum_m);
-  for (size_t g = 0; g < groups.size(); ++g) {
-    for (int64_t r = groups[g].begin; r < groups[g].end; ++r) {
+  const auto groups = group_model::rows_of(s.groups);
+  for (int64_t g = 0; g < s.groups.num_groups(); ++g) {
+    const auto [begin, end] = groups[static_cast<size_t>(g)];
+    for (int64_t r = begin; r < end; ++r) {
       for (int64_t j = 0; j < s.n; ++j) {
-        const Out value(host.element(static_cast<int64_t>(g), groups[g].begin, r, j));
-        wanted[static_cast<size_t>(r * host.problem.out_row_stride + j)] = value.raw();
+        wanted[host.out_idx(g, r, j)] = Out(host.element(g, begin, r, j)).raw();
       }
     }
   }
@@ -200,11 +223,19 @@ void check_case(const Settings& s, std::mt19937& random) {
   const gpu::DeviceArray<A> a(host.a);
   const gpu::DeviceArray<B> b(host.b);
   const gpu::DeviceArray<float> sfa(host.sfa), sfb(host.sfb);
-  const gpu::DeviceArray<int32_t> m_indptr(s.m_indptr);
+  const gpu::DeviceArray<int64_t> wide(s.groups.wide);
+  const gpu::DeviceArray<int32_t> narrow(s.groups.narrow);
+  const int64_t out_size =
+      problem.batch_size * problem.out_slab_stride + s.groups.num_rows * problem.out_row_stride;
   const gpu::DeviceArray<uint16_t> out(
-      std::vector<uint16_t>(static_cast<size_t>(s.cum_m * problem.out_row_stride), kUntouched));
+      std::vector<uint16_t>(static_cast<size_t>(out_size), kUntouched));
   problem.a = a.data(), problem.b = b.data(), problem.out = out.data();
-  problem.a_scale = sfa.data(), problem.b_scale = sfb.data(), problem.m_indptr = m_indptr.data();
+  problem.a_scale = sfa.data(), problem.b_scale = sfb.data();
+  if (s.groups.is_int64) {
+    problem.groups = wide.data();
+  } else {
+    problem.groups = narrow.data();
+  }
 
   const size_t table_bytes = ggfp8::sm100::lay_out_tables(problem.batch_size, nullptr).bytes;
   const gpu::DeviceArray<char> workspace(
@@ -221,19 +252,26 @@ template <class A, class B>
 void check_pair(std::mt19937& random) {
   using sm90_collective::DenseConfig;
   using sm90_collective::TableConfig;
-  const std::vector<int32_t> ragged = {3, 3, 4, 135, 135, 263, 300, 300};
-  const std::vector<int32_t> hostile = {-7, 40, 12, 1 << 30, -1, 77, 2147483647, 5};
-  const std::vector<int32_t> blocks = {0, 128, 128, 384, 512, 1024};
-  for (const auto& m_indptr : {ragged, hostile}) {
-    const Settings dense = {310, 392, 336, m_indptr, 1, true, 0};
-    check_case<A, B, DenseConfig<A, B, 1>>(dense, random);
+  using enum ggfp8::GroupKind;
+  const Groups ragged = {kIndptr, 310, 1, false, {3, 3, 4, 135, 135, 263, 300, 300}};
+  const Groups hostile = {kIndptr, 310, 1, false, {-7, 40, 12, 1 << 30, -1, 77, 2147483647, 5}};
+  const Groups ends = {kEnds, 310, 16, true, {3, 3, 135, 263, 300, 300}};
+  const Groups counts = {kCounts, 310, 16, false, {3, 0, 130, 100, 1}};
+  const Groups masked = {kMasked, 140, 1, true, {3, 0, 200, 128, 1}};
+  for (const Groups& groups : {ragged, hostile}) {
+    check_case<A, B, DenseConfig<A, B, 1>>({392, 336, groups, 1, true, 0}, random);
+  }
+  for (const Groups& groups : {ragged, hostile, ends, counts, masked}) {
     for (const bool k_major : {true, false}) {
-      check_case<A, B, TableConfig<A, B, 1>>({310, 392, 336, m_indptr, 1, k_major, 5}, random);
+      check_case<A, B, TableConfig<A, B, 1>>({392, 336, groups, 1, k_major, 5}, random);
     }
   }
+  const Groups blocks = {kIndptr, 1100, 1, false, {0, 128, 128, 384, 512, 1024}};
+  const Groups two = {kIndptr, 700, 1, false, {0, 1, 700}};
   for (const bool k_major : {true, false}) {
-    check_case<A, B, TableConfig<A, B, 128>>({1100, 264, 272, blocks, 128, k_major, 2}, random);
-    check_case<A, B, TableConfig<A, B, 1>>({700, 8, 16, {0, 1, 700}, 1, k_major, 0}, random);
+    check_case<A, B, TableConfig<A, B, 128>>({264, 272, blocks, 128, k_major, 2}, random);
+    check_case<A, B, TableConfig<A, B, 128>>({264, 272, masked, 128, k_major, 2}, random);
+    check_case<A, B, TableConfig<A, B, 1>>({8, 16, two, 1, k_major, 0}, random);
   }
 }
 

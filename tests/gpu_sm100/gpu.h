@@ -1,5 +1,4 @@
-// What the GPU tests of sm100 share: device arrays, errors that end the program, and a model of
-// the groups that a possibly malformed m_indptr stands for.
+// The parts that the GPU tests of sm100 share: device arrays, and errors that end the program.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -53,21 +52,5 @@ class DeviceArray {
   size_t size_;
   Entry* data_ = nullptr;
 };
-
-struct Rows {
-  int64_t begin, end;
-};
-
-// A bound is the largest of the values up to it, each brought into [0, cum_m].
-inline std::vector<Rows> groups_of(const std::vector<int32_t>& m_indptr, int64_t cum_m) {
-  std::vector<Rows> groups;
-  int64_t row = std::clamp<int64_t>(m_indptr[0], 0, cum_m);
-  for (size_t i = 1; i < m_indptr.size(); ++i) {
-    const int64_t end = std::max(row, std::clamp<int64_t>(m_indptr[i], 0, cum_m));
-    groups.push_back({row, end});
-    row = end;
-  }
-  return groups;
-}
 
 }  // namespace gpu

@@ -53,7 +53,7 @@ template <class Base>
 struct TableMainloop : Base {
   using Params = typename Base::Params;
 
-  // The kernel calls this once in front of its loops, where the scales are not looked at.
+  // The kernel calls this once before its loops, where the scales are not looked at.
   template <class Shape>
   CUTLASS_DEVICE auto load_init(Shape const& shape, Params const& params) const {
     return inputs(shape, params, 0);

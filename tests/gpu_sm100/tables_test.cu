@@ -1,11 +1,13 @@
 // The table kernel of sm100 on any GPU since compute capability 9.0: its tables against a host
-// model, for well-formed and malformed m_indptr, launched as the backend launches it, also from a
-// captured graph. Also a launch of clusters through the same function.
+// model, for well-formed and malformed groups of every layout, launched as the backend launches it,
+// also from a captured graph. Also a launch of clusters through the same function.
+#include <algorithm>
 #include <climits>
 #include <cstring>
 #include <random>
 
 #include "../cpp/check.h"
+#include "../cpp/sm100_table_model.h"
 #include "backends/sm100/sm100_group_tables.h"
 #include "backends/sm100/sm100_heuristics.h"
 #include "cuda/kernel_launch.h"
@@ -13,68 +15,14 @@
 
 namespace {
 
+using ggfp8::GroupKind;
 using ggfp8::KernelLaunch;
 using ggfp8::KernelState;
 using ggfp8::Problem;
 using ggfp8::sm100::GroupTables;
-using ggfp8::sm100::ScaleLayout;
+using group_model::Groups;
 
 constexpr size_t kGuardBytes = 256;
-
-Problem random_problem(std::mt19937& random, int64_t batch_size, int64_t cum_m) {
-  const auto pick = [&](int64_t low, int64_t high) {
-    return std::uniform_int_distribution<int64_t>(low, high)(random);
-  };
-  Problem problem;
-  problem.batch_size = batch_size;
-  problem.cum_m = cum_m;
-  problem.n = 8 * pick(1, 1000), problem.k = 16 * pick(1, 1000);
-  problem.granularity_m = pick(0, 1) ? 1 : 128;
-  problem.out_dtype = pick(0, 1) ? ggfp8::Dtype::kBFloat16 : ggfp8::Dtype::kFloat32;
-  problem.num_n_blocks = (problem.n + 127) / 128;
-  problem.num_k_blocks = (problem.k + 127) / 128;
-  // The kernel computes addresses and reads none of these arrays.
-  problem.a = reinterpret_cast<void*>(pick(1, 1 << 20) << 20);
-  problem.b = reinterpret_cast<void*>(pick(1, 1 << 20) << 20);
-  problem.out = reinterpret_cast<void*>(pick(1, 1 << 20) << 20);
-  problem.a_scale = reinterpret_cast<float*>(pick(1, 1 << 20) << 20);
-  problem.b_scale = reinterpret_cast<float*>(pick(1, 1 << 20) << 20);
-  problem.a_row_stride = problem.k + 16 * pick(0, 3);
-  problem.b_row_stride = problem.k + 16 * pick(0, 3);
-  problem.b_group_stride = problem.n * problem.b_row_stride + 16 * pick(0, 3);
-  problem.out_row_stride = problem.n + 8 * pick(0, 3);
-  problem.a_scale_m_stride = pick(1, 5), problem.a_scale_k_stride = pick(1, int64_t{1} << 33);
-  problem.b_scale_n_stride = pick(1, 5), problem.b_scale_k_stride = pick(1, 1000);
-  problem.b_scale_group_stride = pick(1, int64_t{1} << 33);
-  return problem;
-}
-
-// Bounds in order, many groups empty; for granularity 128 they are multiples of it where asked.
-std::vector<int32_t> well_formed(std::mt19937& random, const Problem& problem) {
-  std::uniform_int_distribution<int64_t> row(0, problem.cum_m);
-  std::vector<int32_t> bounds(static_cast<size_t>(problem.batch_size) + 1);
-  for (auto& bound : bounds) {
-    bound = static_cast<int32_t>(row(random) / problem.granularity_m * problem.granularity_m);
-  }
-  std::sort(bounds.begin(), bounds.end());
-  return bounds;
-}
-
-std::vector<int32_t> malformed(std::mt19937& random, const Problem& problem, int kind) {
-  std::vector<int32_t> bounds = well_formed(random, problem);
-  std::uniform_int_distribution<int32_t> word(INT_MIN, INT_MAX);
-  for (size_t i = 0; i < bounds.size(); ++i) {
-    switch (kind) {
-      case 0: bounds[i] = word(random); break;
-      case 1: bounds[i] = -bounds[i] - 1; break;
-      case 2: bounds[i] = i % 2 == 0 ? INT_MAX : INT_MIN; break;
-      case 3: bounds[i] = word(random) % 4 == 0 ? word(random) : bounds[i]; break;
-      default: break;
-    }
-  }
-  if (kind == 4) std::reverse(bounds.begin(), bounds.end());
-  return bounds;
-}
 
 template <class Entry>
 Entry entry_of(const std::vector<char>& workspace, const Entry* array, size_t idx) {
@@ -84,47 +32,16 @@ Entry entry_of(const std::vector<char>& workspace, const Entry* array, size_t id
 }
 
 // Compares tables, copied to the host, with the model; `offsets` are the tables' places in them.
-void check_tables(const Problem& p, const std::vector<int32_t>& m_indptr,
-                  const std::vector<char>& workspace, const GroupTables& offsets) {
-  const auto at = [&](const auto* array, size_t idx) { return entry_of(workspace, array, idx); };
-  const auto groups = gpu::groups_of(m_indptr, p.cum_m);
-  const auto address = [](const void* base, int64_t bytes) {
-    return reinterpret_cast<uintptr_t>(base) + static_cast<uintptr_t>(bytes);
-  };
-  const auto equal = [&](const auto* pointer, uintptr_t wanted) {
-    return reinterpret_cast<uintptr_t>(pointer) == wanted;
-  };
-  const ScaleLayout sfb_layout = {static_cast<int32_t>(p.num_n_blocks),
-                                  static_cast<int32_t>(p.num_k_blocks),
-                                  1,
-                                  0,
-                                  p.b_scale_n_stride,
-                                  p.b_scale_k_stride};
-  for (size_t g = 0; g < groups.size(); ++g) {
-    const auto [begin, end] = groups[g];
-    const auto group = static_cast<int64_t>(g);
-    const int64_t rows = end - begin;
-    const auto shape = at(offsets.shapes, g);
-    bool ok = shape.m == rows && shape.n == p.n && shape.k == p.k;
-    ok &= equal(at(offsets.a, g), address(p.a, begin * p.a_row_stride));
-    ok &= equal(at(offsets.b, g), address(p.b, group * p.b_group_stride));
-    ok &= equal(at(offsets.out, g),
-                address(p.out, begin * p.out_row_stride * ggfp8::size_of(p.out_dtype)));
-    ok &= equal(at(offsets.sfa, g),
-                address(p.a_scale, begin / p.granularity_m * p.a_scale_m_stride * 4));
-    ok &= equal(at(offsets.sfb, g), address(p.b_scale, group * p.b_scale_group_stride * 4));
-    ok &= at(offsets.a_row_strides, g) == p.a_row_stride;
-    ok &= at(offsets.b_row_strides, g) == p.b_row_stride;
-    ok &= at(offsets.out_row_strides, g) == p.out_row_stride;
-    const ScaleLayout sfa_layout = {
-        static_cast<int32_t>((rows + p.granularity_m - 1) / p.granularity_m),
-        static_cast<int32_t>(p.num_k_blocks),
-        1,
-        0,
-        p.a_scale_m_stride,
-        p.a_scale_k_stride};
-    ok &= at(offsets.sfa_layouts, g) == sfa_layout && at(offsets.sfb_layouts, g) == sfb_layout;
-    if (!CHECK(ok)) std::fprintf(stderr, "  group %zu of %zu\n", g, groups.size());
+void check_tables(const Problem& problem, const Groups& groups, const std::vector<char>& workspace,
+                  const GroupTables& offsets) {
+  const auto rows = group_model::rows_of(groups);
+  for (size_t g = 0; g < rows.size(); ++g) {
+    const auto at = [&](const auto* array) { return entry_of(workspace, array, g); };
+    if (!CHECK(sm100_table_model::entries_are_right(problem, static_cast<int64_t>(g), rows[g],
+                                                    offsets, at))) {
+      std::fprintf(stderr, "  group %zu of %zu\n", g, rows.size());
+      return group_model::print(groups);
+    }
   }
 }
 
@@ -138,7 +55,7 @@ void enqueue(const Problem& problem, void* workspace, cudaStream_t stream) {
   CHECK_EQ(ggfp8::launch_kernel(launch, &table_state, &params, stream), 0);
 }
 
-// Tables as the kernel left them, in front of guard bytes that must be as they were.
+// Tables as the kernel left them, followed by guard bytes that must be as they were.
 class Workspace {
  public:
   explicit Workspace(int64_t batch_size)
@@ -147,7 +64,7 @@ class Workspace {
 
   void* data() const { return memory_.data(); }
 
-  void check(const Problem& problem, const std::vector<int32_t>& m_indptr) const {
+  void check(const Problem& problem, const Groups& groups) const {
     gpu::require(cudaDeviceSynchronize(), "table kernel");
     const std::vector<char> host = memory_.download();
     // A base of one table's alignment turns pointers into offsets from it.
@@ -156,7 +73,7 @@ class Workspace {
     shifted.insert(shifted.end(), host.begin(), host.end());
     const auto layout =
         ggfp8::sm100::lay_out_tables(problem.batch_size, reinterpret_cast<void*>(kBase));
-    check_tables(problem, m_indptr, shifted, layout.tables);
+    check_tables(problem, groups, shifted, layout.tables);
     CHECK(std::all_of(host.end() - kGuardBytes, host.end(), [](char c) { return c == 0x5A; }));
   }
 
@@ -165,31 +82,49 @@ class Workspace {
   gpu::DeviceArray<char> memory_;
 };
 
-void check_case(Problem problem, const std::vector<int32_t>& m_indptr) {
-  const gpu::DeviceArray<int32_t> device_m_indptr(m_indptr);
-  const Workspace workspace(problem.batch_size);
-  problem.m_indptr = device_m_indptr.data();
-  enqueue(problem, workspace.data(), nullptr);
-  workspace.check(problem, m_indptr);
+std::vector<char> bytes_of(const Groups& groups) {
+  const auto* begin = static_cast<const char*>(groups.data());
+  return {begin, begin + groups.wide.size() * (groups.is_int64 ? 8 : 4)};
 }
 
-void check_cases(std::mt19937& random) {
-  for (const int64_t batch_size : {1, 2, 31, 32, 255, 256, 257, 511, 1000, 70000}) {
-    for (const int64_t cum_m : {int64_t{1}, int64_t{129}, int64_t{100000}, int64_t{2147483520}}) {
-      Problem problem = random_problem(random, batch_size, cum_m);
-      check_case(problem, well_formed(random, problem));
-      check_case(problem, std::vector<int32_t>(static_cast<size_t>(batch_size) + 1, 0));
-      for (int kind = 0; kind < 5; ++kind) check_case(problem, malformed(random, problem, kind));
+void check_case(std::mt19937_64& random, const Groups& groups, int32_t granularity_m) {
+  Problem problem = sm100_table_model::random_problem(random, groups, granularity_m);
+  const gpu::DeviceArray<char> device_groups(bytes_of(groups));
+  const Workspace workspace(problem.batch_size);
+  problem.groups = device_groups.data();
+  enqueue(problem, workspace.data(), nullptr);
+  workspace.check(problem, groups);
+}
+
+void check_cases(std::mt19937_64& random) {
+  for (const int64_t num_groups : {1, 2, 31, 32, 255, 256, 257, 511, 1000, 70000}) {
+    for (const int64_t num_rows :
+         {int64_t{1}, int64_t{129}, int64_t{100000}, int64_t{2147483520}}) {
+      for (const GroupKind kind : group_model::kKinds) {
+        for (int i = 0; i < 8; ++i) {
+          const int32_t unit = i % 2 == 0 ? 1 : 128;
+          check_case(random, group_model::random_groups(random, kind, num_groups, num_rows, unit),
+                     unit);
+        }
+        const auto size = static_cast<size_t>(ggfp8::num_group_values(kind, num_groups));
+        for (const int64_t value : {int64_t{0}, int64_t{INT64_MAX}, int64_t{INT64_MIN}}) {
+          check_case(random, {kind, num_rows, 1, true, std::vector<int64_t>(size, value)}, 1);
+        }
+      }
     }
   }
 }
 
-// A replay of a captured launch reads m_indptr anew.
-void check_graph(std::mt19937& random) {
-  Problem problem = random_problem(random, 300, 5000);
-  std::vector<int32_t> m_indptr = well_formed(random, problem);
-  gpu::DeviceArray<int32_t> device_m_indptr(m_indptr);
-  problem.m_indptr = device_m_indptr.data();
+// A replay of a captured launch reads the group array anew.
+void check_graph(std::mt19937_64& random, GroupKind kind) {
+  const auto int32_groups = [&] {
+    Groups groups = group_model::random_groups(random, kind, 300, 5000);
+    return Groups(kind, groups.num_rows, 1, false, groups.wide);
+  };
+  Groups groups = int32_groups();
+  Problem problem = sm100_table_model::random_problem(random, groups, 1);
+  gpu::DeviceArray<char> device_groups(bytes_of(groups));
+  problem.groups = device_groups.data();
   const Workspace workspace(problem.batch_size);
   cudaStream_t stream;
   cudaGraph_t graph;
@@ -200,10 +135,10 @@ void check_graph(std::mt19937& random) {
   gpu::require(cudaStreamEndCapture(stream, &graph), "end capture");
   gpu::require(cudaGraphInstantiate(&instance, graph, 0), "cudaGraphInstantiate");
   for (int replay = 0; replay < 3; ++replay) {
-    m_indptr = replay == 1 ? malformed(random, problem, 0) : well_formed(random, problem);
-    device_m_indptr.upload(m_indptr);
+    const Groups fresh = int32_groups();
+    device_groups.upload(bytes_of(fresh));
     gpu::require(cudaGraphLaunch(instance, stream), "cudaGraphLaunch");
-    workspace.check(problem, m_indptr);
+    workspace.check(problem, fresh);
   }
 }
 
@@ -237,9 +172,9 @@ void check_clusters() {
 
 int main() {
   gpu::skip_without_device();
-  std::mt19937 random(4);
+  std::mt19937_64 random(4);
   check_cases(random);
-  check_graph(random);
+  for (const GroupKind kind : group_model::kKinds) check_graph(random, kind);
   check_clusters();
   return check::report();
 }

@@ -8,6 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import check_comments
 import check_exports
 import check_includes
 import check_resources
@@ -67,11 +68,19 @@ class PlantedTest(unittest.TestCase):
             ("select/select.cpp", "<cuda_runtime.h>"),
             ("api/route.cpp", '"backends/mma/mma_config.h"'),
             ("xla/xla_handler.cpp", '"api/route.h"'),
+            ("xla/xla_call.cpp", '"core/problem.h"'),
+            ("api/tensors.cpp", '"api/route.h"'),
+            ("api/c_api_tensors.cpp", '"select/select.h"'),
+            ("../include/groupgemm_fp8/groupgemm_fp8.h", "<groupgemm_fp8/xla.h>"),
             ("xla/xla_abi.h", '"xla/ffi/api/c_api.h"'),
             ("backends/mma/mma_kernel.cuh", '"groupgemm_fp8/groupgemm_fp8.h"'),
             ("backends/mma/mma_kernel.cuh", '"backends/cpu/cpu_gemm.h"'),
             ("backends/sm90/sm90_heuristics.cpp", '"ptx/wgmma.cuh"'),
             ("backends/sm90/sm90_kernel.cuh", "<cutlass/cutlass.h>"),
+            ("backends/sm90/sm90_backend.cpp", '"backends/sm90/sm90_kernel.cuh"'),
+            ("core/group_schedule.h", '"device/tile_scheduler.cuh"'),
+            ("ptx/tma.cuh", '"device/out_store.cuh"'),
+            ("device/out_store.cuh", '"backends/mma/mma_config.h"'),
             ("../include/groupgemm_fp8/groupgemm_fp8.h", "<cuda_runtime.h>"),
             ("elsewhere/file.h", "<cstdint>"),
         ]:
@@ -81,7 +90,9 @@ class PlantedTest(unittest.TestCase):
     def test_allowed_includes(self):
         for name, header in [
             ("select/select.cpp", '"core/status.h"'),
+            ("api/tensors.cpp", '"api/tensor_checks.h"'),
             ("backends/mma/mma_kernel.cuh", '"ptx/mma_sync.cuh"'),
+            ("backends/mma/mma_tiles.cuh", '"device/tile_scheduler.cuh"'),
             ("backends/mma/mma_backend.cpp", '"select/backend.h"'),
             ("backends/sm100/sm100_kernel.cu", "<cutlass/cutlass.h>"),
         ]:
@@ -139,6 +150,34 @@ class PlantedTest(unittest.TestCase):
             "GGFP8_API const char* ggfp8_one(int32_t x,\n  int32_t y);\n",
         )
         self.assertEqual(check_exports.declared_functions(header), {"ggfp8_one"})
+
+    def test_replaceable_calls(self):
+        relocations = (
+            "0036038  0000004000000007 R_X86_64_JUMP_SLOT  0011ab0 ggfp8_one + 0\n"
+            "0036048  0000004100000006 R_X86_64_GLOB_DAT   0011ac0 ggfp8_two + 0\n"
+            "0036058  0000004200000402 R_AARCH64_JUMP_SLOT 0011ad0 ggfp8_three + 0\n"
+            "0036068  0000000300000007 R_X86_64_JUMP_SLOT  0000000 memcpy@GLIBC_2.14 + 0\n"
+        )
+        exported = {"ggfp8_one", "ggfp8_two", "ggfp8_three", "ggfp8_four"}
+        self.assertEqual(
+            check_exports.replaceable_calls(relocations, exported),
+            ["ggfp8_one", "ggfp8_three", "ggfp8_two"],
+        )
+
+    def test_comments(self):
+        for text, wanted in [
+            ("int x;  // lies behind the array\n", 1),
+            ("// Copies what lies\n// in front of the array.\n", 1),
+            ("/* Stores a row.\n * It lies behind the last. */\n", 1),
+            ("// Of all rows, the last.\nint x;\n", 1),
+            ("int x;\n  // Whole warps. Loads a row.\n", 1),
+            ("// The same for columns.\n", 1),
+            ("// Returns the last row.\n// Of all rows, the last is the longest.\n", 0),
+            ('const char* text = "behind";\n', 0),
+            ("// Asserts, Offers, Whereas: words that only begin like a fragment.\n", 0),
+        ]:
+            with self.subTest(text=text):
+                self.assertEqual(len(list(check_comments.check_text("x.h", text))), wanted)
 
     def test_sizes(self):
         self.write("long.cpp", "// x\n" * 401)

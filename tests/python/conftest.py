@@ -33,22 +33,6 @@ def pretended_gpu(monkeypatch):
     return install(monkeypatch)
 
 
-@pytest.fixture
-def long_calls(monkeypatch):
-    """A list that grows by one with every call that does not take the short way of tensors."""
-    from groupgemm_fp8 import _request
-
-    calls = []
-    build = _request.build
-
-    def counting_build(*arguments, **options):
-        calls.append(1)
-        return build(*arguments, **options)
-
-    monkeypatch.setattr(_request, "build", counting_build)
-    return calls
-
-
 def pytest_configure(config):
     config.addinivalue_line("markers", "large: needs several GiB of memory")
     config.addinivalue_line("markers", "soak: takes long; runs only where -m asks for it")

@@ -5,6 +5,7 @@ is right.
 """
 
 import pickle
+import re
 
 import ml_dtypes
 import numpy as np
@@ -14,10 +15,7 @@ import small_problem
 from groupgemm_fp8 import (
     GroupGemmError,
     _ffi,
-    backends,
-    device_count,
-    device_info,
-    errors,
+    _library,
     group_gemm_fp8_nt_groupwise,
     plan,
     supports,
@@ -98,7 +96,7 @@ ILLEGAL = [
     ("b_scale", floats(BATCH_SIZE, K_BLOCKS + 1, N_BLOCKS), ValueError),
     ("b_scale", strided(floats(BATCH_SIZE, K_BLOCKS, N_BLOCKS), (4, 8, 4)), ValueError),
     *not_arrays("m_indptr"),
-    *other_dtypes("m_indptr", BATCH_SIZE + 1, "uint32", "float32"),
+    *[x for x in other_dtypes("m_indptr", BATCH_SIZE + 1, "uint32") if x[1].dtype != np.int64],
     ("m_indptr", m_indptr(0, 2, 2), ValueError),
     ("m_indptr", m_indptr(0, 2, 2, 4, CUM_M), ValueError),
     ("m_indptr", m_indptr(), ValueError),
@@ -223,7 +221,9 @@ def test_illegal_multiples(call, argument, n, k):
         "b_scale": floats(BATCH_SIZE, 1, 1),
         "out": floats(CUM_M, n),
     }
-    check_refused(call, changes, ValueError, rf"^{argument}: got {n if argument == 'n' else k}, ")
+    name, shape = ("b", (BATCH_SIZE, n, k)) if argument == "n" else ("a", (CUM_M, k))
+    sentence = rf"^{name}: got shape {re.escape(str(shape))}, wanted .* {argument} a multiple of "
+    check_refused(call, changes, ValueError, sentence)
 
 
 def test_too_many_rows(call):
@@ -235,7 +235,9 @@ def test_too_many_rows(call):
         "b_scale": floats(BATCH_SIZE, 1, 1),
         "out": without_memory((rows, n), np.dtype(np.float32)),
     }
-    with pytest.raises(ValueError, match=r"^cum_m: got 2147483648, wanted"):
+    with pytest.raises(
+        ValueError, match=r"^a: got shape \(2147483648, 16\), wanted .* cum_m from 0"
+    ):
         group_gemm_fp8_nt_groupwise(**{**call, **changes})
 
 
@@ -335,24 +337,24 @@ def test_rows_that_share_a_scale(call):
     assert same_bits(call["out"], wanted)
 
 
-@pytest.mark.parametrize("status", [100, 101, 120, 121, 122, 130, 140, 150, 160, 200, 201])
-def test_status_of_wrong_values(status):
-    assert type(errors.from_status(status, "text")) is ValueError
-
-
-@pytest.mark.parametrize("status", [300, 301, 302, 399])
-def test_status_of_the_system(status):
-    error = errors.from_status(status, "text")
-    assert type(error) is GroupGemmError
-    assert isinstance(error, RuntimeError)
-    assert error.status == status
-    assert str(error) == "text"
-    copy = pickle.loads(pickle.dumps(error))
-    assert (type(copy), str(copy), copy.status) == (GroupGemmError, "text", status)
-
-
-def test_status_of_dtypes():
-    assert type(errors.from_status(_ffi.ERROR_INVALID_DTYPE, "text")) is TypeError
+@pytest.mark.parametrize(
+    "status, kind",
+    [
+        *((status, ValueError) for status in (100, 101, 120, 121, 122, 130, 140, 150, 160, 200)),
+        (_ffi.ERROR_UNSUPPORTED, ValueError),
+        (_ffi.ERROR_INVALID_DTYPE, TypeError),
+        *((status, GroupGemmError) for status in (300, 301, 302, 399)),
+    ],
+)
+def test_exception_of_a_status(status, kind):
+    error = _library.error(status)
+    assert type(error) is kind
+    assert str(error)
+    if kind is GroupGemmError:
+        assert isinstance(error, RuntimeError)
+        assert error.status == status
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), str(copy), copy.status) == (kind, str(error), status)
 
 
 def test_plan_and_friends_run_nothing(call):
@@ -378,17 +380,3 @@ def test_plan_of_nothing():
         "m_indptr": m_indptr(0, 0),
     }
     assert plan(**empty)[:3] == ("none", "none", 0)
-
-
-def test_devices():
-    assert "cpu" in backends()
-    assert device_count("cpu") == 1
-    assert device_count("cuda") >= 0
-    assert device_info("cpu").num_processors >= 1
-    assert device_info("cpu").name
-    with pytest.raises(ValueError, match=r"^device_type: got 'tpu'"):
-        device_count("tpu")
-    with pytest.raises((ValueError, GroupGemmError), match="device"):
-        device_info("cuda", 4096)
-    with pytest.raises(ValueError, match="device"):
-        device_info("cpu", 1)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import groupgemm_fp8 as gg
-from groupgemm_fp8._device import DeviceArray, Graph, Stream
+from groupgemm_fp8._cli.device import DeviceArray, Graph, Stream
 from numeric.cases import Case, random_problem
 from numeric.compare import assert_within_interval
 from numeric.gpu_build import load_gpu_program
@@ -27,8 +27,8 @@ def zero_channel() -> Problem:
 
 
 # Kinds of problems whose launches are known to race in kernels of this sort, and two in which the
-# CTAs of the sm90 backend go from tile to tile: whole ones and rests of the largest, and of another
-# those that swap operands and those that do not.
+# CTAs of the sm90 backend go from tile to tile: full tiles and remainder tiles of 128x192, and
+# tiles of 192x128 with and without swapped operands.
 PROBLEMS = {
     "zero-channel": zero_channel,
     "8-groups-768-rows-n2048": lambda: random_problem(Case((96,) * 8, 2048, 1024), 2),

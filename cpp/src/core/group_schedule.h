@@ -1,59 +1,56 @@
-// Which rows belong to which group, and which group a tile index means.
+// Which group a tile index means.
 //
 // One definition for host and device: kernels run it with one thread per chunk of groups, tests
-// run it serially against brute force. Groups are made disjoint and in-bounds here: a bound is the
-// running maximum of m_indptr clamped to [0, cum_m], so a malformed m_indptr costs no more work
-// than a good one and reaches no row outside the arrays.
+// run it serially against brute force. core/group_layout.h says which rows a group has; they are
+// disjoint and in bounds for any content of the group array.
 //
 //   chunk      a run of groups_per_chunk groups, the unit one thread prepares
-//   ChunkStart the state in front of a chunk: the row reached and the tiles used up
+//   ChunkStart the state before a chunk: the row reached and the number of tiles
 //   row tile   tile_m consecutive rows of one group; the last one of a group may be shorter
-//   tile       what is counted: row tiles, or what they are cut into
+//   tile       the unit of counting: a row tile, or a piece that row tiles are cut into
 #pragma once
 
 #include <cstdint>
 
+#include "core/group_layout.h"
 #include "core/math.h"
 #include "core/problem.h"
 
 namespace ggfp8 {
 
 struct GroupSchedule {
-  const int32_t* m_indptr;
-  int32_t batch_size;
-  int32_t cum_m;
+  GroupLayout layout;
   int32_t tile_m;
   int32_t groups_per_chunk;
 
-  // A row tile of up to short_m rows is a short one, others are long. As how many tiles both count.
+  // A row tile of up to short_m rows is short, any other is long. Both kinds count as this many
+  // tiles.
   int32_t short_m;
   int32_t tiles_per_long;
   int32_t tiles_per_short;
 };
 
-// Chunks that a kernel prepares, one per thread. More would cost shared memory, fewer longer walks.
+// Chunks that a kernel prepares, one per thread. More would cost shared memory, fewer would make
+// the search of a group longer.
 constexpr int kNumChunks = 64;
 
 // The schedule of a validated problem, whose sizes fit: it counts row tiles.
 inline GroupSchedule make_group_schedule(const Problem& problem, int32_t tile_m,
                                          int32_t num_chunks = kNumChunks) {
-  const auto batch_size = static_cast<int32_t>(problem.batch_size);
   GroupSchedule schedule = {};
-  schedule.m_indptr = problem.m_indptr;
-  schedule.batch_size = batch_size;
-  schedule.cum_m = static_cast<int32_t>(problem.cum_m);
+  schedule.layout = group_layout_of(problem);
   schedule.tile_m = tile_m;
-  schedule.groups_per_chunk = ceil_div(batch_size, num_chunks);
+  schedule.groups_per_chunk = ceil_div(schedule.layout.num_groups, num_chunks);
   schedule.tiles_per_long = 1;
   return schedule;
 }
 
 struct ChunkStart {
-  int32_t row;        // running maximum of the bounds up to the chunk's first group
-  int32_t num_tiles;  // of all groups in front of the chunk
+  int32_t reached_row;  // core/group_layout.h
+  int32_t num_tiles;    // of all groups before the chunk
 };
 
-// The rows of one group and its place in the sequence of tiles.
+// The rows of one group in its slab, and its place in the sequence of tiles.
 struct GroupTiles {
   int32_t group_idx;
   int32_t row_begin;
@@ -65,7 +62,7 @@ struct GroupTiles {
 // The row tiles of a group.
 struct RowTiles {
   int32_t num_long;
-  bool has_short;  // behind the long ones
+  bool has_short;  // after the long row tiles
 };
 
 GGFP8_HOST_DEVICE inline RowTiles row_tiles(const GroupSchedule& schedule, int32_t num_rows) {
@@ -82,50 +79,54 @@ GGFP8_HOST_DEVICE inline int32_t num_tiles_of_rows(const GroupSchedule& schedule
          (tiles.has_short ? schedule.tiles_per_short : 0);
 }
 
-GGFP8_HOST_DEVICE inline int32_t clamped_bound(const GroupSchedule& schedule, int32_t idx) {
-  return clamp_to(schedule.m_indptr[idx], 0, schedule.cum_m);
-}
+// The groups of a chunk: from `first` to before `last`. Chunks after the last group have none.
+struct ChunkGroups {
+  int32_t first;
+  int32_t last;
+};
 
-// The largest bound inside a chunk: of the end of each of its groups, and of the very first row.
-GGFP8_HOST_DEVICE inline int32_t chunk_row_max(const GroupSchedule& schedule, int32_t chunk_idx) {
+GGFP8_HOST_DEVICE inline ChunkGroups groups_of_chunk(const GroupSchedule& schedule,
+                                                     int32_t chunk_idx) {
   const int32_t first = chunk_idx * schedule.groups_per_chunk;
-  const int32_t last = min_of(first + schedule.groups_per_chunk, schedule.batch_size);
-  int32_t row = chunk_idx == 0 ? clamped_bound(schedule, 0) : 0;
-  for (int32_t group = first; group < last; ++group) {
-    row = max_of(row, clamped_bound(schedule, group + 1));
-  }
-  return row;
+  return {first, min_of(first + schedule.groups_per_chunk, schedule.layout.num_groups)};
 }
 
-// Tiles of one chunk, given the row reached in front of it.
+// Returns the gain of a chunk's groups; that of the first chunk includes the row reached before it.
+GGFP8_HOST_DEVICE inline int32_t chunk_gain(const GroupSchedule& schedule, int32_t chunk_idx) {
+  const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
+  const int32_t gain = gain_of_groups(schedule.layout, groups.first, groups.last);
+  if (chunk_idx != 0) return gain;
+  return combine_gains(schedule.layout, first_reached_row(schedule.layout), gain);
+}
+
+// Returns the number of tiles of a chunk, given the row reached before it.
 GGFP8_HOST_DEVICE inline int32_t chunk_num_tiles(const GroupSchedule& schedule, int32_t chunk_idx,
-                                                 int32_t row) {
-  const int32_t first = chunk_idx * schedule.groups_per_chunk;
-  const int32_t last = min_of(first + schedule.groups_per_chunk, schedule.batch_size);
+                                                 int32_t reached_row) {
+  const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
   int32_t num_tiles = 0;
-  for (int32_t group = first; group < last; ++group) {
-    const int32_t end = max_of(row, clamped_bound(schedule, group + 1));
-    num_tiles += num_tiles_of_rows(schedule, end - row);
-    row = end;
+  GGFP8_NO_UNROLL for (int32_t group = groups.first; group < groups.last; ++group) {
+    const GroupRows rows = rows_of_group(schedule.layout, reached_row, group);
+    num_tiles += num_tiles_of_rows(schedule, rows.end - rows.begin);
+    reached_row = rows.reached;
   }
   return num_tiles;
 }
 
-// The group that owns this tile, which must lie in this chunk.
+// Returns the group of a tile. Precondition: the tile lies in this chunk.
 GGFP8_HOST_DEVICE inline GroupTiles find_group(const GroupSchedule& schedule,
                                                const ChunkStart& start, int32_t chunk_idx,
                                                int32_t tile_idx) {
-  int32_t row = start.row;
+  int32_t reached_row = start.reached_row;
   int32_t first_tile_idx = start.num_tiles;
   int32_t group = chunk_idx * schedule.groups_per_chunk;
-  for (;; ++group) {
-    const int32_t end = max_of(row, clamped_bound(schedule, group + 1));
-    const int32_t num_tiles = num_tiles_of_rows(schedule, end - row);
-    if (tile_idx < first_tile_idx + num_tiles || group + 1 >= schedule.batch_size) {
-      return {group, row, end, first_tile_idx, num_tiles};
+  GGFP8_NO_UNROLL for (;; ++group) {
+    const GroupRows rows = rows_of_group(schedule.layout, reached_row, group);
+    const int32_t num_tiles = num_tiles_of_rows(schedule, rows.end - rows.begin);
+    if (tile_idx < first_tile_idx + num_tiles || group + 1 >= schedule.layout.num_groups) {
+      return {group, rows.begin, rows.end, first_tile_idx, num_tiles};
     }
     first_tile_idx += num_tiles;
-    row = end;
+    reached_row = rows.reached;
   }
 }
 

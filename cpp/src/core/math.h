@@ -8,6 +8,13 @@
 #else
 #define GGFP8_HOST_DEVICE
 #endif
+// For loops that mostly run once per thread. In device code alone: host compilers have other words.
+#ifdef __CUDA_ARCH__
+#define GGFP8_NO_UNROLL _Pragma("unroll 1")
+#else
+#define GGFP8_NO_UNROLL
+#endif
+#define GGFP8_ALWAYS_INLINE inline __attribute__((always_inline))
 
 namespace ggfp8 {
 

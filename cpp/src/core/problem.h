@@ -21,6 +21,10 @@ enum class Dtype : int32_t {
 
 enum class ScaleMajor : int32_t { kMn = 1, kK = 2 };
 
+// The kinds of group arrays; core/group_layout.h gives each its meaning. Numbered as in the public
+// header.
+enum class GroupKind : int32_t { kIndptr = 0, kEnds = 1, kCounts = 2, kMasked = 3 };
+
 enum class DeviceType : int32_t { kCpu = 1, kCuda = 2 };
 
 constexpr int64_t size_of(Dtype dtype) {
@@ -42,12 +46,34 @@ constexpr const char* name_of(Dtype dtype) {
   }
 }
 
+constexpr const char* name_of(GroupKind kind) {
+  switch (kind) {
+    case GroupKind::kIndptr: return "indptr";
+    case GroupKind::kEnds: return "ends";
+    case GroupKind::kCounts: return "counts";
+    default: return "masked";
+  }
+}
+
+// Returns the name of the group array in messages.
+constexpr const char* group_array_name(GroupKind kind) {
+  switch (kind) {
+    case GroupKind::kIndptr: return "m_indptr";
+    case GroupKind::kEnds: return "m_ends";
+    default: return "m_counts";
+  }
+}
+
+// Returns the number of entries of the group array.
+constexpr int64_t num_group_values(GroupKind kind, int64_t num_groups) {
+  return kind == GroupKind::kIndptr ? num_groups + 1 : num_groups;
+}
+
 struct Problem {
   const void* a = nullptr;
   const void* b = nullptr;
   const float* a_scale = nullptr;
   const float* b_scale = nullptr;
-  const int32_t* m_indptr = nullptr;
   void* out = nullptr;
 
   int64_t cum_m = 0;
@@ -55,16 +81,28 @@ struct Problem {
   int64_t k = 0;
   int64_t batch_size = 0;
 
-  // Strides in elements.
+  // The group array: bounds, ends or counts, as the kind says.
+  const void* groups = nullptr;
+  GroupKind group_kind = GroupKind::kIndptr;
+  bool groups_are_int64 = false;
+  int32_t group_alignment = 1;  // of the first rows of groups; 1 where the kind has none
+  int64_t expected_m = 0;       // rows that a masked group has on average, about; else 0
+
+  // Strides in elements. Masked groups have a slab each of a, a_scale and out, the others share
+  // one: element (row, col) of group g's a is a[g * a_slab_stride + row * a_row_stride + col], and
+  // the slab strides are 0 where there is one slab.
   int64_t a_row_stride = 0;
+  int64_t a_slab_stride = 0;
   int64_t b_row_stride = 0;
   int64_t b_group_stride = 0;
   int64_t out_row_stride = 0;
+  int64_t out_slab_stride = 0;
 
-  // Both scale majors in one form: a_scale[mb * m_stride + kb * k_stride] and
+  // Every scale major in one form: a_scale[g * slab_stride + mb * m_stride + kb * k_stride] and
   // b_scale[g * group_stride + nb * n_stride + kb * k_stride].
   int64_t a_scale_m_stride = 0;
   int64_t a_scale_k_stride = 0;
+  int64_t a_scale_slab_stride = 0;
   int64_t b_scale_n_stride = 0;
   int64_t b_scale_k_stride = 0;
   int64_t b_scale_group_stride = 0;
@@ -76,21 +114,37 @@ struct Problem {
   int32_t granularity_m = 1;
   int32_t granularity_n = 128;
   int32_t granularity_k = 128;
-  ScaleMajor scale_major = ScaleMajor::kMn;
+  ScaleMajor a_scale_major = ScaleMajor::kMn;
+  ScaleMajor b_scale_major = ScaleMajor::kMn;
   int32_t mma_sm = 1;
 
   DeviceType device_type = DeviceType::kCuda;
   int32_t device_id = 0;
-  bool validate_m_indptr = false;
+  bool validate_groups = false;
   const char* backend = nullptr;  // requested name, or null for automatic
 
-  int64_t num_m_blocks = 0;  // ceil(cum_m / granularity_m)
+  int64_t num_m_blocks = 0;  // ceil(rows_per_slab() / granularity_m)
   int64_t num_n_blocks = 0;  // ceil(n / granularity_n)
   int64_t num_k_blocks = 0;  // ceil(k / granularity_k)
 
+  // Slabs of a, a_scale and out.
+  int64_t num_slabs() const { return group_kind == GroupKind::kMasked ? batch_size : 1; }
+
+  // Rows of one slab of a and out; all of them where there is one slab.
+  int64_t rows_per_slab() const {
+    return group_kind == GroupKind::kMasked && batch_size > 0 ? cum_m / batch_size : cum_m;
+  }
+
+  // Rows of a group, about: what the choice of a tile may depend on, and no result.
+  int64_t mean_rows() const {
+    return group_kind == GroupKind::kMasked ? expected_m : ceil_div(cum_m, batch_size);
+  }
+
   // Whether every row of out begins at a multiple of so many bytes.
   bool out_rows_aligned(int64_t bytes) const {
-    return is_aligned(out, bytes) && out_row_stride * size_of(out_dtype) % bytes == 0;
+    const int64_t element_bytes = size_of(out_dtype);
+    return is_aligned(out, bytes) && out_row_stride * element_bytes % bytes == 0 &&
+           out_slab_stride * element_bytes % bytes == 0;
   }
 };
 

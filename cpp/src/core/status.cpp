@@ -50,6 +50,7 @@ const char* status_string(Status code) noexcept {
     case GGFP8_ERROR_INVALID_MMA_SM: return "invalid mma_sm";
     case GGFP8_ERROR_INVALID_DEVICE: return "invalid device";
     case GGFP8_ERROR_INVALID_M_INDPTR: return "invalid m_indptr";
+    case GGFP8_ERROR_INVALID_GROUP_LAYOUT: return "invalid group layout";
     case GGFP8_ERROR_INVALID_WORKSPACE: return "invalid workspace";
     case GGFP8_ERROR_UNKNOWN_BACKEND: return "unknown backend";
     case GGFP8_ERROR_UNSUPPORTED: return "unsupported by every backend asked";

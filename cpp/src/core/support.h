@@ -8,11 +8,8 @@
 
 namespace ggfp8 {
 
-// Tensor maps ask for starts and strides of 16 bytes, and for strides below this many.
-constexpr int64_t kTensorMapStrideEnd = int64_t{1} << 40;
-
-// A refusal has a reason, which is put into words when somebody asks: most calls are refused by
-// some backend in front of the one that takes them.
+// A refusal keeps the parts of its reason and is put into words only on request: most calls are
+// refused by some backend before another backend takes them.
 struct Support {
   bool ok = true;
   const char* format = "";

@@ -11,7 +11,8 @@
 
 namespace ggfp8 {
 
-// What a kernel's owner keeps for the life of the process: which devices know its attributes.
+// The state that a kernel's owner keeps for the life of the process: which devices have the
+// kernel's attributes.
 struct KernelState {
   std::atomic<uint64_t> configured_devices{0};  // bit per device ordinal below 64
 };
@@ -25,8 +26,8 @@ struct KernelLaunch {
   size_t smem_bytes = 0;  // dynamic; the same in every launch of a kernel
 };
 
-// What the first launch on a device does in front: loads the kernel, raises its limit. Legal during
-// stream capture. The device must be current.
+// Does what the first launch on a device needs before: loads the kernel and raises its limit of
+// shared memory. Legal during stream capture. The device must be current.
 Status prepare_kernel(const KernelLaunch& launch, KernelState* state) noexcept;
 
 // Enqueues the kernel with its one argument struct. Legal during stream capture, the first call

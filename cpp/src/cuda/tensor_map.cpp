@@ -25,8 +25,7 @@ EncodeTiled find_encode_tiled() noexcept {
 
 }  // namespace
 
-Status encode_tensor_map(const ByteMatrices& matrices, int box_rows, bool stacked,
-                         CUtensorMap* map) noexcept {
+Status encode_tensor_map(const ByteMatrices& matrices, int box_rows, CUtensorMap* map) noexcept {
   static const EncodeTiled encode_tiled = find_encode_tiled();
   if (encode_tiled == nullptr) {
     return fail(GGFP8_ERROR_CUDA, "cuTensorMapEncodeTiled: the driver does not have it");
@@ -38,10 +37,10 @@ Status encode_tensor_map(const ByteMatrices& matrices, int box_rows, bool stacke
                                  static_cast<cuuint64_t>(matrices.matrix_stride)};
   const cuuint32_t box[3] = {128, static_cast<cuuint32_t>(box_rows), 1};
   const cuuint32_t steps[3] = {1, 1, 1};
-  const CUresult result = encode_tiled(
-      map, CU_TENSOR_MAP_DATA_TYPE_UINT8, stacked ? 3 : 2, const_cast<void*>(matrices.data), sizes,
-      strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-      CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result =
+      encode_tiled(map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 3, const_cast<void*>(matrices.data), sizes,
+                   strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                   CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result == CUDA_SUCCESS) return kSuccess;
   return fail(GGFP8_ERROR_CUDA, "cuTensorMapEncodeTiled: error %d", static_cast<int>(result));
 }

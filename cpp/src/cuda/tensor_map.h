@@ -20,9 +20,8 @@ struct ByteMatrices {
   int64_t matrix_stride;
 };
 
-// Fills *map for boxes of 128 x box_rows bytes. With one matrix the map has two dimensions if
-// `stacked` is false, else three.
-Status encode_tensor_map(const ByteMatrices& matrices, int box_rows, bool stacked,
-                         CUtensorMap* map) noexcept;
+// Fills *map for boxes of 128 x box_rows bytes. The map has three dimensions; the stride between
+// matrices must be legal also where there is one matrix.
+Status encode_tensor_map(const ByteMatrices& matrices, int box_rows, CUtensorMap* map) noexcept;
 
 }  // namespace ggfp8

@@ -8,14 +8,14 @@
 
 namespace ggfp8::ptx {
 
-// This CTA's place in its cluster; 0 without one.
+// Returns this CTA's rank in its cluster; 0 without a cluster.
 __device__ __forceinline__ uint32_t cluster_rank() {
   uint32_t rank;
   asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return rank;
 }
 
-// All threads of all CTAs of the cluster, whole warps: waits for the last of them.
+// Waits until all threads of all CTAs of the cluster have called it. Warp-collective.
 __device__ __forceinline__ void cluster_sync() {
   asm volatile(
       "barrier.cluster.arrive.release.aligned;\n"
@@ -23,10 +23,10 @@ __device__ __forceinline__ void cluster_sync() {
           : "memory");
 }
 
-// Whole warps: lane i of the first kNumRanks arrives at the barrier that lies at this address in
-// the shared memory of the CTA of rank i. Without a branch, behind which the compiler would no
-// longer see that the warp stays together. The release is the CTA's own: a wider one would wait for
-// all global stores of the thread.
+// Arrives at the barrier at this address in the shared memory of each CTA: lane i of the first
+// kNumRanks arrives in the CTA of rank i. Warp-collective. There is no branch, after which the
+// compiler would no longer see that the warp stays together. The release has the scope of the CTA:
+// a release of the cluster would wait for all global stores of the thread.
 template <int kNumRanks>
 class RemoteArrival {
  public:
@@ -37,7 +37,7 @@ class RemoteArrival {
         : "r"(barrier), "r"(lane_ % kNumRanks));
   }
 
-  // At the barrier that lies this many bytes behind.
+  // Arrives at the barrier that lies this many bytes further.
   __device__ __forceinline__ void arrive(uint32_t offset = 0) const {
     asm volatile(
         "{\n"
@@ -51,7 +51,7 @@ class RemoteArrival {
   }
 
  private:
-  // All lanes at all of the barriers, but for what arrive() does.
+  // Lets all lanes arrive at all barriers, but for the arrivals of arrive().
   __device__ __forceinline__ void arrive_with_others(uint32_t offset) const {
 #pragma unroll
     for (uint32_t rank = 0; rank < kNumRanks; ++rank) {

@@ -10,7 +10,7 @@ __device__ __forceinline__ void cp_async_16(uint32_t smem, const void* global) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(smem), "l"(global) : "memory");
 }
 
-// The same, or 16 zero bytes without reading where `valid` is false.
+// Copies 16 bytes past L1, or writes 16 zero bytes without reading if `valid` is false.
 __device__ __forceinline__ void cp_async_16_or_zero(uint32_t smem, const void* global, bool valid) {
   const int source_bytes = valid ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(smem), "l"(global),
@@ -18,7 +18,7 @@ __device__ __forceinline__ void cp_async_16_or_zero(uint32_t smem, const void* g
                : "memory");
 }
 
-// Copies 4 bytes through L1, or writes 4 zero bytes where `valid` is false.
+// Copies 4 bytes through L1, or writes 4 zero bytes if `valid` is false.
 __device__ __forceinline__ void cp_async_4_or_zero(uint32_t smem, const void* global, bool valid) {
   const int source_bytes = valid ? 4 : 0;
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(smem), "l"(global),

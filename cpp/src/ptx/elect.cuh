@@ -5,7 +5,7 @@
 
 namespace ggfp8::ptx {
 
-// All lanes; true in one of them, the same every time.
+// Returns true in one lane, always the same. Warp-collective.
 __device__ __forceinline__ bool elect_one() {
   uint32_t is_elected;
   asm volatile(

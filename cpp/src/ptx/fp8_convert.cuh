@@ -23,9 +23,9 @@ __device__ __forceinline__ uint32_t spread_bytes(uint32_t packed) {
   return __byte_perm(packed, 0u, kFirst == 0 ? 0x1404 : 0x3424);
 }
 
-// An E4M3 pair in the upper bytes to f16: moving exponent and mantissa one bit down leaves the
-// value 2^-8 too small; the multiplication is exact, subnormals included. Codes 0x7F and 0xFF
-// arrive as 480, the only magnitude above 448, and become NaN.
+// Converts an E4M3 pair in the upper bytes to f16. Moving exponent and mantissa one bit down makes
+// the value 2^8 times too small; the multiplication is exact, subnormals included. Codes 0x7F and
+// 0xFF arrive as 480, the only magnitude above 448, and become NaN.
 __device__ __forceinline__ uint32_t e4m3_pair_to_half(uint32_t spread) {
   const uint32_t bits = (spread & 0x80008000u) | ((spread >> 1) & 0x3F803F80u);
   const __half2 scaled =
@@ -35,7 +35,7 @@ __device__ __forceinline__ uint32_t e4m3_pair_to_half(uint32_t spread) {
 }
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 890
-// NOTE: the halves are split inside the asm, so that the upper one needs no shift of its own.
+// NOTE: the asm splits the halves, so that the upper half needs no shift of its own.
 __device__ __forceinline__ HalfPairs e4m3x4_to_half_native(uint32_t packed) {
   HalfPairs pairs;
   asm("{\n"

@@ -6,12 +6,13 @@
 
 namespace ggfp8::ptx {
 
-// One thread; make the result visible with a CTA barrier before use.
+// Initialises a barrier. One thread calls it, before a barrier of the CTA.
 __device__ __forceinline__ void mbarrier_init(uint32_t barrier, uint32_t num_arrivals) {
   asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(barrier), "r"(num_arrivals) : "memory");
 }
 
-// Arrives with release semantics: what this thread wrote before is visible to who waits.
+// Arrives with release semantics: what this thread wrote before is visible to a thread that
+// waits.
 __device__ __forceinline__ void mbarrier_arrive(uint32_t barrier) {
   asm volatile(
       "{\n"
@@ -29,7 +30,7 @@ __device__ __forceinline__ void mbarrier_await_copies(uint32_t barrier) {
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 
-// Arrives, and adds the bytes that bulk copies will report to the phase.
+// Arrives, and adds to the phase the bytes that bulk copies will report.
 __device__ __forceinline__ void mbarrier_arrive_expect_bytes(uint32_t barrier, uint32_t num_bytes) {
   asm volatile(
       "{\n"
@@ -40,21 +41,21 @@ __device__ __forceinline__ void mbarrier_arrive_expect_bytes(uint32_t barrier, u
       : "memory");
 }
 
-// One thread, after its inits: makes them visible to bulk copies.
+// Makes barriers that this thread has initialised visible to bulk copies.
 __device__ __forceinline__ void mbarrier_init_fence() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-// Lanes that arrive for a warp that stands together. racecheck does not see that one speaks for
-// all: it judges kernels compiled with GGFP8_ALL_LANES_ARRIVE (tests/gpu_sanitizer/run.sh).
+// The number of lanes that arrive for a warp. racecheck does not see that one lane arrives for the
+// whole warp: it judges kernels compiled with GGFP8_ALL_LANES_ARRIVE (tests/gpu_sanitizer/run.sh).
 #ifdef GGFP8_ALL_LANES_ARRIVE
 constexpr int kArrivalsPerWarp = 32;
 #else
 constexpr int kArrivalsPerWarp = 1;
 #endif
 
-// Whole warps: the first lanes arrive. Without a branch, behind which the compiler would no longer
-// see that the warp stays together.
+// Lets the first lanes arrive. Warp-collective. There is no branch, after which the compiler would
+// no longer see that the warp stays together.
 template <int kNumLanes = kArrivalsPerWarp>
 __device__ __forceinline__ void mbarrier_arrive_warp(uint32_t barrier) {
   asm volatile(
@@ -69,7 +70,7 @@ __device__ __forceinline__ void mbarrier_arrive_warp(uint32_t barrier) {
 
 #endif
 
-// Whether the phase of this parity is complete; with acquire semantics if it is.
+// Returns whether the phase of this parity is complete, with acquire semantics if it is.
 __device__ __forceinline__ bool mbarrier_test(uint32_t barrier, uint32_t parity) {
   uint32_t complete;
   asm volatile(
@@ -84,7 +85,7 @@ __device__ __forceinline__ bool mbarrier_test(uint32_t barrier, uint32_t parity)
   return complete != 0;
 }
 
-// Lets the hardware suspend a waiting thread rather than have it ask again and again.
+// Lets the hardware suspend a waiting thread, which would otherwise test again and again.
 constexpr uint32_t kHintNanoseconds = 10'000'000;
 
 // Waits, with acquire semantics, until the phase of this parity is complete. A barrier that was
@@ -111,7 +112,7 @@ __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity)
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 
-// The same for whole warps, which stay together.
+// Waits like mbarrier_wait(). Warp-collective: the warp stays together.
 __device__ __forceinline__ void mbarrier_wait_warp(uint32_t barrier, uint32_t parity) {
   asm volatile(
       "{\n"

@@ -1,5 +1,5 @@
-// cvt: two float32 accumulators to a pair of output elements, rounded to nearest even. Overflow
-// goes to infinity, subnormals are kept, NaN has one pattern.
+// cvt: converts two float32 accumulators to a pair of output elements, rounded to nearest even.
+// Overflow goes to infinity, subnormals are kept, NaN has one pattern.
 #pragma once
 
 #include <cuda_bf16.h>

@@ -1,4 +1,4 @@
-// setmaxnreg: a warpgroup gives registers back or takes them over (sm_90a).
+// setmaxnreg: a warpgroup releases registers or takes released ones (sm_90a).
 #pragma once
 
 namespace ggfp8::ptx {

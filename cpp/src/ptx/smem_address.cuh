@@ -1,4 +1,4 @@
-// Addresses of shared memory as the other instruction families take them.
+// Addresses of shared memory in the form that the other instruction families take.
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,7 @@ __device__ __forceinline__ float load_shared_float(uint32_t smem) {
   return value;
 }
 
-// Four, from a multiple of 16 bytes on.
+// Loads four floats from an address that is a multiple of 16.
 __device__ __forceinline__ void load_shared_floats(float (&values)[4], uint32_t smem) {
   asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
                : "=f"(values[0]), "=f"(values[1]), "=f"(values[2]), "=f"(values[3])

@@ -5,8 +5,8 @@
 
 namespace ggfp8::ptx {
 
-// Four matrices; lanes 8i..8i+7 hold the addresses of the eight 16-byte rows of matrix i. Lane l
-// gives of each matrix the 4 bytes at row l / 4, bytes 4 * (l % 4) on.
+// Stores four matrices. Lanes 8i..8i+7 hold the addresses of the eight 16-byte rows of matrix i.
+// Lane l gives the 4 bytes of each matrix at row l / 4, from byte 4 * (l % 4) on.
 __device__ __forceinline__ void stmatrix_x4(uint32_t smem_row, const uint32_t (&registers)[4]) {
   asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(smem_row),
                "r"(registers[0]), "r"(registers[1]), "r"(registers[2]), "r"(registers[3])

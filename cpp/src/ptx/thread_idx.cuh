@@ -1,5 +1,5 @@
-// The thread's number in its CTA, read where it is asked for: the compiler does not keep it, or
-// what is computed from it, in registers from an earlier time on.
+// The index of the thread in its CTA. Every call reads it anew, so that the compiler keeps neither
+// the index nor values computed from it in registers between two calls.
 #pragma once
 
 #include <cstdint>

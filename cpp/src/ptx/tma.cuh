@@ -1,6 +1,6 @@
-// TMA: bulk copies of boxes of a tensor map from global to shared memory (sm_90 and later).
+// TMA: loads and stores of boxes of a tensor map (sm_90 and later).
 //
-// One thread starts a copy; its bytes complete on an mbarrier. Parts of a box outside the tensor
+// One thread starts a load; its bytes complete on an mbarrier. Parts of a box outside the tensor
 // arrive as zeros.
 #pragma once
 
@@ -14,29 +14,7 @@ __device__ __forceinline__ void tma_prefetch(const CUtensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
 
-// The box at element `x` of row `y`.
-__device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, uint32_t barrier,
-                                         int32_t x, int32_t y) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes "
-      "[%0], [%1, {%3, %4}], [%2];" ::"r"(smem),
-      "l"(&map), "r"(barrier), "r"(x), "r"(y)
-      : "memory");
-}
-
-// The same box, into the shared memory of every CTA of the cluster whose rank's bit is set, at the
-// same address each; its bytes complete on the barrier at the same address of each.
-__device__ __forceinline__ void tma_load_multicast(uint32_t smem, const CUtensorMap& map,
-                                                   uint32_t barrier, int32_t x, int32_t y,
-                                                   uint16_t ranks) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes"
-      ".multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(smem),
-      "l"(&map), "r"(barrier), "r"(x), "r"(y), "h"(ranks)
-      : "memory");
-}
-
-// The box at element `x` of row `y` of matrix `z`.
+// Loads the box at element `x` of row `y` of matrix `z`.
 __device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, uint32_t barrier,
                                          int32_t x, int32_t y, int32_t z) {
   asm volatile(
@@ -46,6 +24,8 @@ __device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, 
       : "memory");
 }
 
+// Loads the box into the shared memory of every CTA of the cluster whose rank's bit is set, at this
+// address in each. In each CTA the bytes complete on the barrier at this address.
 __device__ __forceinline__ void tma_load_multicast(uint32_t smem, const CUtensorMap& map,
                                                    uint32_t barrier, int32_t x, int32_t y,
                                                    int32_t z, uint16_t ranks) {
@@ -56,18 +36,18 @@ __device__ __forceinline__ void tma_load_multicast(uint32_t smem, const CUtensor
       : "memory");
 }
 
-// What was written to shared memory before, by this thread or by threads whose arrival it has
-// waited for, is visible to the bulk copies that it starts behind this.
+// Makes writes to shared memory visible to the TMA stores that this thread starts afterwards: its
+// own writes, and writes of threads for whose arrival it has waited.
 __device__ __forceinline__ void tma_store_fence() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
-// The way back. What of the box is outside the tensor is not written.
+// Stores a box. Parts of the box outside the tensor are not written.
 __device__ __forceinline__ void tma_store(const CUtensorMap& map, uint32_t smem, int32_t x,
-                                          int32_t y) {
+                                          int32_t y, int32_t z) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(&map),
-      "r"(smem), "r"(x), "r"(y)
+      "cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(&map),
+      "r"(smem), "r"(x), "r"(y), "r"(z)
       : "memory");
 }
 
@@ -81,7 +61,7 @@ __device__ __forceinline__ void tma_store_wait_read() {
   asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
 }
 
-// Plain memory; addresses and size are multiples of 16 bytes.
+// Loads plain memory without a tensor map. Addresses and size are multiples of 16 bytes.
 __device__ __forceinline__ void bulk_load(uint32_t smem, const void* global, uint32_t barrier,
                                           uint32_t num_bytes) {
   asm volatile(

@@ -1,12 +1,12 @@
-// Values that are the same in all lanes of a warp.
+// Values that are equal in all lanes of a warp.
 #pragma once
 
 #include <cstdint>
 
 namespace ggfp8::ptx {
 
-// Whole warps: the first lane's. The compiler then knows that branches on it do not diverge, and
-// may keep it, and what is computed from it, in uniform registers.
+// Returns the first lane's value. Warp-collective. The compiler then knows that branches on the
+// value do not diverge, and may keep the value and what is computed from it in uniform registers.
 template <class Integer>
 __device__ __forceinline__ Integer uniform(Integer value) {
   return __shfl_sync(0xFFFFFFFFu, value, 0);

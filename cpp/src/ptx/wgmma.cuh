@@ -82,7 +82,7 @@ struct Wgmma;
 #define GGFP8_16_OF(i) GGFP8_8_OF(i), GGFP8_8_OF(i + 8)
 #define GGFP8_32_OF(i) GGFP8_16_OF(i), GGFP8_16_OF(i + 16)
 
-// N; the accumulator's registers; the operands behind them; the accumulator's constraints.
+// N; the accumulator's registers; the operands after them; the accumulator's constraints.
 #define GGFP8_WGMMA(N, REGISTERS, A, B, P, DTYPE_A, DTYPE_B, TYPE_A, TYPE_B, ...)              \
   template <>                                                                                  \
   struct Wgmma<N, DTYPE_A, DTYPE_B> {                                                          \

@@ -15,8 +15,8 @@
 
 namespace ggfp8 {
 
-// What a launch may use besides the problem. The workspace is aligned, large enough for the plan,
-// and holds garbage.
+// The resources of a launch besides the problem. The workspace is aligned, large enough for the
+// plan, and holds garbage.
 struct LaunchContext {
   void* workspace = nullptr;
   size_t workspace_bytes = 0;

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import groupgemm_fp8
 
-from .._device import CudaError
+from .device import CudaError
 from . import CommandError, options, report
 from .bench_cases import add_case_options, check_case_options, choose_cases
 from .case_files import FORMAT

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _device
+from . import device as _device
 from .power import Energy
 from .timing import Contender, TorchContender
 

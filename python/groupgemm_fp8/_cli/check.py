@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._device import as_dtype
+from .device import as_dtype
 from .progress import progress
 
 # Relative error of one block's inner product. Tensor cores that sum FP8 products in 13 fraction

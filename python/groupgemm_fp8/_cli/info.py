@@ -13,7 +13,7 @@ import numpy as np
 
 import groupgemm_fp8
 
-from .. import _device
+from . import device as _device
 from . import options
 from .machine import cuda_unavailable_reason, library_cuda_reason
 from .tested import evidence_for, gpu_code, tested

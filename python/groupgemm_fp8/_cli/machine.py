@@ -13,7 +13,7 @@ import numpy as np
 
 import groupgemm_fp8
 
-from .. import _device
+from . import device as _device
 from . import CommandError
 from .timing import host_time_per_call, repeated_on_gpu, time_on_gpu, time_on_host
 

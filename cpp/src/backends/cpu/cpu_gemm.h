@@ -1,5 +1,5 @@
-// What the parts of the cpu backend share: the unit of work, its scratch memory, its limits, and
-// the table entry of one instruction set.
+// The types that the parts of the cpu backend share: the unit of work, its scratch memory, its
+// limits, and the table entry of one instruction set.
 //
 // The order of additions is published and the same on every path: inside a k-block k ascends into
 // one float32 sum from +0 (the products of FP8 values are exact), then
@@ -23,7 +23,7 @@ constexpr int64_t kMaxPanelCols = 32;
 // A rectangle of out inside one group.
 struct CpuTile {
   int64_t group = 0;
-  int64_t group_begin = 0;  // first row of the group
+  int64_t group_begin = 0;  // first row of the group, in its slab
   int64_t row_begin = 0;
   int64_t num_rows = 0;
   int64_t col_begin = 0;

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/cpu_fp8_decode.h"
 #include "backends/cpu/cpu_output_convert.h"
+#include "core/group_layout.h"
 #include "core/math.h"
 
 namespace ggfp8 {
@@ -16,11 +17,11 @@ const std::array<float, 256>& values_of(Dtype dtype) noexcept {
 
 float element(const Problem& problem, int64_t group, int64_t group_begin, int64_t row,
               int64_t col) noexcept {
-  const auto* a = static_cast<const uint8_t*>(problem.a) + row * problem.a_row_stride;
+  const auto* a = static_cast<const uint8_t*>(problem.a) + group * problem.a_slab_stride +
+                  row * problem.a_row_stride;
   const auto* b = static_cast<const uint8_t*>(problem.b) + group * problem.b_group_stride +
                   col * problem.b_row_stride;
-  const int64_t m_block =
-      group_begin / problem.granularity_m + (row - group_begin) / problem.granularity_m;
+  const int64_t m_block = scale_row(row, group_begin, problem.granularity_m);
   const auto& a_values = values_of(problem.a_dtype);
   const auto& b_values = values_of(problem.b_dtype);
   const int64_t n_block = col / problem.granularity_n;
@@ -33,7 +34,8 @@ float element(const Problem& problem, int64_t group, int64_t group_begin, int64_
       sum += a_values[a[k]] * b_values[b[k]];
     }
     const float sfa =
-        problem.a_scale[m_block * problem.a_scale_m_stride + k_block * problem.a_scale_k_stride];
+        problem.a_scale[group * problem.a_scale_slab_stride + m_block * problem.a_scale_m_stride +
+                        k_block * problem.a_scale_k_stride];
     const float sfb =
         problem.b_scale[group * problem.b_scale_group_stride + n_block * problem.b_scale_n_stride +
                         k_block * problem.b_scale_k_stride];
@@ -45,20 +47,20 @@ float element(const Problem& problem, int64_t group, int64_t group_begin, int64_
 }  // namespace
 
 void compute_reference(const Problem& problem) noexcept {
-  int64_t begin = 0;
-  for (int64_t i = 0; i <= problem.batch_size; ++i) {
-    const int64_t end =
-        max_of(begin, clamp_to(int64_t{problem.m_indptr[i]}, int64_t{0}, problem.cum_m));
-    // Entry 0 only says where the first group begins.
-    for (int64_t row = begin; i > 0 && row < end; ++row) {
+  const GroupLayout layout = group_layout_of(problem);
+  int32_t reached = layout.num_groups == 0 ? 0 : first_reached_row(layout);
+  for (int32_t group = 0; group < layout.num_groups; ++group) {
+    const GroupRows rows = rows_of_group(layout, reached, group);
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
       char* out = static_cast<char*>(problem.out) +
-                  row * problem.out_row_stride * size_of(problem.out_dtype);
+                  (group * problem.out_slab_stride + row * problem.out_row_stride) *
+                      size_of(problem.out_dtype);
       for (int64_t col = 0; col < problem.n; ++col) {
-        const float value = element(problem, i - 1, begin, row, col);
+        const float value = element(problem, group, rows.begin, row, col);
         store_row(problem.out_dtype, &value, 1, out, col);
       }
     }
-    begin = end;
+    reached = rows.reached;
   }
 }
 

@@ -10,8 +10,9 @@
 //   multiply<rows>(a, panel, num_k, sfa, sfb, acc)
 //                                      one register tile of one k-block, promoted into acc
 //
-// NOTE: everything here is in an unnamed namespace and calls no inline function of another header,
-// so that the linker cannot merge code compiled for one instruction set into that of another.
+// NOTE: everything here is in an unnamed namespace and calls no function of another header that is
+// not always inlined, so that the linker cannot merge code compiled for one instruction set into
+// that of another.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@
 
 #include "backends/cpu/cpu_gemm.h"
 #include "backends/cpu/cpu_output_convert.h"
+#include "core/group_layout.h"
 
 // Accumulators stay in registers only if the loops over them are unrolled and their functions
 // inlined.
@@ -44,8 +46,8 @@ using DecodePanel = void (*)(const uint8_t* b, int64_t stride, int64_t num_cols,
 using Multiply = void (*)(const float* a, const float* panel, int64_t num_k, const float* sfa,
                           const float* sfb, float* acc);
 
-// Asks for the k-block behind the one of num_k codes at `codes`: no hardware prefetcher follows so
-// many short pieces. Its first and last byte may lie in different lines.
+// Prefetches the k-block after the num_k codes at `codes`: no hardware prefetcher follows so many
+// short pieces. Its first and last byte may lie in different lines.
 inline void prefetch_next_block(const uint8_t* codes, int64_t num_k) {
   __builtin_prefetch(codes + num_k);
   __builtin_prefetch(codes + 2 * num_k - 1);
@@ -85,13 +87,10 @@ struct MultiplyTable<Isa, std::integer_sequence<int, kRowIndices...>> {
 // Gathers the scale factors of one k-block: one per row and one per column of the tile.
 inline void load_scales(const Problem& problem, const CpuTile& tile, int64_t k_block_idx,
                         const CpuScratch& scratch) {
-  const float* a_scale = problem.a_scale + k_block_idx * problem.a_scale_k_stride;
+  const float* a_scale = problem.a_scale + tile.group * problem.a_scale_slab_stride +
+                         k_block_idx * problem.a_scale_k_stride;
   for (int64_t i = 0; i < tile.num_rows; ++i) {
-    const int64_t row = tile.row_begin + i;
-    const int64_t block = problem.granularity_m == 1
-                              ? row
-                              : tile.group_begin / problem.granularity_m +
-                                    (row - tile.group_begin) / problem.granularity_m;
+    const int64_t block = scale_row(tile.row_begin + i, tile.group_begin, problem.granularity_m);
     scratch.sfa[i] = a_scale[block * problem.a_scale_m_stride];
   }
   const float* b_scale = problem.b_scale + tile.group * problem.b_scale_group_stride +
@@ -125,7 +124,8 @@ template <class Isa>
 void compute_tile(const Problem& problem, const CpuTile& tile, const CpuScratch& scratch) {
   const DecodeRows decode_rows = rows_decoder<Isa>(problem.a_dtype);
   const DecodePanel decode_panel = panel_decoder<Isa>(problem.b_dtype);
-  const uint8_t* a = static_cast<const uint8_t*>(problem.a) + tile.row_begin * problem.a_row_stride;
+  const uint8_t* a = static_cast<const uint8_t*>(problem.a) + tile.group * problem.a_slab_stride +
+                     tile.row_begin * problem.a_row_stride;
   const uint8_t* b = static_cast<const uint8_t*>(problem.b) + tile.group * problem.b_group_stride +
                      tile.col_begin * problem.b_row_stride;
 
@@ -144,8 +144,10 @@ void compute_tile(const Problem& problem, const CpuTile& tile, const CpuScratch&
 
   const int64_t element_bytes = problem.out_dtype == Dtype::kFloat32 ? 4 : 2;
   for (int64_t row = 0; row < tile.num_rows; ++row) {
-    char* out = static_cast<char*>(problem.out) +
-                (tile.row_begin + row) * problem.out_row_stride * element_bytes;
+    char* out =
+        static_cast<char*>(problem.out) +
+        (tile.group * problem.out_slab_stride + (tile.row_begin + row) * problem.out_row_stride) *
+            element_bytes;
     store_row(problem.out_dtype, scratch.acc + row * kMaxTileCols, tile.num_cols, out,
               tile.col_begin);
   }

@@ -13,7 +13,7 @@ namespace ggfp8 {
 void block_signals() noexcept;
 
 // Runs own() here and helper() on up to num_helpers other threads; returns when all have finished.
-// Where a thread cannot be started the rest go on without it, so the callables must share out
+// If a thread cannot be started the others go on without it, so the callables must share out
 // their work by themselves. They must not throw.
 template <class Helper, class Own>
 void run_with_helpers(int32_t num_helpers, const Helper& helper, const Own& own) noexcept {

@@ -3,31 +3,17 @@
 #include "core/math.h"
 
 namespace ggfp8 {
-namespace {
-
-// Where the group before ends, the running maximum so far, is `reached`.
-int64_t group_end(const Problem& problem, int64_t group, int64_t reached) noexcept {
-  const int64_t value = problem.m_indptr[group + 1];
-  return max_of(reached, clamp_to(value, int64_t{0}, problem.cum_m));
-}
-
-int64_t first_row(const Problem& problem) noexcept {
-  return problem.batch_size == 0
-             ? 0
-             : clamp_to(int64_t{problem.m_indptr[0]}, int64_t{0}, problem.cum_m);
-}
-
-}  // namespace
-
 WorkSummary summarize_work(const Problem& problem) noexcept {
+  const GroupLayout layout = group_layout_of(problem);
   WorkSummary work;
-  int64_t begin = first_row(problem);
-  for (int64_t group = 0; group < problem.batch_size; ++group) {
-    const int64_t end = group_end(problem, group, begin);
-    work.num_rows += end - begin;
-    work.num_groups += end > begin ? 1 : 0;
-    work.max_group_rows = max_of(work.max_group_rows, end - begin);
-    begin = end;
+  int32_t reached = layout.num_groups == 0 ? 0 : first_reached_row(layout);
+  for (int32_t group = 0; group < layout.num_groups; ++group) {
+    const GroupRows rows = rows_of_group(layout, reached, group);
+    const int64_t num_rows = rows.end - rows.begin;
+    work.num_rows += num_rows;
+    work.num_groups += num_rows > 0 ? 1 : 0;
+    work.max_group_rows = max_of(work.max_group_rows, num_rows);
+    reached = rows.reached;
   }
   return work;
 }
@@ -52,15 +38,16 @@ TileShape choose_tile_shape(const Problem& problem, const WorkSummary& work,
 }
 
 CpuWorkQueue::CpuWorkQueue(const Problem& problem, const TileShape& shape) noexcept
-    : problem_(problem), shape_(shape), group_end_(first_row(problem)) {}
+    : problem_(problem), shape_(shape), layout_(group_layout_of(problem)) {
+  if (layout_.num_groups > 0) rows_.reached = first_reached_row(layout_);
+}
 
 bool CpuWorkQueue::next_group() noexcept {
-  while (group_ + 1 < problem_.batch_size) {
+  while (group_ + 1 < layout_.num_groups) {
     ++group_;
-    group_begin_ = group_end_;
-    group_end_ = group_end(problem_, group_, group_begin_);
-    if (group_end_ == group_begin_) continue;
-    num_row_tiles_ = ceil_div(group_end_ - group_begin_, shape_.max_rows);
+    rows_ = rows_of_group(layout_, rows_.reached, group_);
+    if (rows_.end == rows_.begin) continue;
+    num_row_tiles_ = ceil_div<int64_t>(rows_.end - rows_.begin, shape_.max_rows);
     return true;
   }
   return false;
@@ -78,12 +65,12 @@ bool CpuWorkQueue::next(CpuTile* tile) noexcept {
     }
   }
   // Row tiles of nearly equal height.
-  const int64_t num_rows = group_end_ - group_begin_;
+  const int64_t num_rows = rows_.end - rows_.begin;
   const int64_t begin = num_rows * row_tile_idx_ / num_row_tiles_;
   const int64_t end = num_rows * (row_tile_idx_ + 1) / num_row_tiles_;
   tile->group = group_;
-  tile->group_begin = group_begin_;
-  tile->row_begin = group_begin_ + begin;
+  tile->group_begin = rows_.begin;
+  tile->row_begin = rows_.begin + begin;
   tile->num_rows = end - begin;
   tile->col_begin = col_begin_;
   tile->num_cols = min_of(shape_.max_cols, problem_.n - col_begin_);

@@ -1,19 +1,19 @@
 // Cuts a problem into tiles and hands them to threads, one at a time.
 //
-// m_indptr may hold anything: group g begins at the largest of its first g + 1 entries, each
-// clamped to [0, cum_m]. Groups are then disjoint, so the work is bounded by cum_m rows and no
-// two tiles overlap. For a well-formed m_indptr this changes nothing.
+// core/group_layout.h makes groups disjoint whatever the group array holds, so the work is bounded
+// by cum_m rows and no two tiles overlap.
 #pragma once
 
 #include <cstdint>
 #include <mutex>
 
 #include "backends/cpu/cpu_gemm.h"
+#include "core/group_layout.h"
 #include "core/problem.h"
 
 namespace ggfp8 {
 
-// What m_indptr asks for, found by one pass over it.
+// Totals of the groups, found by one pass over the group array.
 struct WorkSummary {
   int64_t num_rows = 0;
   int64_t num_groups = 0;  // those with rows
@@ -44,9 +44,9 @@ class CpuWorkQueue {
   const Problem& problem_;
   const TileShape shape_;
   std::mutex mutex_;
-  int64_t group_ = -1;
-  int64_t group_begin_ = 0;
-  int64_t group_end_ = 0;
+  const GroupLayout layout_;
+  int32_t group_ = -1;
+  GroupRows rows_ = {};        // of the current group
   int64_t num_row_tiles_ = 0;  // of the current group
   int64_t row_tile_idx_ = 0;   // runs fastest: neighbours in time share b
   int64_t col_begin_ = 0;

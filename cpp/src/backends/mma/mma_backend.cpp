@@ -3,6 +3,7 @@
 #include "backends/mma/mma_heuristics.h"
 #include "backends/mma/mma_instances.h"
 #include "backends/mma/mma_params.h"
+#include "backends/mma/mma_shared_storage.h"
 #include "core/math.h"
 #include "cuda/device_guard.h"
 #include "cuda/kernel_launch.h"
@@ -29,11 +30,14 @@ Params make_params(const Problem& problem, const Config& config) {
   params.sfb = problem.b_scale;
   params.out = problem.out;
   params.a_row_stride = problem.a_row_stride;
+  params.a_slab_stride = problem.a_slab_stride;
   params.b_row_stride = problem.b_row_stride;
   params.b_group_stride = problem.b_group_stride;
   params.out_row_stride = problem.out_row_stride;
+  params.out_slab_stride = problem.out_slab_stride;
   params.sfa_m_stride = problem.a_scale_m_stride;
   params.sfa_k_stride = problem.a_scale_k_stride;
+  params.sfa_slab_stride = problem.a_scale_slab_stride;
   params.sfb_n_stride = problem.b_scale_n_stride;
   params.sfb_k_stride = problem.b_scale_k_stride;
   params.sfb_group_stride = problem.b_scale_group_stride;
@@ -46,7 +50,7 @@ Params make_params(const Problem& problem, const Config& config) {
   params.granularity_k = problem.granularity_k;
   params.num_n_tiles = ceil_div(params.n, config.tile_n);
   params.out_dtype = problem.out_dtype;
-  // Row and group strides of a and b are multiples of 16, so the base decides.
+  // Row, slab and group strides of a and b are multiples of 16, so the base decides.
   params.a_aligned = is_aligned(problem.a, 16);
   params.b_aligned = is_aligned(problem.b, 16);
   params.out_aligned = problem.out_rows_aligned(16);
@@ -64,7 +68,7 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
   launch.device_id = problem.device_id;
   launch.num_ctas = static_cast<unsigned>(plan.num_workers);
   launch.threads_per_cta = static_cast<unsigned>(config.num_threads());
-  launch.smem_bytes = static_cast<size_t>(config.smem_bytes());
+  launch.smem_bytes = static_cast<size_t>(kSmemBytes[static_cast<size_t>(plan.config_idx)]);
   return launch_kernel(launch, &kernel_states[plan.config_idx], &params,
                        static_cast<cudaStream_t>(context.stream));
 }

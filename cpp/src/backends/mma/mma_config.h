@@ -1,15 +1,14 @@
 // The compile-time shape of one mma kernel and the list of the shapes that exist.
 //
-// Included by host and device code of this backend. The limit behind the warp tiles of at most
-// 64 x 32: 64 accumulators per thread, twice (block sum and running sum), below 255 registers.
+// Included by host and device code of this backend. Warp tiles are at most 64 x 32: 64 accumulators
+// per thread, twice (block sum and running sum), must stay below 255 registers.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include "core/dtype_pair.h"
-#include "core/group_schedule.h"
-#include "core/math.h"
 #include "core/problem.h"
 
 namespace ggfp8::mma {
@@ -35,17 +34,8 @@ struct Config : Shape {
   constexpr int warp_tile_m() const { return tile_m / num_warps_m; }
   constexpr int warp_tile_n() const { return tile_n / num_warps_n; }
 
-  // One stage: the a tile, the b tile, then one a scale per row and one b scale per column.
-  constexpr int a_bytes() const { return tile_m * kStageK; }
-  constexpr int b_bytes() const { return tile_n * kStageK; }
-  constexpr int scale_bytes() const { return (tile_m + tile_n) * 4; }
-  constexpr int stage_bytes() const { return a_bytes() + b_bytes() + scale_bytes(); }
-  // In front of the stages: the tile scheduler's storage and the pipeline's barriers. The first
-  // stage begins at a multiple of 128, the width of a row.
-  constexpr int schedule_bytes() const { return (kNumChunks + 2) * 8; }
-  constexpr int barrier_bytes() const { return num_stages * 2 * 8; }
-  constexpr int stages_offset() const { return round_up(schedule_bytes() + barrier_bytes(), 128); }
-  constexpr int smem_bytes() const { return stages_offset() + num_stages * stage_bytes(); }
+  // Scales of a stage.
+  constexpr int num_scales() const { return tile_m + tile_n; }
 };
 
 // The tile shapes, by growing rows; each exists for the four pairs of FP8 types. The pipelines of
@@ -55,9 +45,27 @@ struct TileShape : Shape {
 };
 
 constexpr std::array<TileShape, 3> kTileShapes = {{
-    {{16, 128, 1, 4, 4, 3}, "tile 16x128"},
-    {{64, 128, 1, 4, 3, 2}, "tile 64x128"},
-    {{128, 128, 2, 4, 4, 1}, "tile 128x128"},
+    {{.tile_m = 16,
+      .tile_n = 128,
+      .num_warps_m = 1,
+      .num_warps_n = 4,
+      .num_stages = 4,
+      .num_ctas_per_sm = 3},
+     "tile 16x128"},
+    {{.tile_m = 64,
+      .tile_n = 128,
+      .num_warps_m = 1,
+      .num_warps_n = 4,
+      .num_stages = 3,
+      .num_ctas_per_sm = 2},
+     "tile 64x128"},
+    {{.tile_m = 128,
+      .tile_n = 128,
+      .num_warps_m = 2,
+      .num_warps_n = 4,
+      .num_stages = 4,
+      .num_ctas_per_sm = 1},
+     "tile 128x128"},
 }};
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());

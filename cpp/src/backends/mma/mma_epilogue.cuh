@@ -5,7 +5,7 @@
 
 #include "backends/mma/mma_mainloop.cuh"
 #include "backends/mma/mma_tiles.cuh"
-#include "ptx/out_store.cuh"
+#include "device/out_store.cuh"
 
 namespace ggfp8::mma {
 
@@ -13,13 +13,14 @@ template <Dtype kDtype, Config kConfig>
 __device__ __forceinline__ void store_tile_as(
     const typename WarpTile<kConfig>::Accumulator& accumulator, const WarpTile<kConfig>& warp,
     const Tile& tile, const Params& params) {
-  const ptx::OutRows rows = {params.out, params.out_row_stride, tile.row_end, params.n,
-                             params.out_aligned};
+  auto* out = static_cast<typename ptx::OutTraits<kDtype>::Element*>(params.out);
+  const device::OutRows rows = {out + tile.group_idx * params.out_slab_stride,
+                                params.out_row_stride, tile.row_end, params.n, params.out_aligned};
 #pragma unroll
   for (int m = 0; m < WarpTile<kConfig>::kFragmentsM; ++m) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      ptx::store_eight_rows<kDtype, WarpTile<kConfig>::kFragmentsN>(
+      device::store_eight_rows<kDtype, WarpTile<kConfig>::kFragmentsN>(
           rows, tile.row_begin + warp.row + m * 16 + half * 8, tile.col_begin + warp.col,
           [&](int n) { return &accumulator[m][n][half * 2]; });
     }

@@ -1,29 +1,34 @@
 #include "backends/mma/mma_heuristics.h"
 
 #include "backends/mma/mma_config.h"
+#include "backends/mma/mma_shared_storage.h"
 #include "core/math.h"
 
 namespace ggfp8::mma {
 namespace {
 
-// Upper bound on the tiles of a shape: m_indptr is unknown here, so every group may add one
-// partly filled row tile.
+// Upper bound on the tiles of a shape: the groups are unknown here, so each may add one partly
+// filled row tile.
 int64_t max_num_tiles(const Problem& problem, const TileShape& shape) {
   const int64_t row_tiles =
       min_of(problem.cum_m / shape.tile_m + problem.batch_size, problem.cum_m);
   return row_tiles * ceil_div<int64_t>(problem.n, shape.tile_n);
 }
 
-// The smallest of 16 and 64 rows that holds an average group: smaller tiles would read b again for
-// each further row tile, larger ones would compute rows that are not there. 128 rows read less of
-// a and b per product, which wins once their last, partly filled tile does not matter: measured on
-// an H200 from about 1000 rows per group on.
+// Returns the shared memory of a CTA, which does not depend on the FP8 types.
+int64_t smem_bytes_of_shape(int shape_idx) {
+  return kSmemBytes[static_cast<size_t>(instance_idx(shape_idx, 0))];
+}
+
+// Returns the smallest of 16 and 64 rows that holds an average group: smaller tiles would read b
+// again for each further row tile, larger ones would compute rows that are not there. 128 rows read
+// less of a and b per product, which wins once their last, partly filled tile does not matter:
+// measured on an H200 from about 1000 rows per group on.
 int shape_for_rows(int64_t mean_rows, const DeviceInfo& device) {
   constexpr int kSmall = 0, kMedium = 1, kLarge = 2;
   constexpr int64_t kMinRowsForLarge = 1024;
   if (mean_rows <= kTileShapes[kSmall].tile_m) return kSmall;
-  const bool fits =
-      config_of(instance_idx(kLarge, 0)).smem_bytes() <= device.max_smem_bytes_per_cta;
+  const bool fits = smem_bytes_of_shape(kLarge) <= device.max_smem_bytes_per_cta;
   return mean_rows >= kMinRowsForLarge && fits ? kLarge : kMedium;
 }
 
@@ -31,11 +36,11 @@ int shape_for_rows(int64_t mean_rows, const DeviceInfo& device) {
 
 Choice choose(const Problem& problem, const DeviceInfo& device) {
   Choice choice;
-  choice.shape_idx = shape_for_rows(ceil_div(problem.cum_m, problem.batch_size), device);
+  choice.shape_idx = shape_for_rows(problem.mean_rows(), device);
   const TileShape& shape = kTileShapes[static_cast<size_t>(choice.shape_idx)];
 
   // The driver keeps 1 KiB of an SM's shared memory per CTA. Devices with 100 KiB hold one CTA.
-  const int64_t cta_bytes = config_of(instance_idx(choice.shape_idx, 0)).smem_bytes() + 1024;
+  const int64_t cta_bytes = smem_bytes_of_shape(choice.shape_idx) + 1024;
   const int64_t ctas_per_sm =
       clamp_to<int64_t>(device.smem_bytes_per_sm / cta_bytes, 1, shape.num_ctas_per_sm);
   choice.num_ctas =
@@ -59,10 +64,10 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
     return refuse("needs compute capability 8.0 or later, the device has %jd.%jd",
                   device.compute_major, device.compute_minor);
   }
-  const Config config = config_of(plan(problem, device).config_idx);
-  if (device.max_smem_bytes_per_cta < config.smem_bytes()) {
-    return refuse("needs %jd bytes of shared memory per CTA, the device has %jd",
-                  config.smem_bytes(), device.max_smem_bytes_per_cta);
+  const int64_t smem_bytes = smem_bytes_of_shape(choose(problem, device).shape_idx);
+  if (device.max_smem_bytes_per_cta < smem_bytes) {
+    return refuse("needs %jd bytes of shared memory per CTA, the device has %jd", smem_bytes,
+                  device.max_smem_bytes_per_cta);
   }
   return {};
 }

@@ -1,6 +1,6 @@
-// Whether mma takes a problem, and which tile shape and how many CTAs it gets. Pure host code; the
-// reasons stand beside the numbers. The choice never changes a result: every shape adds the same
-// products in the same order.
+// Decides whether mma takes a problem, and which tile shape and how many CTAs it gets. Pure host
+// code; the reasons stand beside the numbers. The choice never changes a result: every shape adds
+// the same products in the same order.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // The mma kernel: persistent CTAs, each taking tiles in turn; a multi-stage cp.async pipeline
 // feeds the k-blocks of one tile after the other to all warps.
 //
-// Per k-block: wait for its stage, multiply and promote, give the stage back, then let the loader
+// Per k-block: wait for its stage, multiply and promote, release the stage, then let the loader
 // run one k-block further.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include "backends/mma/mma_loader.cuh"
 #include "backends/mma/mma_mainloop.cuh"
 #include "backends/mma/mma_pipeline.cuh"
+#include "backends/mma/mma_shared_storage.h"
 #include "backends/mma/mma_tiles.cuh"
 #include "ptx/smem_address.cuh"
 
@@ -23,22 +24,22 @@ template <int kIdx>
 __global__ void __launch_bounds__(config_of(kIdx).num_threads(), config_of(kIdx).num_ctas_per_sm)
     mma_group_gemm(const __grid_constant__ Params params) {
   constexpr Config kConfig = config_of(kIdx);
-  static_assert(sizeof(ScheduleStorage) <= kConfig.schedule_bytes());
+  using Storage = SharedStorage<kConfig>;
   extern __shared__ __align__(128) uint8_t smem[];
-  ScheduleStorage& storage = *reinterpret_cast<ScheduleStorage*>(smem);
-  const uint32_t barriers = ptx::smem_address(smem + kConfig.schedule_bytes());
-  const uint32_t stages = ptx::smem_address(smem + kConfig.stages_offset());
+  ScheduleStorage& schedule = *reinterpret_cast<ScheduleStorage*>(smem);
+  const uint32_t barriers = ptx::smem_address(smem + offsetof(Storage, full));
+  const uint32_t stages = ptx::smem_address(smem + offsetof(Storage, stages));
   if (threadIdx.x == 0) Pipeline<kConfig>::init(barriers);
-  build_schedule(params.schedule, storage);
+  build_schedule(params.schedule, schedule);
 
-  Loader<kConfig> loader(params, storage, Pipeline<kConfig>(barriers, stages, 1));
+  Loader<kConfig> loader(params, schedule, Pipeline<kConfig>(barriers, stages, 1));
   for (int i = 0; i < kConfig.num_stages - 1; ++i) loader.issue();
 
   const WarpTile<kConfig> warp;
   const int num_steps = params.granularity_k / 32;
   const bool one_sfb = params.granularity_n >= 64;
   const bool whole = one_sfb && params.granularity_k == kStageK;
-  const int64_t tile_end = num_tiles(params, storage);
+  const int64_t tile_end = num_tiles(params, schedule);
   Pipeline<kConfig> pipeline(barriers, stages, 0);
   for (int64_t tile_idx = blockIdx.x; tile_idx < tile_end; tile_idx += gridDim.x) {
     typename WarpTile<kConfig>::Accumulator main_acc = {};
@@ -53,7 +54,7 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), config_of(kIdx)
       pipeline.advance();
       loader.issue();
     }
-    store_tile<kConfig>(main_acc, warp, find_tile<kConfig>(params, storage, tile_idx), params);
+    store_tile<kConfig>(main_acc, warp, find_tile<kConfig>(params, schedule, tile_idx), params);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "backends/mma/mma_config.h"
 #include "backends/mma/mma_params.h"
 #include "backends/mma/mma_pipeline.cuh"
+#include "backends/mma/mma_shared_storage.h"
 #include "backends/mma/mma_tiles.cuh"
 #include "ptx/cp_async.cuh"
 
@@ -56,18 +57,22 @@ class Loader {
     pipeline_.wait_empty();
     const uint32_t stage = pipeline_.stage();
     copy_operands(stage);
-    copy_scales(stage + kConfig.a_bytes() + kConfig.b_bytes());
+    copy_scales(stage + kScalesOffset);
     pipeline_.signal_full();
     pipeline_.advance();
     advance();
   }
 
  private:
+  using Stage = typename SharedStorage<kConfig>::Stage;
+  static constexpr int kBOffset = offsetof(Stage, b);
+  static constexpr int kScalesOffset = offsetof(Stage, scales);
+
   static constexpr int kPiecesPerRow = kStageK / 16;
   static constexpr int kRowsPerPass = kConfig.num_threads() / kPiecesPerRow;
   static constexpr int kPassesA = kConfig.tile_m / kRowsPerPass;
   static constexpr int kPassesB = kConfig.tile_n / kRowsPerPass;
-  static constexpr int kNumScales = kConfig.tile_m + kConfig.tile_n;
+  static constexpr int kNumScales = kConfig.num_scales();
   static constexpr int kPassesScale =
       (kNumScales + kConfig.num_threads() - 1) / kConfig.num_threads();
   static constexpr uint32_t kPassBytes = kRowsPerPass * kStageK;
@@ -83,7 +88,8 @@ class Loader {
     k_left_ = params_.k;
     a_rows_left_ = tile.row_end - tile.row_begin - row;
     b_rows_left_ = params_.n - tile.col_begin - row;
-    a_ = params_.a + int64_t{tile.row_begin + row} * params_.a_row_stride + piece * 16;
+    a_ = params_.a + tile.group_idx * params_.a_slab_stride +
+         int64_t{tile.row_begin + row} * params_.a_row_stride + piece * 16;
     b_ = params_.b + tile.group_idx * params_.b_group_stride +
          int64_t{tile.col_begin + row} * params_.b_row_stride + piece * 16;
     a_whole_ = params_.a_aligned && tile.row_end - tile.row_begin == kConfig.tile_m;
@@ -92,18 +98,17 @@ class Loader {
     for (int pass = 0; pass < kPassesScale; ++pass) enter_scale(tile, pass);
   }
 
-  // With granularity_n of 64 or 128 only the first column of each warp's part is read back.
+  // If granularity_n is 64 or 128, only the first column of each warp's part is read back.
   __device__ __forceinline__ void enter_scale(const Tile& tile, int pass) {
     const int idx = static_cast<int>(threadIdx.x) + pass * kConfig.num_threads();
     scale_wanted_[pass] = idx < kNumScales && (idx < kConfig.tile_m || params_.granularity_n == 1 ||
                                                (idx - kConfig.tile_m) % kConfig.warp_tile_n() == 0);
     if (idx < kConfig.tile_m) {
       const int32_t row = tile.row_begin + idx;
-      const int32_t gm = params_.granularity_m;
-      const int32_t m_block =
-          gm == 1 ? row : tile.group_row_begin / gm + (row - tile.group_row_begin) / gm;
+      const int32_t m_block = scale_row(row, tile.group_row_begin, params_.granularity_m);
       scale_valid_[pass] = row < tile.row_end;
-      scale_[pass] = params_.sfa + m_block * params_.sfa_m_stride;
+      scale_[pass] =
+          params_.sfa + tile.group_idx * params_.sfa_slab_stride + m_block * params_.sfa_m_stride;
       scale_step_[pass] = params_.sfa_k_stride;
     } else {
       const int32_t col = tile.col_begin + idx - kConfig.tile_m;
@@ -119,7 +124,7 @@ class Loader {
     const int piece = static_cast<int>(threadIdx.x) % kPiecesPerRow;
     const int32_t k_size = min_of(params_.granularity_k, k_left_);
     const uint32_t smem_a = stage + piece_offset(row, piece);
-    const uint32_t smem_b = smem_a + kConfig.a_bytes();
+    const uint32_t smem_b = smem_a + kBOffset;
     const bool whole_block = k_size == kStageK;
     const bool in_block = piece * 16 < k_size;
     if (whole_block && a_whole_) {
@@ -136,8 +141,8 @@ class Loader {
     }
   }
 
-  // One piece of every kRowsPerPass-th row. kRowsPerPass is a multiple of 8, so the permutation of
-  // the pieces is the same for all of them.
+  // Copies one piece of every kRowsPerPass-th row. kRowsPerPass is a multiple of 8, so the
+  // permutation of the pieces is the same for all of them.
   template <int kPasses>
   __device__ __forceinline__ static void copy_whole_rows(uint32_t smem, const uint8_t* global,
                                                          int64_t row_stride) {
@@ -147,7 +152,7 @@ class Loader {
     }
   }
 
-  // The same for aligned and unaligned rows, with zeros at or behind rows_left.
+  // Copies aligned or unaligned rows, with zeros from rows_left on.
   template <int kPasses>
   __device__ __forceinline__ static void copy_rows(uint32_t smem, const uint8_t* global,
                                                    int64_t row_stride, int rows_left,
@@ -174,7 +179,7 @@ class Loader {
     }
   }
 
-  // To the next k-block, or to the first of this CTA's next tile.
+  // Moves to the next k-block, or to the first of this CTA's next tile.
   __device__ __forceinline__ void advance() {
     k_left_ -= params_.granularity_k;
     if (k_left_ > 0) {

@@ -6,6 +6,7 @@
 #include "backends/mma/mma_config.h"
 #include "backends/mma/mma_fragments.cuh"
 #include "backends/mma/mma_loader.cuh"
+#include "backends/mma/mma_shared_storage.h"
 
 namespace ggfp8::mma {
 
@@ -30,11 +31,12 @@ struct WarpTile {
   }
 };
 
-// accumulator += a * b over 32 k, the step_idx-th of the stage.
+// Adds a * b over 32 k, the step_idx-th of the stage.
 template <Config kConfig>
 __device__ __forceinline__ void multiply_step(typename WarpTile<kConfig>::Accumulator& accumulator,
                                               const WarpTile<kConfig>& warp, uint32_t smem,
                                               int step_idx) {
+  constexpr int kBOffset = offsetof(typename SharedStorage<kConfig>::Stage, b);
   using Tile = WarpTile<kConfig>;
   FragmentA<kConfig.a_dtype> a[Tile::kFragmentsM];
   FragmentB<kConfig.b_dtype> b[Tile::kFragmentsN];
@@ -52,7 +54,7 @@ __device__ __forceinline__ void multiply_step(typename WarpTile<kConfig>::Accumu
 #pragma unroll
   for (int n = 0; n < Tile::kFragmentsN; n += 2) {
     uint32_t loaded[4];
-    ptx::ldmatrix_x4(loaded, smem + kConfig.a_bytes() + piece_offset(b_row + n * 8, b_piece));
+    ptx::ldmatrix_x4(loaded, smem + kBOffset + piece_offset(b_row + n * 8, b_piece));
     b[n].set(loaded[0], loaded[1]);
     b[n + 1].set(loaded[2], loaded[3]);
   }
@@ -94,8 +96,8 @@ __device__ __forceinline__ void promote(typename WarpTile<kConfig>::Accumulator&
   }
 }
 
-// One k-block out of a stage: products of 32 k each from zero, then promotion. kWhole: the block
-// has 128 k and a warp's columns share one sfb; then this is straight-line code, in which the
+// Computes one k-block of a stage: products of 32 k each from zero, then promotion. kWhole: the
+// block has 128 k and a warp's columns share one sfb; then this is straight-line code, in which the
 // promotion of the first sums overlaps the last products. Otherwise both are looked at.
 template <Config kConfig, bool kWhole>
 __device__ __forceinline__ void accumulate_k_block(
@@ -113,8 +115,9 @@ __device__ __forceinline__ void accumulate_k_block(
       multiply_step<kConfig>(partial_acc, warp, smem_stage, step);
     }
   }
-  const auto* scales = static_cast<const float*>(
-      __cvta_shared_to_generic(smem_stage + kConfig.a_bytes() + kConfig.b_bytes()));
+  constexpr int kScalesOffset = offsetof(typename SharedStorage<kConfig>::Stage, scales);
+  const auto* scales =
+      static_cast<const float*>(__cvta_shared_to_generic(smem_stage + kScalesOffset));
   promote<kConfig>(main_acc, partial_acc, warp, scales, kWhole || one_sfb);
 }
 

@@ -1,4 +1,4 @@
-// What the host hands to the mma kernel. Plain data, passed by value.
+// The parameters of the mma kernel: plain data, passed by value.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,14 @@ struct Params {
   void* out;
 
   int64_t a_row_stride;
+  int64_t a_slab_stride;
   int64_t b_row_stride;
   int64_t b_group_stride;
   int64_t out_row_stride;
+  int64_t out_slab_stride;
   int64_t sfa_m_stride;
   int64_t sfa_k_stride;
+  int64_t sfa_slab_stride;
   int64_t sfb_n_stride;
   int64_t sfb_k_stride;
   int64_t sfb_group_stride;

@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-#include "backends/mma/mma_config.h"
+#include "backends/mma/mma_shared_storage.h"
 #include "ptx/mbarrier.cuh"
 
 namespace ggfp8::mma {
@@ -18,28 +18,29 @@ template <Config kConfig>
 class Pipeline {
  public:
   // initial_parity: 1 for filling, as the stages are empty already; 0 for reading.
-  __device__ __forceinline__ Pipeline(uint32_t storage, uint32_t stages, uint32_t initial_parity)
-      : storage_(storage), stages_(stages), parity_(initial_parity) {}
+  __device__ __forceinline__ Pipeline(uint32_t barriers, uint32_t stages, uint32_t initial_parity)
+      : barriers_(barriers), stages_(stages), parity_(initial_parity) {}
 
-  // One thread of the CTA, before anybody waits: all full barriers, then all empty ones.
-  __device__ __forceinline__ static void init(uint32_t storage) {
+  // Initialises all full barriers, then all empty ones. One thread of the CTA calls it before any
+  // thread waits.
+  __device__ __forceinline__ static void init(uint32_t barriers) {
     for (int i = 0; i < kConfig.num_stages; ++i) {
-      ptx::mbarrier_init(storage + i * 8, kConfig.num_threads());
-      ptx::mbarrier_init(storage + (kConfig.num_stages + i) * 8, kConfig.num_threads());
+      ptx::mbarrier_init(barriers + i * kBarrierBytes, kConfig.num_threads());
+      ptx::mbarrier_init(barriers + kEmptyOffset + i * kBarrierBytes, kConfig.num_threads());
     }
   }
 
   __device__ __forceinline__ void wait_full() const { ptx::mbarrier_wait(full(), parity_); }
   __device__ __forceinline__ void wait_empty() const { ptx::mbarrier_wait(empty(), parity_); }
 
-  // All threads, each behind its copies.
+  // Called by all threads, each after its copies.
   __device__ __forceinline__ void signal_full() const {
     ptx::mbarrier_await_copies(full());
     ptx::mbarrier_arrive(full());
   }
 
-  // All threads, each behind its last read. One arrival per warp would do, but tools that look for
-  // races follow single threads, and it is no faster.
+  // Called by all threads, each after its last read. One arrival per warp would do, but tools that
+  // look for races follow single threads, and fewer arrivals are no faster.
   __device__ __forceinline__ void signal_empty() const { ptx::mbarrier_arrive(empty()); }
 
   __device__ __forceinline__ void advance() {
@@ -49,15 +50,20 @@ class Pipeline {
   }
 
   // Shared-memory address of the stage's data.
-  __device__ __forceinline__ uint32_t stage() const {
-    return stages_ + stage_idx_ * kConfig.stage_bytes();
-  }
+  __device__ __forceinline__ uint32_t stage() const { return stages_ + stage_idx_ * kStageBytes; }
 
  private:
-  __device__ __forceinline__ uint32_t full() const { return storage_ + stage_idx_ * 8; }
-  __device__ __forceinline__ uint32_t empty() const { return full() + kConfig.num_stages * 8; }
+  using Storage = SharedStorage<kConfig>;
+  static constexpr int kBarrierBytes = sizeof(uint64_t);
+  static constexpr int kStageBytes = sizeof(typename Storage::Stage);
+  static constexpr int kEmptyOffset = offsetof(Storage, empty) - offsetof(Storage, full);
 
-  uint32_t storage_;
+  __device__ __forceinline__ uint32_t full() const {
+    return barriers_ + stage_idx_ * kBarrierBytes;
+  }
+  __device__ __forceinline__ uint32_t empty() const { return full() + kEmptyOffset; }
+
+  uint32_t barriers_;
   uint32_t stages_;
   uint32_t parity_;
   uint32_t stage_idx_ = 0;

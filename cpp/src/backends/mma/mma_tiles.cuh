@@ -1,5 +1,5 @@
-// Which part of the output a tile index means: groups ascend, then columns, then rows. CTA i of c
-// computes tiles i, i + c, i + 2c, ...
+// The part of the output that a tile index means: groups ascend, then columns, then rows. CTA i of
+// c computes tiles i, i + c, i + 2c, ...
 #pragma once
 
 #include <cstdint>
@@ -7,15 +7,15 @@
 #include "backends/mma/mma_config.h"
 #include "backends/mma/mma_params.h"
 #include "core/math.h"
-#include "core/tile_scheduler.cuh"
+#include "device/tile_scheduler.cuh"
 
 namespace ggfp8::mma {
 
 struct Tile {
   int32_t group_idx;
-  int32_t group_row_begin;  // first row of the group
+  int32_t group_row_begin;  // first row of the group, in its slab
   int32_t row_begin;        // first row of the tile
-  int32_t row_end;          // behind its last row
+  int32_t row_end;          // the row after its last
   int32_t col_begin;        // first column
 };
 
@@ -23,7 +23,7 @@ __device__ __forceinline__ int64_t num_tiles(const Params& params, const Schedul
   return int64_t{storage.num_tiles} * params.num_n_tiles;
 }
 
-// Whole warps. The tile with this index, below num_tiles.
+// Returns the tile with this index, below num_tiles. Warp-collective.
 template <Config kConfig>
 __device__ __forceinline__ Tile find_tile(const Params& params, const ScheduleStorage& storage,
                                           int64_t tile_idx) {

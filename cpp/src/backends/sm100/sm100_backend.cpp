@@ -50,19 +50,19 @@ Status launch(const Problem& problem, const DeviceInfo& device, const Plan& plan
 
   const TableLayout layout = lay_out_tables(problem.batch_size, context.workspace);
   const TableParams table_params = make_table_params(problem, context.workspace);
-  const GemmInput input = {layout.tables,
-                           static_cast<int32_t>(problem.batch_size),
-                           problem.device_id,
-                           device.num_processors,
-                           problem.a_dtype,
-                           problem.b_dtype,
-                           static_cast<char*>(context.workspace) + layout.bytes,
-                           plan.workspace_bytes - layout.bytes};
+  const GemmInput input = {.tables = layout.tables,
+                           .batch_size = static_cast<int32_t>(problem.batch_size),
+                           .device_id = problem.device_id,
+                           .num_sms = device.num_processors,
+                           .a_dtype = problem.a_dtype,
+                           .b_dtype = problem.b_dtype,
+                           .workspace = static_cast<char*>(context.workspace) + layout.bytes,
+                           .workspace_bytes = plan.workspace_bytes - layout.bytes};
   alignas(kGemmParamsAlignment) std::byte gemm_params[kGemmParamsBytes];
   if (!make_gemm_params(plan.config_idx, input, gemm_params)) {
     return fail(GGFP8_ERROR_INTERNAL,
                 "sm100: no params for kernel %s, wanted tensor maps from the driver and at most "
-                "%zu bytes of workspace behind the tables",
+                "%zu bytes of workspace after the tables",
                 plan.config_name, input.workspace_bytes);
   }
 

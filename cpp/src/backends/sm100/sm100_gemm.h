@@ -20,7 +20,7 @@ struct GemmInput {
   size_t workspace_bytes;
 };
 
-// What a launch needs besides its params.
+// The settings of a launch besides its params.
 struct GemmKernel {
   const void* address;
   unsigned num_threads;

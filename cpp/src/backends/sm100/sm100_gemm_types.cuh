@@ -25,7 +25,7 @@ struct OutElement<Dtype::kFloat16> {
   using Type = cutlass::half_t;
 };
 
-// What mma_sm decides: the tile of one tcgen05 product, the cluster, the schedules.
+// The choices that follow from mma_sm: the tile of one tcgen05 product, the cluster, the schedules.
 template <int kMmaSm>
 struct MmaShape;
 template <>

@@ -1,8 +1,8 @@
-// The kernel in front of every sm100 GEMM: turns m_indptr into the per-group tables, so that the
+// The kernel before every sm100 GEMM: turns the group array into the per-group tables, so that the
 // host never reads it and a captured graph honours new contents.
 //
-// Bounds are those of core/group_schedule.h: a malformed m_indptr gives groups that are disjoint
-// and lie inside the arrays.
+// Groups are those of core/group_layout.h: disjoint and inside the arrays, whatever the group array
+// holds.
 #pragma once
 
 #include <cstdint>
@@ -14,26 +14,20 @@
 
 namespace ggfp8::sm100 {
 
-// One CTA of kNumTableThreads threads, a run of groups for each.
+// Runs as one CTA of kNumTableThreads threads, each with a run of groups.
 __global__ void __launch_bounds__(kNumTableThreads)
     sm100_fill_group_tables(const __grid_constant__ TableParams params) {
-  __shared__ int32_t chunk_row_maxima[kNumTableThreads];
+  __shared__ int32_t chunk_gains[kNumTableThreads];
   const GroupSchedule& schedule = params.schedule;
   const auto chunk_idx = static_cast<int32_t>(threadIdx.x);
-  chunk_row_maxima[chunk_idx] = chunk_row_max(schedule, chunk_idx);
+  chunk_gains[chunk_idx] = chunk_gain(schedule, chunk_idx);
   __syncthreads();
 
-  int32_t row = clamped_bound(schedule, 0);
-  for (int32_t idx = 0; idx < chunk_idx; ++idx) row = max_of(row, chunk_row_maxima[idx]);
-
-  const int32_t first = chunk_idx * schedule.groups_per_chunk;
-  const int32_t last = min_of(first + schedule.groups_per_chunk, schedule.batch_size);
-#pragma unroll 1  // mostly one group per thread
-  for (int32_t group_idx = first; group_idx < last; ++group_idx) {
-    const int32_t end = max_of(row, clamped_bound(schedule, group_idx + 1));
-    write_group(params, group_idx, row, end);
-    row = end;
+  int32_t reached_row = first_reached_row(schedule.layout);
+  for (int32_t idx = 0; idx < chunk_idx; ++idx) {
+    reached_row = combine_gains(schedule.layout, reached_row, chunk_gains[idx]);
   }
+  write_chunk(params, chunk_idx, reached_row);
 }
 
 }  // namespace ggfp8::sm100

@@ -2,6 +2,7 @@
 
 #include "backends/sm100/sm100_config.h"
 #include "core/math.h"
+#include "core/tensor_map_limits.h"
 
 namespace ggfp8::sm100 {
 namespace {
@@ -10,7 +11,7 @@ bool is_known_capability(const DeviceInfo& device) {
   return device.compute_major == 10 || device.compute_capability() == 110;
 }
 
-// Places arrays one behind the other, or counts their bytes where the workspace is null.
+// Places arrays one after the other, or counts their bytes if the workspace is null.
 class Carver {
  public:
   explicit Carver(void* workspace) : base_(static_cast<char*>(workspace)) {}
@@ -30,7 +31,7 @@ class Carver {
 
 }  // namespace
 
-// None of it depends on the number of rows or groups, so a row's result does not either.
+// No refusal depends on the number of rows or groups, so a row's result does not depend on them.
 Support supports(const Problem& problem, const DeviceInfo& device) {
   if (problem.device_type != DeviceType::kCuda) return refuse("needs arrays on a CUDA device");
   if (!is_known_capability(device)) {
@@ -60,6 +61,10 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   const int64_t out_stride_bytes = problem.out_row_stride * size_of(problem.out_dtype);
   if (out_stride_bytes % 16 != 0) {
     return refuse("needs rows of out a multiple of 16 bytes apart, got %jd", out_stride_bytes);
+  }
+  const int64_t slab_stride_bytes = problem.out_slab_stride * size_of(problem.out_dtype);
+  if (slab_stride_bytes % 16 != 0) {
+    return refuse("needs slabs of out a multiple of 16 bytes apart, got %jd", slab_stride_bytes);
   }
   if (problem.a_row_stride >= kTensorMapStrideEnd || problem.b_row_stride >= kTensorMapStrideEnd ||
       out_stride_bytes >= kTensorMapStrideEnd) {
@@ -108,11 +113,14 @@ TableParams make_table_params(const Problem& problem, void* workspace) {
   params.sfb = problem.b_scale;
   params.out = static_cast<uint8_t*>(problem.out);
   params.a_row_stride = problem.a_row_stride;
+  params.a_slab_stride = problem.a_slab_stride;
   params.b_row_stride = problem.b_row_stride;
   params.b_group_stride = problem.b_group_stride;
   params.out_row_stride = problem.out_row_stride;
+  params.out_slab_stride = problem.out_slab_stride;
   params.sfa_m_stride = problem.a_scale_m_stride;
   params.sfa_k_stride = problem.a_scale_k_stride;
+  params.sfa_slab_stride = problem.a_scale_slab_stride;
   params.sfb_n_stride = problem.b_scale_n_stride;
   params.sfb_k_stride = problem.b_scale_k_stride;
   params.sfb_group_stride = problem.b_scale_group_stride;

@@ -1,5 +1,5 @@
-// What the host decides for sm100: whether a problem fits, which kernel, how many CTAs, and how
-// the workspace is divided. Pure host code.
+// Decides for sm100 whether a problem fits, which kernel it gets, how many CTAs, and how the
+// workspace is divided. Pure host code.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ Support supports(const Problem& problem, const DeviceInfo& device);
 
 Plan plan(const Problem& problem, const DeviceInfo& device);
 
-// The tables at the front of the workspace and the bytes they take, a multiple of 128. Behind
+// The tables at the beginning of the workspace and the bytes they take, a multiple of 128. After
 // them the GEMM kernel keeps a copy of three tensor maps per SM.
 struct TableLayout {
   GroupTables tables;

@@ -1,4 +1,4 @@
-// What the table kernel is told and the per-group tables it fills, which the GEMM kernel reads.
+// The parameters of the table kernel and the per-group tables that it fills for the GEMM kernel.
 //
 // The entries have the bytes of CUTLASS's own types (asserted in sm100_scale_layout.cuh and
 // sm100_gemm.cu), so that host code, tests and the table kernel need no CUTLASS header.
@@ -57,11 +57,14 @@ struct TableParams {
   const float* sfb;
   uint8_t* out;
   int64_t a_row_stride;
+  int64_t a_slab_stride;
   int64_t b_row_stride;
   int64_t b_group_stride;
   int64_t out_row_stride;
+  int64_t out_slab_stride;
   int64_t sfa_m_stride;
   int64_t sfa_k_stride;
+  int64_t sfa_slab_stride;
   int64_t sfb_n_stride;
   int64_t sfb_k_stride;
   int64_t sfb_group_stride;

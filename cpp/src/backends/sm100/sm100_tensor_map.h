@@ -21,7 +21,7 @@ inline void clear_large_tensor_bit(void* tensor_map) {
   std::memcpy(place, &word, sizeof word);
 }
 
-// Whether the driver filled the map, which was zero before.
+// Returns whether the driver filled the map, which was zero before.
 inline bool is_encoded(const void* tensor_map) {
   constexpr char kZeros[kTensorMapBytes] = {};
   return std::memcmp(tensor_map, kZeros, kTensorMapBytes) != 0;

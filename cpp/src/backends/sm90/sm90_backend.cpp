@@ -1,10 +1,11 @@
 // Backend sm90: TMA and WGMMA on Hopper.
 #include "backends/sm90/sm90_config.h"
-#include "backends/sm90/sm90_group_tiles.h"
 #include "backends/sm90/sm90_heuristics.h"
 #include "backends/sm90/sm90_instances.h"
 #include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_params.h"
+#include "backends/sm90/sm90_rasterization.h"
+#include "backends/sm90/sm90_shared_storage.h"
 #include "core/math.h"
 #include "cuda/device_guard.h"
 #include "cuda/kernel_launch.h"
@@ -24,35 +25,51 @@ constexpr auto kKernelTable =
 
 KernelState kernel_states[kNumInstances];
 
+// Tensor maps want a stride between slabs, also where there is one slab and nothing reads it.
+int64_t slab_stride(int64_t stride, int64_t row_stride) {
+  return stride == 0 ? row_stride : stride;
+}
+
 Status make_params(const Problem& problem, const Config& config, int32_t num_clusters,
                    Params* params) {
-  const ByteMatrices a = {problem.a, problem.k, problem.cum_m, 1, problem.a_row_stride, 0};
-  const ByteMatrices b = {problem.b,
-                          problem.k,
-                          problem.n,
-                          problem.batch_size,
-                          problem.b_row_stride,
-                          problem.b_group_stride};
-  if (Status s = encode_tensor_map(a, config.a_box_rows, false, &params->a_map)) return s;
-  if (Status s = encode_tensor_map(b, config.b_box_rows, true, &params->b_map)) return s;
-  // The kernel rounds what leaves in boxes with the last k-block, which is not the first.
-  params->stores_boxes = config.gathers_out && problem.num_k_blocks > 1 &&
-                         problem.out_dtype != Dtype::kFloat32 && problem.out_rows_aligned(16) &&
-                         problem.out_row_stride < kTensorMapStrideEnd / 2;
-  if (params->stores_boxes) {
+  const ByteMatrices a = {
+      .data = problem.a,
+      .row_bytes = problem.k,
+      .num_rows = problem.rows_per_slab(),
+      .num_matrices = problem.num_slabs(),
+      .row_stride = problem.a_row_stride,
+      .matrix_stride = slab_stride(problem.a_slab_stride, problem.a_row_stride)};
+  const ByteMatrices b = {.data = problem.b,
+                          .row_bytes = problem.k,
+                          .num_rows = problem.n,
+                          .num_matrices = problem.batch_size,
+                          .row_stride = problem.b_row_stride,
+                          .matrix_stride = problem.b_group_stride};
+  if (Status s = encode_tensor_map(a, config.a_box_rows, &params->a_map)) return s;
+  if (Status s = encode_tensor_map(b, config.b_box_rows, &params->b_map)) return s;
+  params->tma_store = can_store_by_tma(problem, config);
+  if (params->tma_store) {
     const ByteMatrices out = {
-        problem.out, problem.n * 2, problem.cum_m, 1, problem.out_row_stride * 2, 0};
-    if (Status s = encode_tensor_map(out, kOutBoxRows, false, &params->out_map)) return s;
+        .data = problem.out,
+        .row_bytes = problem.n * 2,
+        .num_rows = problem.rows_per_slab(),
+        .num_matrices = problem.num_slabs(),
+        .row_stride = problem.out_row_stride * 2,
+        .matrix_stride = slab_stride(problem.out_slab_stride * 2, problem.out_row_stride * 2)};
+    if (Status s = encode_tensor_map(out, kStoreBoxRows, &params->out_map)) return s;
   }
   params->sfa = problem.a_scale;
   params->sfb = problem.b_scale;
   params->out = problem.out;
   params->out_row_stride = problem.out_row_stride;
+  params->out_slab_stride = problem.out_slab_stride;
   params->sfa_m_stride = problem.a_scale_m_stride;
   params->sfa_k_stride = problem.a_scale_k_stride;
+  params->sfa_slab_stride = problem.a_scale_slab_stride;
   params->sfb_n_stride = problem.b_scale_n_stride;
   params->sfb_k_stride = problem.b_scale_k_stride;
   params->sfb_group_stride = problem.b_scale_group_stride;
+  params->last_slab_idx = static_cast<int32_t>(problem.num_slabs() - 1);
   params->n = static_cast<int32_t>(problem.n);
   params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
   params->granularity_m = problem.granularity_m;
@@ -61,7 +78,7 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
   params->max_band_size = max_band_size(problem, config);
   params->place_step = place_step(num_clusters);
   params->out_dtype = problem.out_dtype;
-  params->sfa_in_bulk = sfa_in_bulk(problem);
+  params->tma_sfa = can_load_sfa_by_tma(problem);
   params->out_aligned = problem.out_rows_aligned(16);
   return kSuccess;
 }
@@ -81,7 +98,7 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
   launch.num_ctas = static_cast<unsigned>(plan.num_workers);
   launch.ctas_per_cluster = static_cast<unsigned>(config.cluster_size);
   launch.threads_per_cta = static_cast<unsigned>(config.num_threads());
-  launch.smem_bytes = static_cast<size_t>(config.smem_bytes());
+  launch.smem_bytes = kSmemBytes[static_cast<size_t>(plan.config_idx)];
   return launch_kernel(launch, &kernel_states[plan.config_idx], &params,
                        static_cast<cudaStream_t>(context.stream));
 }

@@ -1,56 +1,59 @@
 // The compile-time shape of one sm90 kernel and the list of the shapes that exist.
 //
-// The CTAs of a cluster and their consumer warpgroups share a tile of the output (sm90_tiles.cuh).
-// Tiles of many rows put them on wgmma's M side; tiles of few swap the operands, so that columns
-// stand on the M side and as few rows on the N side as there are. Limits behind the numbers: 232448
-// bytes of shared memory and 65536 registers per CTA.
+// A CTA computes a block of the output, block_m rows by block_n columns at most; a cluster computes
+// the blocks of its CTAs, which together are its tile (sm90_tile.h). A tile of at most
+// max_swapped_rows rows is computed with swapped operands.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
+#include "backends/sm90/sm90_column_scales.h"
 #include "core/dtype_pair.h"
-#include "core/group_schedule.h"
 #include "core/problem.h"
 
 namespace ggfp8::sm90 {
 
-constexpr int kTileK = 128;  // one scale block: four wgmma of 32 k
-constexpr int kScaleN = 128;
-constexpr int kNumSteps = kTileK / 32;
+constexpr int kBlockK = 128;  // k of a k-block, which is a scale block: four wgmma of 32 k
+constexpr int kNumSteps = kBlockK / 32;
 
-// Warps of the producer warpgroup: the first loads the tiles, these load scales, the last finds
-// tiles.
+// Scale warps of the producer warpgroup. The load warp comes before them, the scheduler warp after.
 constexpr int kNumScaleWarps = 2;
 
-// Finished rows leave in boxes of 64 columns of 16 bits, those of a warp at a time.
-constexpr int kOutBoxRows = 16;
-constexpr int kOutBoxBytes = kOutBoxRows * 128;
+// Limits of the hardware for a CTA.
+constexpr int kMaxSmemBytes = 232448;
+constexpr int kMaxRegisters = 65536;
 
-// Tiles that are known ahead of their turn. A power of two.
-constexpr uint32_t kNumTileRecords = 8;
+// A TMA store writes a box of 64 columns of 16 bits. Its rows are those of one warp.
+constexpr int kStoreBoxRows = 16;
+constexpr int kStoreBoxBytes = kStoreBoxRows * 128;
 
-constexpr int kTileStorageBytes = (kNumChunks + 4) * 8 + kNumTileRecords * 40;
+// The operand that all CTAs of a cluster need. Each CTA loads a share of it for all of them.
+enum class Multicast : int32_t { kNone, kA, kB };
 
 struct Shape {
-  // What a CTA holds at most of a tile.
-  int cta_m;
-  int cta_n;
-  int max_swapped_rows;  // tiles of no more put columns on the M side of wgmma
+  int block_m;  // rows of a CTA's block
+  int block_n;  // columns of a CTA's block
+  int cluster_size;
+  Multicast multicast;   // kA: the CTAs stand side by side; kB: one below the other
+  int max_swapped_rows;  // a tile of no more rows swaps its operands
   int num_consumers;     // warpgroups
-  int cluster_size;      // CTAs
-  bool splits_rows;      // between the CTAs of a cluster, which then share b; else columns
   int num_stages;
-  int a_box_rows;  // loaded at once
-  int b_box_rows;
-  bool gathers_out;  // 16-bit outputs go through shared memory, in boxes of rows
+  int a_box_rows;  // rows of a that one TMA load brings
+  int b_box_rows;  // rows of b, which are columns of the output
+  bool tma_store;  // has an epilogue by TMA store, for outputs of 16 bits
 
   // The tile of a cluster.
-  constexpr int tile_m() const { return splits_rows ? cta_m * cluster_size : cta_m; }
-  constexpr int tile_n() const { return splits_rows ? cta_n : cta_n * cluster_size; }
+  constexpr int cluster_m() const {
+    return multicast == Multicast::kB ? block_m * cluster_size : block_m;
+  }
+  constexpr int cluster_n() const {
+    return multicast == Multicast::kB ? block_n : block_n * cluster_size;
+  }
 
-  // Rows that one CTA holds: a row tile of no more is a short one (core/group_schedule.h).
-  constexpr int short_m() const { return splits_rows ? cta_m : 0; }
+  // A row tile is short if one of several CTAs that stand below each other holds all its rows.
+  constexpr int short_m() const { return multicast == Multicast::kB ? block_m : 0; }
 };
 
 struct Config : Shape {
@@ -60,9 +63,9 @@ struct Config : Shape {
   constexpr int num_consumer_threads() const { return num_consumers * 128; }
   constexpr int num_threads() const { return num_consumer_threads() + 128; }
 
-  // Registers per thread: of the launch, and after the producer warpgroup gave up what it does not
-  // need. Together they must not exceed the launch's: consumers would wait for the rest for ever.
-  constexpr int launch_registers() const { return 65536 / num_threads() / 8 * 8; }
+  // Registers per thread: of the launch, and after setmaxnreg moved some from the producers to the
+  // consumers. All together must fit the registers of the launch, or the consumers wait for ever.
+  constexpr int launch_registers() const { return kMaxRegisters / num_threads() / 8 * 8; }
   constexpr int producer_registers() const { return num_consumers == 2 ? 40 : 56; }
   constexpr int consumer_registers() const { return num_consumers == 2 ? 232 : 152; }
   constexpr bool registers_fit() const {
@@ -70,46 +73,62 @@ struct Config : Shape {
            (num_consumers + 1) * launch_registers();
   }
 
-  // What is left of a CTA's columns when CTAs, warpgroups or the last wave halve a tile whose rows
-  // they would else split, or when there are no more.
-  constexpr int half_n() const { return cta_n / 2; }
+  // Half of a block's columns. CTAs and warpgroups that have too few rows to share take half of the
+  // columns each, the last wave may halve a tile, and the last tile of a row may be a half one.
+  constexpr int half_n() const { return block_n / 2; }
 
-  // Shared memory, from an address that is a multiple of 1024 on: the stages' tiles, finished rows
-  // on their way out, the scales, the barriers, what tiles are found with.
-  constexpr int a_box_bytes() const { return a_box_rows * kTileK; }
-  constexpr int b_box_bytes() const { return b_box_rows * kTileK; }
-  constexpr int a_bytes() const { return cta_m * kTileK; }
-  constexpr int b_bytes() const { return cta_n * kTileK; }
-  constexpr int stage_bytes() const { return a_bytes() + b_bytes(); }
-  // Of a k-block: those of the rows, in front of which bulk copies put up to three of others, then
-  // those of the columns. Of 192 columns the limits of scale blocks are among the limits of thirds,
-  // also of both halves: there the scales are those of the thirds of all, of the first and of the
-  // second half, three and one unused each.
-  constexpr int sfb_idx() const { return cta_m + 4; }
-  constexpr int num_sfb() const { return splits_rows ? 12 : 4; }
-  constexpr int scale_bytes() const { return (sfb_idx() + num_sfb()) * 4; }
-  // Boxes of a warp's rows of the output.
-  constexpr int num_out_boxes() const { return cta_n / 64; }
-  constexpr int out_bytes() const {
-    return gathers_out ? num_consumers * 4 * num_out_boxes() * kOutBoxBytes : 0;
+  // Bytes in shared memory, of which sm90_shared_storage.h has the layout.
+  constexpr int a_box_bytes() const { return a_box_rows * kBlockK; }
+  constexpr int b_box_bytes() const { return b_box_rows * kBlockK; }
+  constexpr int a_bytes() const { return block_m * kBlockK; }
+  constexpr int b_bytes() const { return block_n * kBlockK; }
+
+  constexpr ColumnScales column_scales() const { return {block_n, multicast == Multicast::kB}; }
+
+  constexpr int num_store_boxes() const { return block_n / 64; }  // of a warp
+  constexpr int store_bytes() const {
+    return tma_store ? num_consumers * 4 * num_store_boxes() * kStoreBoxBytes : 0;
   }
-
-  constexpr int out_offset() const { return num_stages * stage_bytes(); }
-  constexpr int scales_offset() const { return out_offset() + out_bytes(); }
-  constexpr int barriers_offset() const { return scales_offset() + num_stages * scale_bytes(); }
-  constexpr int out_barriers_offset() const { return barriers_offset() + num_stages * 16; }
-  constexpr int tile_storage_offset() const { return out_barriers_offset() + num_consumers * 16; }
-  constexpr int smem_bytes() const { return 1024 + tile_storage_offset() + kTileStorageBytes; }
 };
 
 struct TileShape : Shape {
-  const char* name;
+  const char* name;  // block_m x block_n, then what the CTAs of a cluster share
 };
 
 constexpr std::array<TileShape, 3> kTileShapes = {{
-    {{32, 128, 32, 2, 1, false, 5, 32, 128, false}, "tile 32x128, swapped"},
-    {{192, 128, 32, 3, 2, false, 5, 32, 128, false}, "tile 192x128"},
-    {{128, 192, 0, 2, 2, true, 4, 64, 96, true}, "tile 256x192, two CTAs"},
+    {{.block_m = 32,
+      .block_n = 128,
+      .cluster_size = 1,
+      .multicast = Multicast::kNone,
+      .max_swapped_rows = 32,
+      .num_consumers = 2,
+      .num_stages = 5,
+      .a_box_rows = 32,
+      .b_box_rows = 128,
+      .tma_store = false},
+     "32x128"},
+    {{.block_m = 192,
+      .block_n = 128,
+      .cluster_size = 2,
+      .multicast = Multicast::kA,
+      .max_swapped_rows = 32,
+      .num_consumers = 3,
+      .num_stages = 5,
+      .a_box_rows = 32,
+      .b_box_rows = 128,
+      .tma_store = false},
+     "192x128 cluster 2 multicast a"},
+    {{.block_m = 128,
+      .block_n = 192,
+      .cluster_size = 2,
+      .multicast = Multicast::kB,
+      .max_swapped_rows = 0,
+      .num_consumers = 2,
+      .num_stages = 4,
+      .a_box_rows = 64,
+      .b_box_rows = 96,
+      .tma_store = true},
+     "128x192 cluster 2 multicast b"},
 }};
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());

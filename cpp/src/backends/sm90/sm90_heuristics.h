@@ -1,7 +1,9 @@
-// Whether sm90 takes a problem, and which tile shape and how many CTAs it gets. Pure host code. The
-// choice never changes a result: every shape gives wgmma the same products in the same order.
+// Decides whether sm90 takes a problem, and which tile shape and how many CTAs it gets. Pure host
+// code. The choice never changes a result: every shape gives wgmma the same products in the same
+// order.
 #pragma once
 
+#include "backends/sm90/sm90_config.h"
 #include "core/device_info.h"
 #include "core/plan.h"
 #include "core/problem.h"
@@ -16,8 +18,12 @@ struct Choice {
 
 Choice choose(const Problem& problem, const DeviceInfo& device);
 
-// Whether bulk copies, of 16 bytes and their multiples, can load the scales of a's rows.
-bool sfa_in_bulk(const Problem& problem);
+// Returns whether TMA, which moves multiples of 16 bytes, can load the scales of a's rows.
+bool can_load_sfa_by_tma(const Problem& problem);
+
+// Returns whether full boxes of the output leave by TMA store. That epilogue rounds in the last
+// k-block, which must not be the first.
+bool can_store_by_tma(const Problem& problem, const Shape& shape);
 
 Support supports(const Problem& problem, const DeviceInfo& device);
 

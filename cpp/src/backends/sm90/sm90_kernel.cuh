@@ -1,39 +1,41 @@
 // The sm90 kernel: persistent CTAs, one per SM, of two or three consumer warpgroups and one
 // producer warpgroup. This file sets up and branches into the roles:
 //
-//   tiles      one warp: wait for an empty stage, start the bulk copies of a and b
-//   scales     two warps: wait for an empty stage, store the scales that are not copied
-//   finder     one warp: find tiles ahead; wait for finished rows, start their bulk copies
-//   consumer   wait for a full stage, multiply, give it back, promote; store a finished tile
+//   load warp        waits for an empty stage, starts the TMA loads of a and b
+//   scale warps      two warps; wait for an empty stage, store the scales that TMA does not load
+//   scheduler warp   finds tiles ahead of time, starts the TMA stores of finished tiles
+//   consumers        wait for a full stage, multiply, release the stage, promote; finish a tile
 #pragma once
 
 #include <cstdint>
 
-#include "backends/sm90/sm90_columns.cuh"
-#include "backends/sm90/sm90_finder.cuh"
 #include "backends/sm90/sm90_instances.h"
-#include "backends/sm90/sm90_producer.cuh"
-#include "backends/sm90/sm90_rows.cuh"
+#include "backends/sm90/sm90_load_warp.cuh"
+#include "backends/sm90/sm90_mainloop.cuh"
+#include "backends/sm90/sm90_scale_warps.cuh"
+#include "backends/sm90/sm90_scheduler_warp.cuh"
+#include "backends/sm90/sm90_shared_storage.h"
+#include "backends/sm90/sm90_swapped_mainloop.cuh"
 #include "ptx/setmaxnreg.cuh"
 #include "ptx/smem_address.cuh"
 #include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
 
-// Rows go on from tile to tile for as long as they can; a tile without rows is the end.
+// Runs a consumer warpgroup until a tile without rows ends the sequence.
 template <Config kConfig>
-__device__ __forceinline__ void consume(Consumer<kConfig> consumer) {
+__device__ __forceinline__ void run_consumer(Consumer<kConfig> consumer) {
   for (;;) {
     consumer.pipeline.wait_full();
-    const OutTile tile = consumer.tile();
-    if (tile.num_rows == 0) break;
+    const OutBlock block = consumer.block();
+    if (block.num_rows == 0) break;
     if constexpr (kConfig.max_swapped_rows > 0) {
-      if (tile.num_rows <= kConfig.max_swapped_rows) {
-        compute_columns(consumer, tile);
+      if (block.num_rows <= kConfig.max_swapped_rows) {
+        compute_swapped_tile(consumer, block);
         continue;
       }
     }
-    if constexpr (kConfig.max_swapped_rows < kConfig.cta_m) compute_rows(consumer, tile);
+    if constexpr (kConfig.max_swapped_rows < kConfig.block_m) compute_tiles(consumer, block);
   }
 }
 
@@ -44,19 +46,20 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
     sm90_group_gemm(const __grid_constant__ Params params) {
   constexpr Config kConfig = config_of(kIdx);
   static_assert(kConfig.registers_fit());
-  static_assert(sizeof(TileStorage) <= kTileStorageBytes);
-  static_assert(kConfig.stage_bytes() % 1024 == 0 && kConfig.smem_bytes() <= 232448);
+  static_assert(kSmemBytes[kIdx] <= kMaxSmemBytes);
   extern __shared__ uint8_t unaligned_smem[];
   uint8_t* smem = unaligned_smem + (1024 - ptx::smem_address(unaligned_smem) % 1024) % 1024;
-  TileStorage& storage = *reinterpret_cast<TileStorage*>(smem + kConfig.tile_storage_offset());
+  TileStorage& tiles = *reinterpret_cast<TileStorage*>(smem + sizeof(AsyncStorage<kConfig>));
+  static_assert(sizeof(SharedStorage<kConfig>) == sizeof(AsyncStorage<kConfig>) + sizeof(tiles));
+  const TileRing<kConfig> ring(smem, tiles);
   if (threadIdx.x == 0) {
     Pipeline<kConfig>(smem, 0).init();
-    OutBoxes<kConfig>(smem).init();
+    ring.init_releases();
     ptx::mbarrier_init_fence();
     ptx::tma_prefetch(params.a_map);
     ptx::tma_prefetch(params.b_map);
   }
-  TileSequence<kConfig>::prepare(params, storage);
+  prepare_tiles<kConfig>(params, ring, tiles);
   if constexpr (kConfig.cluster_size > 1) {
     ptx::cluster_sync();
   } else {
@@ -68,15 +71,15 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
     const int warp =
         ptx::uniform((static_cast<int>(threadIdx.x) - kConfig.num_consumer_threads()) / 32);
     if (warp == 0) {
-      produce_tiles<kConfig>(params, storage, Pipeline<kConfig>(smem, 1));
+      run_load_warp<kConfig>(params, ring, {smem, 1});
     } else if (warp > kNumScaleWarps) {
-      find_tiles<kConfig>(params, storage, OutBoxes<kConfig>(smem));
+      run_scheduler_warp<kConfig>(params, ring, tiles);
     } else {
-      produce_scales<kConfig>(params, storage, Pipeline<kConfig>(smem, 1), warp - 1);
+      run_scale_warp<kConfig>(params, ring, {smem, 1}, warp - 1);
     }
   } else {
     ptx::setmaxnreg_increase<kConfig.consumer_registers()>();
-    consume<kConfig>({params, storage, {smem, 0}, OutBoxes<kConfig>(smem)});
+    run_consumer<kConfig>({params, ring, {smem, 0}});
   }
   // The other CTAs of the cluster may still arrive at barriers of this one.
   if constexpr (kConfig.cluster_size > 1) ptx::cluster_sync();

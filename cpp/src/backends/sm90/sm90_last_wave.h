@@ -1,7 +1,8 @@
-// How tiles are shared out. Clusters take whole tiles in turn; those that are left when not every
-// cluster gets another one are halved, if that ends sooner.
+// Shares tiles out among clusters. An item is a tile or, in the last wave, a part of one. Every
+// cluster takes one item per round. The last wave is the tiles of a round that has fewer tiles than
+// clusters; they are halved if each half finds a cluster.
 //
-// Plain functions for host and device: every cluster works out the same from the number of tiles.
+// Plain functions for host and device: every cluster computes the same from the number of tiles.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +12,9 @@
 namespace ggfp8::sm90 {
 
 struct LastWave {
-  int32_t first_tile_idx;  // whole tiles in front of it
-  int32_t num_parts;       // of each tile behind, side by side
-  int32_t num_items;       // whole tiles and parts
+  int32_t first_tile_idx;  // of the last wave; tiles before it are not cut
+  int32_t num_parts;       // of each of its tiles: 1, or 2 side by side
+  int32_t num_items;       // of all rounds: the tiles before the last wave and its parts
 };
 
 GGFP8_HOST_DEVICE inline LastWave make_last_wave(int32_t num_tiles, int32_t num_clusters) {
@@ -24,20 +25,20 @@ GGFP8_HOST_DEVICE inline LastWave make_last_wave(int32_t num_tiles, int32_t num_
   return {num_whole, num_parts, num_whole + num_left * num_parts};
 }
 
-// How far a cluster's place moves from round to round of as many items as there are clusters. An
-// item is then num_clusters + step behind the one before; if that had a divisor in common with the
-// number of tiles of a group that have the same columns, some clusters would get only long row
-// tiles and others only short ones.
+// Returns how far a cluster's place moves from round to round. The next item of a cluster is then
+// num_clusters + step further. A divisor in common with the number of a group's tiles that have the
+// same columns would give some clusters only long row tiles and others only short ones, so the
+// distance has none of the smallest divisors.
 inline int32_t place_step(int32_t num_clusters) {
   int32_t stride = num_clusters + 1;
   while (stride % 2 == 0 || stride % 3 == 0 || stride % 5 == 0 || stride % 7 == 0) ++stride;
   return stride % num_clusters;
 }
 
-// A cluster's item of a round.
+// The item of a cluster in the round at hand.
 struct ItemOfRound {
-  int32_t place;
-  int32_t idx;
+  int32_t place;  // in the round
+  int32_t idx;    // of the item
 
   GGFP8_HOST_DEVICE explicit ItemOfRound(int32_t cluster) : place(cluster), idx(cluster) {}
 

@@ -1,112 +1,204 @@
-// What both mainloops share: how accumulators lie across a warpgroup, and what a consumer warpgroup
-// works with.
+// The mainloop: multiplies and promotes the k-blocks of a tile, 64 rows per warpgroup on wgmma's M
+// side, and hands the result to an epilogue. A tile has three phases:
+//
+//   first k-block     starts at once, even before the tile's record is read where a tile of the
+//                     same kind came before
+//   middle k-blocks   run in rounds of the ring of stages, which are unrolled
+//   last k-block      is promoted and stored in one step where the output leaves by TMA store
 #pragma once
 
 #include <cstdint>
 
-#include "backends/sm90/sm90_out_boxes.cuh"
-#include "backends/sm90/sm90_params.h"
-#include "backends/sm90/sm90_pipeline.cuh"
-#include "backends/sm90/sm90_tiles.cuh"
-#include "ptx/thread_idx.cuh"
+#include "backends/sm90/sm90_consumer.cuh"
+#include "backends/sm90/sm90_epilogue.cuh"
+#include "backends/sm90/sm90_k_block.cuh"
+#include "backends/sm90/sm90_tma_epilogue.cuh"
 #include "ptx/uniform.cuh"
-#include "ptx/wgmma.cuh"
 
 namespace ggfp8::sm90 {
 
-// The accumulators of a thread for 64 x N over 128 threads.
-template <int kN>
-using BlockAccumulator = float[kN / 2];
-
-// Position of a thread in its warpgroup's 64 x N result: `m` of its first row (the second is 8
-// further) and `n` of its first pair of columns (the next is 8 further).
-struct ThreadPosition {
-  int warpgroup;
-  int warp;  // of the warpgroup
-  int lane;
-  int m;
-  int n;
-
-  // `thread` is its number in the CTA.
-  __device__ __forceinline__ explicit ThreadPosition(uint32_t thread)
-      : warpgroup(ptx::uniform(static_cast<int>(thread / 128))),
-        warp(static_cast<int>(thread % 128 / 32)),
-        lane(static_cast<int>(thread % 32)),
-        m(static_cast<int>(thread % 128 / 32 * 16 + thread % 32 / 4)),
-        n(static_cast<int>(thread % 4 * 2)) {}
-};
-
-// Starts the products of a k-block of two tiles, named by the lower words of the descriptors of
-// their first 32 k. Both lie `offset` further, in units of 16 bytes as descriptors count them.
-// partial_acc is complete behind wgmma_wait<0>().
-template <class Multiply, int kSize>
-__device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint32_t m_word,
-                                               uint32_t n_word, int offset) {
-  ptx::wgmma_pin(partial_acc);
-  ptx::wgmma_fence();
-#pragma unroll
-  for (int step = 0; step < kNumSteps; ++step) {
-    const int step_offset = offset + step * 2;  // 32 k are 32 bytes
-    Multiply::multiply(partial_acc, ptx::wgmma_descriptor_of(m_word + step_offset),
-                       ptx::wgmma_descriptor_of(n_word + step_offset), step);
-  }
-  ptx::wgmma_commit();
-  ptx::wgmma_pin(partial_acc);
+// Multiplies and promotes one k-block. Precondition: stage stage_idx, in a round of this parity, is
+// full. Postcondition: the next stage is full. The compiler hoists that wait above most of the
+// promotion.
+//
+// WGMMA and promotion of one warpgroup do not overlap, so whatever else stands here costs time. The
+// warpgroups overlap each other: they fall into step by themselves, and one promotes while the
+// tensor cores work for the other, as long as a promotion takes less time than the products.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void run_k_block(BlockAccumulator<kN>& main_acc,
+                                            const StageAddresses<kConfig>& stages, int stage_idx,
+                                            uint32_t parity) {
+  KBlock<kConfig, kN> k_block;
+  k_block.start_with_factors(stages, stage_idx);
+  k_block.finish(main_acc, stages, stage_idx);
+  stages.wait_for_next(stage_idx, parity);
 }
 
-// What a consumer warpgroup works with; its place moves on.
-template <Config kConfig>
-struct Consumer {
-  const Params& params;
-  const TileStorage& storage;
-  Pipeline<kConfig> pipeline;
-  OutBoxes<kConfig> out_boxes;
-  uint32_t tile_idx = 0;
+// Runs the k-blocks in stages kBegin to kEnd - 1 of a round of this parity, unrolled.
+template <int kBegin, int kEnd, Config kConfig, int kN>
+__device__ __forceinline__ void run_round(BlockAccumulator<kN>& main_acc,
+                                          StageAddresses<kConfig>& stages, uint32_t parity) {
+#pragma unroll
+  for (int i = kBegin; i < kEnd; ++i) run_k_block<kConfig, kN>(main_acc, stages, i, parity);
+  stages.renew_words();
+}
 
-  // The tile at hand. It is known when its first stage is full.
-  __device__ __forceinline__ OutTile tile() const { return known_tile(storage, tile_idx); }
+// Runs the k-blocks in stages begin to end - 1 of a round of this parity, in a loop.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void run_part_of_round(BlockAccumulator<kN>& main_acc,
+                                                  const StageAddresses<kConfig>& stages, int begin,
+                                                  int end, uint32_t parity) {
+#pragma unroll 1
+  for (int i = begin; i < end; ++i) run_k_block<kConfig, kN>(main_acc, stages, i, parity);
+}
 
-  // Whether all rows of a warp's boxes are the group's, in a tile of which its warpgroup has a wide
-  // part.
-  __device__ __forceinline__ static bool has_whole_box(const OutTile& tile) {
-    const auto first = static_cast<int32_t>(warp() * kOutBoxRows);
-    return ptx::uniform(static_cast<int>(leaves_in_boxes(first, tile.num_rows))) != 0;
-  }
-
-  // Asked for anew where it is needed: in the mainloop registers are short.
-  __device__ __forceinline__ static ThreadPosition position() {
-    return ThreadPosition(ptx::thread_idx());
-  }
-
-  // Of the CTA's consumers. Not made uniform, which position() does and takes time for.
-  __device__ __forceinline__ static uint32_t warp() { return ptx::thread_idx() / 32; }
-  __device__ __forceinline__ static uint32_t warpgroup() { return ptx::thread_idx() / 128; }
-
-  // Where among a k-block's scales those of the tile's rows begin.
-  __device__ __forceinline__ int first_sfa(const OutTile& tile) const {
-    return params.sfa_in_bulk ? tile.row_begin & 3 : 0;  // % 4 would ask for the sign
-  }
-
-  // A tile of which this warpgroup has no part: gives back what the others use.
-  __device__ __forceinline__ void skip_tile() {
-    for (int i = 0; i < params.num_k_blocks; ++i) {
-      pipeline.wait_full();
-      pipeline.signal_empty();
-      pipeline.advance();
+// Runs the middle k-blocks of a tile: all but the first and the last. `end` counts k-blocks from
+// the beginning of a round of the ring of stages, the last k-block included.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void run_middle_k_blocks(BlockAccumulator<kN>& main_acc,
+                                                    StageAddresses<kConfig>& stages,
+                                                    Consumer<kConfig>& consumer) {
+  constexpr int kNumStages = kConfig.num_stages;
+  const int begin = static_cast<int>(consumer.pipeline.stage_idx());
+  int end = begin + consumer.params.num_k_blocks - 1;
+  uint32_t parity = consumer.pipeline.parity();
+  if (begin > 0) {
+    if (end <= kNumStages) {
+      run_part_of_round<kConfig, kN>(main_acc, stages, begin, end - 1, parity);
+      consumer.pipeline.move_to(end - 1, parity);
+      return;
     }
-    pass_boxes();
-    ++tile_idx;
+    if (begin == 1) {
+      run_round<1, kNumStages, kConfig, kN>(main_acc, stages, parity);
+    } else {
+      run_part_of_round<kConfig, kN>(main_acc, stages, begin, kNumStages, parity);
+    }
+    parity ^= 1;
+    end -= kNumStages;
   }
+#pragma unroll 1
+  for (; end > kNumStages; end -= kNumStages) {
+    run_round<0, kNumStages, kConfig, kN>(main_acc, stages, parity);
+    parity ^= 1;
+  }
+  if (end == kNumStages) {
+    run_round<0, kNumStages - 1, kConfig, kN>(main_acc, stages, parity);
+  } else {
+    run_part_of_round<kConfig, kN>(main_acc, stages, 0, end - 1, parity);
+  }
+  consumer.pipeline.move_to(end - 1, parity);
+}
 
-  // Done with a tile for which this warpgroup fills no boxes.
-  __device__ __forceinline__ void pass_boxes() const {
-    wait_for_boxes();
-    out_boxes.signal_filled(warpgroup());
-  }
+// Runs the k-block at the consumer's position: the first of a tile whose record is known, or the
+// last of a tile whose accumulators are stored afterwards.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void run_current_k_block(BlockAccumulator<kN>& main_acc,
+                                                    const StageAddresses<kConfig>& stages,
+                                                    Consumer<kConfig>& consumer) {
+  run_k_block<kConfig, kN>(main_acc, stages, static_cast<int>(consumer.pipeline.stage_idx()),
+                           consumer.pipeline.parity());
+  consumer.pipeline.advance();
+}
 
-  __device__ __forceinline__ void wait_for_boxes() const {
-    out_boxes.wait_free(warpgroup(), tile_idx);
+// Runs the last k-block of a tile and its epilogue by TMA store: values go into the store boxes as
+// promotion yields them. Promotion waits for registers and the stores into boxes wait for shared
+// memory, which the tensor cores use first; together they take less time than one after the other.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void run_last_k_block_into_boxes(const BlockAccumulator<kN>& main_acc,
+                                                            const StageAddresses<kConfig>& stages,
+                                                            Consumer<kConfig>& consumer,
+                                                            bool has_full_boxes) {
+  const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
+  KBlock<kConfig, kN> k_block;
+  k_block.start_with_factors(stages, stage_idx);
+  consumer.wait_taken();
+  k_block.wait_and_release(stages, stage_idx);
+  store_through_boxes<kConfig, kN>(
+      [&](int i) { return k_block.factors.promoted(main_acc, k_block.partial_acc, i); }, consumer,
+      has_full_boxes);
+  stages.wait_for_next(stage_idx, consumer.pipeline.parity());
+  consumer.pipeline.advance();
+  ++consumer.tile_idx;
+}
+
+// Returns whether this warpgroup has a full-width part of the block.
+template <Config kConfig>
+__device__ __forceinline__ bool has_full_width(const OutBlock& block) {
+  const auto warpgroup = static_cast<int>(Consumer<kConfig>::warpgroup());
+  const auto part = WarpgroupPart::make<kConfig>(block, warpgroup);
+  return ptx::uniform(static_cast<int>(part.template is_full_width<kConfig>())) != 0;
+}
+
+// Runs the first k-block of the tile after another one. The products start before the record is
+// read, as the descriptors are those of the tile before if the warpgroup has a full-width part of
+// both. Returns false, with the products thrown away, if the part is not full-width or there is no
+// further tile.
+template <Config kConfig, int kN>
+__device__ __forceinline__ bool run_first_k_block_of_next_tile(BlockAccumulator<kN>& main_acc,
+                                                               StageAddresses<kConfig>& stages,
+                                                               Consumer<kConfig>& consumer,
+                                                               const WarpgroupPart& part,
+                                                               bool& has_full_boxes) {
+  const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
+  KBlock<kConfig, kN> k_block;
+  k_block.start(stages, stage_idx);
+  __syncwarp();  // or the compiler makes the products wait for the record
+  const OutBlock block = consumer.block();
+  if (!has_full_width<kConfig>(block)) {
+    k_block.wait();
+    return false;
   }
-};
+  stages.set_rows(consumer, part, block);
+  k_block.factors.compute(stages.template load_scales<kN>(stage_idx));
+  has_full_boxes = consumer.has_full_boxes(block);
+#pragma unroll
+  for (int i = 0; i < kN / 2; ++i) main_acc[i] = 0;
+  k_block.finish(main_acc, stages, stage_idx);
+  stages.wait_for_next(stage_idx, consumer.pipeline.parity());
+  consumer.pipeline.advance();
+  return true;
+}
+
+// Computes this warpgroup's part of a tile and, where outputs leave by TMA store, of the tiles
+// after it for as long as the warpgroup has a full-width part. Precondition: the first stage is
+// full. Postcondition: the first stage of the next tile is full.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const OutBlock& first,
+                                              const WarpgroupPart& part) {
+  StageAddresses<kConfig> stages(consumer, part, first);
+  bool has_full_boxes = consumer.has_full_boxes(first);
+  BlockAccumulator<kN> main_acc = {};
+  run_current_k_block<kConfig, kN>(main_acc, stages, consumer);
+  for (;;) {
+    if (consumer.params.num_k_blocks > 1) {
+      run_middle_k_blocks<kConfig, kN>(main_acc, stages, consumer);
+    }
+    if (!kConfig.tma_store || !consumer.params.tma_store) break;
+    run_last_k_block_into_boxes<kConfig, kN>(main_acc, stages, consumer, has_full_boxes);
+    if (kN != kConfig.block_n) return;
+    if (!run_first_k_block_of_next_tile<kConfig, kN>(main_acc, stages, consumer, part,
+                                                     has_full_boxes)) {
+      return;
+    }
+  }
+  if (consumer.params.num_k_blocks > 1) {
+    run_current_k_block<kConfig, kN>(main_acc, stages, consumer);
+  }
+  store_directly<kConfig, kN>(main_acc, consumer);
+  ++consumer.tile_idx;
+}
+
+// Computes a tile, and maybe tiles after it, with the rows of a on wgmma's M side.
+template <Config kConfig>
+__device__ __forceinline__ void compute_tiles(Consumer<kConfig>& consumer, const OutBlock& block) {
+  const auto part = WarpgroupPart::make<kConfig>(block, consumer.position().warpgroup);
+  if (part.num_cols == 0) {
+    consumer.skip_tile();
+  } else if (part.template is_full_width<kConfig>()) {
+    compute_parts<kConfig, kConfig.block_n>(consumer, block, part);
+  } else if constexpr (kConfig.column_scales().has_halves) {
+    compute_parts<kConfig, kConfig.half_n()>(consumer, block, part);
+  }
+}
 
 }  // namespace ggfp8::sm90

@@ -1,4 +1,5 @@
-// What the host hands to the sm90 kernel. Passed by value; the tensor maps are read where they lie.
+// The parameters of the sm90 kernel. The struct is passed by value; TMA reads the tensor maps
+// where they lie in it.
 #pragma once
 
 #include <cuda.h>
@@ -11,33 +12,38 @@
 namespace ggfp8::sm90 {
 
 struct Params {
-  CUtensorMap a_map;    // (cum_m, k), boxes of a_box_rows rows
+  CUtensorMap a_map;    // (slabs, rows, k), boxes of a_box_rows rows
   CUtensorMap b_map;    // (batch_size, n, k), boxes of b_box_rows rows
-  CUtensorMap out_map;  // (cum_m, n) of 16 bits, boxes of 64 columns of kOutBoxRows rows
+  CUtensorMap out_map;  // (slabs, rows, n) of 16 bits, boxes of 64 columns of kStoreBoxRows rows
   const float* sfa;
   const float* sfb;
   void* out;
 
   int64_t out_row_stride;
+  int64_t out_slab_stride;
   int64_t sfa_m_stride;
   int64_t sfa_k_stride;
+  int64_t sfa_slab_stride;
   int64_t sfb_n_stride;
   int64_t sfb_k_stride;
   int64_t sfb_group_stride;
 
   GroupSchedule schedule;
 
+  int32_t last_slab_idx;  // 0 where all groups share one slab
   int32_t n;
   int32_t num_k_blocks;
   int32_t granularity_m;
   int32_t num_n_tiles;
-  int32_t max_band_size;  // row tiles, sm90_group_tiles.h
+  int32_t max_band_size;  // row tiles (sm90_rasterization.h)
   int32_t place_step;     // sm90_last_wave.h
   Dtype out_dtype;
-  bool sfa_in_bulk;  // scales of neighbouring rows lie together, and 16 bytes begin at every fourth
+  bool tma_sfa;      // the load warp loads the scales of a's rows, in pieces of 16 bytes
   bool out_aligned;  // every row of out begins at a multiple of 16 bytes
-  bool stores_boxes;  // there is an out_map
-  uint32_t zero;      // what the compiler does not know to be 0
+  bool tma_store;    // full boxes of the output leave by TMA store; out_map is valid
+  // 0, which the compiler does not know. Adding it to a value makes the compiler compute anew what
+  // depends on the value.
+  uint32_t opaque_zero;
 };
 
 }  // namespace ggfp8::sm90

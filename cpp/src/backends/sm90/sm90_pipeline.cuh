@@ -1,10 +1,11 @@
-// The ring of stages between the producer warps and the consumer warpgroups. A stage has what one
-// k-block needs: the tiles of a and b, and the scales of their rows and columns.
+// The ring of stages between the producer warps and the consumer warpgroups. A stage holds what one
+// k-block needs: the blocks of a and b, and the scales of their rows and columns.
 #pragma once
 
 #include <cstdint>
 
 #include "backends/sm90/sm90_config.h"
+#include "backends/sm90/sm90_shared_storage.h"
 #include "ptx/cluster.cuh"
 #include "ptx/mbarrier.cuh"
 #include "ptx/smem_address.cuh"
@@ -12,19 +13,24 @@
 
 namespace ggfp8::sm90 {
 
-// A position in the ring; every role has its own. Each stage has two barriers: full completes when
-// the warp that starts the bulk copies and the one that stores scales have arrived, and all bytes,
-// those that another CTA of the cluster has loaded included; empty when every consumer warp of
-// every CTA that shares a stage has read it for the last time.
+// A position in the ring. Every role has its own. A stage has two barriers:
+//
+//   full    completes when the load warp and a scale warp have arrived and all bytes of TMA loads
+//           are there, including those that another CTA of the cluster loads
+//   empty   completes when every consumer warp of every CTA of the cluster has read the stage for
+//           the last time: a multicast writes the stage of all CTAs
 template <Config kConfig>
 class Pipeline {
  public:
-  // `smem` is the aligned start of shared memory. initial_parity is 1 for producers, whose first
-  // stages are empty already, and 0 for consumers.
-  __device__ __forceinline__ Pipeline(uint8_t* smem, uint32_t initial_parity)
-      : smem_(smem), smem_address_(ptx::smem_address(smem)), parity_(initial_parity) {}
+  using Storage = AsyncStorage<kConfig>;
+  using Stage = typename Storage::Stage;
+  using Scales = typename Storage::Scales;
 
-  // One thread of the CTA, before anybody waits.
+  // initial_parity is 1 for producers, whose first stages count as empty, and 0 for consumers.
+  __device__ __forceinline__ Pipeline(uint8_t* smem, uint32_t initial_parity)
+      : smem_(smem), address_(ptx::smem_address(smem)), parity_(initial_parity) {}
+
+  // Initialises the barriers. One thread of the CTA calls it before any thread waits.
   __device__ __forceinline__ void init() const {
     for (int i = 0; i < kNumStages; ++i) {
       ptx::mbarrier_init(full(i), 1 + ptx::kArrivalsPerWarp);
@@ -33,7 +39,7 @@ class Pipeline {
     }
   }
 
-  // Waiting and signalling is for whole warps.
+  // Waiting and signalling is warp-collective.
   __device__ __forceinline__ void wait_full() const {
     ptx::mbarrier_wait_warp(full(stage_idx_), parity_);
   }
@@ -41,26 +47,26 @@ class Pipeline {
     ptx::mbarrier_wait_warp(empty(stage_idx_), parity_);
   }
 
-  // Behind the last write.
+  // Arrives for a scale warp, after its last write.
   __device__ __forceinline__ void signal_full() const {
     __syncwarp();
     ptx::mbarrier_arrive_warp(full(stage_idx_));
   }
 
-  // In place of bulk copies, by the warp that starts them.
-  __device__ __forceinline__ void signal_no_copies() const {
+  // Arrives for the load warp where it starts no loads.
+  __device__ __forceinline__ void signal_no_loads() const {
     __syncwarp();
     ptx::mbarrier_arrive_warp<1>(full(stage_idx_));
   }
 
-  // Behind the last read.
+  // Arrives for a consumer warp, after its last read.
   __device__ __forceinline__ void signal_empty() const {
     __syncwarp();
     ptx::RemoteArrival<kConfig.cluster_size>(empty(stage_idx_)).arrive();
   }
 
-  // In front of a loop: wgmma and bulk copies want what they are addressed with in uniform
-  // registers.
+  // Moves the position to uniform registers, from which wgmma and TMA take addresses. Called before
+  // a loop.
   __device__ __forceinline__ void make_uniform() {
     stage_idx_ = ptx::uniform(stage_idx_);
     parity_ = ptx::uniform(parity_);
@@ -85,34 +91,43 @@ class Pipeline {
   __device__ __forceinline__ uint32_t stage_idx() const { return stage_idx_; }
   __device__ __forceinline__ uint32_t parity() const { return parity_; }
 
-  // Of this stage.
+  // Addresses of the current stage.
   __device__ __forceinline__ uint32_t full() const { return full(stage_idx_); }
-  __device__ __forceinline__ uint32_t a_tile() const { return a_tile(stage_idx_); }
-  __device__ __forceinline__ uint32_t b_tile() const { return a_tile() + kConfig.a_bytes(); }
+  __device__ __forceinline__ uint32_t a() const { return a(stage_idx_); }
+  __device__ __forceinline__ uint32_t b() const { return b(stage_idx_); }
+  __device__ __forceinline__ uint32_t sfa() const { return sfa(stage_idx_); }
   __device__ __forceinline__ float* scales() const {
-    return reinterpret_cast<float*>(smem_ + kConfig.scales_offset() +
-                                    stage_idx_ * kConfig.scale_bytes());
+    return reinterpret_cast<float*>(smem_ + kScalesOffset + stage_idx_ * kScalesBytes);
   }
 
   // Addresses of any stage.
-  __device__ __forceinline__ uint32_t full(int stage_idx) const {
-    return smem_address_ + kConfig.barriers_offset() + stage_idx * 8;
+  // NOTE: sums of 32-bit offsets. Indexing the arrays of the struct gives other instructions.
+  __device__ __forceinline__ uint32_t full(int idx) const {
+    return address_ + kFullOffset + idx * kBarrierBytes;
   }
-  __device__ __forceinline__ uint32_t empty(int stage_idx) const {
-    return full(stage_idx) + kNumStages * 8;
+  __device__ __forceinline__ uint32_t empty(int idx) const {
+    return full(idx) + (kEmptyOffset - kFullOffset);
   }
-  __device__ __forceinline__ uint32_t a_tile(int stage_idx) const {
-    return smem_address_ + stage_idx * kConfig.stage_bytes();
+  __device__ __forceinline__ uint32_t a(int idx) const { return address_ + idx * kStageBytes; }
+  __device__ __forceinline__ uint32_t b(int idx) const { return a(idx) + kBOffset; }
+  __device__ __forceinline__ uint32_t sfa(int idx) const {
+    return address_ + kScalesOffset + idx * kScalesBytes;
   }
-  __device__ __forceinline__ uint32_t scales(int stage_idx) const {
-    return smem_address_ + kConfig.scales_offset() + stage_idx * kConfig.scale_bytes();
-  }
+  __device__ __forceinline__ uint32_t sfb(int idx) const { return sfa(idx) + kSfbOffset; }
 
  private:
   static constexpr int kNumStages = kConfig.num_stages;
+  static constexpr int kBarrierBytes = sizeof(uint64_t);
+  static constexpr int kStageBytes = sizeof(Stage);
+  static constexpr int kScalesBytes = sizeof(Scales);
+  static constexpr int kBOffset = offsetof(Stage, b);
+  static constexpr int kSfbOffset = offsetof(Scales, sfb);
+  static constexpr int kFullOffset = offsetof(Storage, full);
+  static constexpr int kEmptyOffset = offsetof(Storage, empty);
+  static constexpr int kScalesOffset = offsetof(Storage, scales);
 
   uint8_t* smem_;
-  uint32_t smem_address_;
+  uint32_t address_;
   uint32_t parity_;
   uint32_t stage_idx_ = 0;
 };

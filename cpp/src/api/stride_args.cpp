@@ -1,0 +1,130 @@
+#include "api/stride_args.h"
+
+#include <cinttypes>
+#include <cstdint>
+
+#include "api/argument_rules.h"
+
+namespace ggfp8 {
+namespace {
+
+using Args = ggfp8_group_gemm_args;
+
+// Fills in the default and checks the stride and `count` steps of it.
+Status read_stride(const char* name, int64_t stride, int64_t dense, const StrideRule& rule,
+                   int64_t count, int64_t* resolved) {
+  if (stride == 0) stride = dense;
+  if (!rule.allows(stride)) {
+    return fail(GGFP8_ERROR_INVALID_STRIDE,
+                "%s: got %" PRId64 ", wanted a multiple of %" PRId64 " of at least %" PRId64, name,
+                stride, rule.multiple, rule.least);
+  }
+  if (!is_addressable(stride, count)) {
+    return fail(GGFP8_ERROR_INVALID_STRIDE,
+                "%s: got %" PRId64 ", wanted %" PRId64 " steps of it to be addressable", name,
+                stride, count);
+  }
+  *resolved = stride;
+  return kSuccess;
+}
+
+// A stride that keeps `count` rows or groups apart; the least one is the default.
+Status read_pitch(const char* name, int64_t stride, const StrideRule& rule, int64_t count,
+                  int64_t* resolved) {
+  return read_stride(name, stride, rule.least, rule, count, resolved);
+}
+
+// A stride between slabs, which may lie anywhere: inputs may even overlap. `dense` is that of slabs
+// one after the other.
+Status read_slab_stride(const char* name, int64_t stride, int64_t dense, int64_t multiple,
+                        const Problem& problem, int64_t* resolved) {
+  if (problem.group_kind == GroupKind::kMasked) {
+    return read_stride(name, stride, dense, {0, multiple}, problem.batch_size, resolved);
+  }
+  if (stride == 0) return kSuccess;
+  return fail(GGFP8_ERROR_INVALID_GROUP_LAYOUT,
+              "%s: got %" PRId64 " with group_layout %s, wanted 0: it belongs to masked", name,
+              stride, name_of(problem.group_kind));
+}
+
+Status read_a_strides(const Args& args, Problem* problem) {
+  const int64_t rows = problem->rows_per_slab();
+  if (Status s = read_pitch("a_row_stride", args.a_row_stride, {args.k, kFp8StrideMultiple}, rows,
+                            &problem->a_row_stride)) {
+    return s;
+  }
+  return read_slab_stride("a_group_stride", args.a_group_stride, rows * problem->a_row_stride,
+                          kFp8StrideMultiple, *problem, &problem->a_slab_stride);
+}
+
+Status read_b_strides(const Args& args, Problem* problem) {
+  if (Status s = read_pitch("b_row_stride", args.b_row_stride, {args.k, kFp8StrideMultiple}, args.n,
+                            &problem->b_row_stride)) {
+    return s;
+  }
+  return read_pitch("b_group_stride", args.b_group_stride,
+                    {args.n * problem->b_row_stride, kFp8StrideMultiple}, args.batch_size,
+                    &problem->b_group_stride);
+}
+
+Status read_out_strides(const Args& args, Problem* problem) {
+  const int64_t rows = problem->rows_per_slab();
+  if (Status s = read_pitch("out_row_stride", args.out_row_stride, {args.n, 1}, rows,
+                            &problem->out_row_stride)) {
+    return s;
+  }
+  if (Status s = read_slab_stride("out_group_stride", args.out_group_stride,
+                                  rows * problem->out_row_stride, 1, *problem,
+                                  &problem->out_slab_stride)) {
+    return s;
+  }
+  if (problem->group_kind != GroupKind::kMasked || args.cum_m == 0 ||
+      slabs_are_apart(args.batch_size, problem->out_slab_stride, rows, problem->out_row_stride,
+                      args.n)) {
+    return kSuccess;
+  }
+  return fail(GGFP8_ERROR_INVALID_STRIDE,
+              "out_group_stride: got %" PRId64 " with out_row_stride %" PRId64
+              ", wanted slabs of %" PRId64 " rows that do not overlap",
+              problem->out_slab_stride, problem->out_row_stride, rows);
+}
+
+Status read_a_scale_strides(const Args& args, Problem* problem) {
+  const bool mn_major = problem->a_scale_major == ScaleMajor::kMn;
+  const int64_t fast = mn_major ? problem->num_m_blocks : problem->num_k_blocks;
+  const int64_t slow = mn_major ? problem->num_k_blocks : problem->num_m_blocks;
+  int64_t stride = 0;
+  if (Status s = read_pitch("a_scale_stride", args.a_scale_stride, {fast, 1}, slow, &stride)) {
+    return s;
+  }
+  problem->a_scale_m_stride = mn_major ? 1 : stride;
+  problem->a_scale_k_stride = mn_major ? stride : 1;
+  return read_slab_stride("a_scale_group_stride", args.a_scale_group_stride, slow * stride, 1,
+                          *problem, &problem->a_scale_slab_stride);
+}
+
+Status read_b_scale_strides(const Args& args, Problem* problem) {
+  const bool mn_major = problem->b_scale_major == ScaleMajor::kMn;
+  const int64_t fast = mn_major ? problem->num_n_blocks : problem->num_k_blocks;
+  const int64_t slow = mn_major ? problem->num_k_blocks : problem->num_n_blocks;
+  int64_t stride = 0;
+  if (Status s = read_pitch("b_scale_stride", args.b_scale_stride, {fast, 1}, slow, &stride)) {
+    return s;
+  }
+  problem->b_scale_n_stride = mn_major ? 1 : stride;
+  problem->b_scale_k_stride = mn_major ? stride : 1;
+  return read_pitch("b_scale_group_stride", args.b_scale_group_stride, {slow * stride, 1},
+                    args.batch_size, &problem->b_scale_group_stride);
+}
+
+}  // namespace
+
+Status read_strides(const Args& args, Problem* problem) noexcept {
+  if (Status s = read_a_strides(args, problem)) return s;
+  if (Status s = read_b_strides(args, problem)) return s;
+  if (Status s = read_out_strides(args, problem)) return s;
+  if (Status s = read_a_scale_strides(args, problem)) return s;
+  return read_b_scale_strides(args, problem);
+}
+
+}  // namespace ggfp8

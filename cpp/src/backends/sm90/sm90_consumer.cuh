@@ -1,0 +1,117 @@
+// A consumer warpgroup: its position in the rings, how accumulators lie across its threads, and how
+// it starts products. Both mainloops and both epilogues work with it.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_params.h"
+#include "backends/sm90/sm90_pipeline.cuh"
+#include "backends/sm90/sm90_tile_ring.cuh"
+#include "ptx/thread_idx.cuh"
+#include "ptx/uniform.cuh"
+#include "ptx/wgmma.cuh"
+
+namespace ggfp8::sm90 {
+
+// The accumulators of a thread for 64 x N over 128 threads.
+template <int kN>
+using BlockAccumulator = float[kN / 2];
+
+// Position of a thread in its warpgroup's 64 x N result: `m` of its first row (the second is 8
+// further) and `n` of its first pair of columns (the next is 8 further).
+struct ThreadPosition {
+  int warpgroup;
+  int warp;  // of the warpgroup
+  int lane;
+  int m;
+  int n;
+
+  // `thread` is its number in the CTA.
+  __device__ __forceinline__ explicit ThreadPosition(uint32_t thread)
+      : warpgroup(ptx::uniform(static_cast<int>(thread / 128))),
+        warp(static_cast<int>(thread % 128 / 32)),
+        lane(static_cast<int>(thread % 32)),
+        m(static_cast<int>(thread % 128 / 32 * 16 + thread % 32 / 4)),
+        n(static_cast<int>(thread % 4 * 2)) {}
+};
+
+// Starts the four wgmma of a k-block. m_word and n_word are the lower words of the descriptors of
+// the first 32 k of both operands, which lie `offset` further in units of 16 bytes, as descriptors
+// count. Postcondition: partial_acc is complete after wgmma_wait<0>().
+template <class Multiply, int kSize>
+__device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint32_t m_word,
+                                               uint32_t n_word, int offset) {
+  ptx::wgmma_pin(partial_acc);
+  ptx::wgmma_fence();
+#pragma unroll
+  for (int step = 0; step < kNumSteps; ++step) {
+    const int step_offset = offset + step * 2;  // 32 k are 32 bytes
+    Multiply::multiply(partial_acc, ptx::wgmma_descriptor_of(m_word + step_offset),
+                       ptx::wgmma_descriptor_of(n_word + step_offset), step);
+  }
+  ptx::wgmma_commit();
+  ptx::wgmma_pin(partial_acc);
+}
+
+// The state of a consumer warpgroup. pipeline and tile_idx move on.
+template <Config kConfig>
+struct Consumer {
+  const Params& params;
+  const TileRing<kConfig>& ring;
+  Pipeline<kConfig> pipeline;
+  uint32_t tile_idx = 0;
+
+  // Returns the block of the current tile. Precondition: its first stage is full.
+  __device__ __forceinline__ OutBlock block() const { return ring.get(tile_idx); }
+
+  // Returns the first element of the current tile's slab of the output. Precondition: as block().
+  template <class Element>
+  __device__ __forceinline__ Element* out() const {
+    return static_cast<Element*>(params.out) + ring.group_idx(tile_idx) * params.out_slab_stride;
+  }
+
+  // Returns whether all rows of this warp's store boxes are the group's. Precondition: the
+  // warpgroup has a full-width part of the block.
+  __device__ __forceinline__ static bool has_full_boxes(const OutBlock& block) {
+    const auto first = static_cast<int32_t>(warp() * kStoreBoxRows);
+    return ptx::uniform(static_cast<int>(is_full_box(first, block.num_rows))) != 0;
+  }
+
+  // Computed wherever it is needed: the mainloop has no registers to keep it in.
+  __device__ __forceinline__ static ThreadPosition position() {
+    return ThreadPosition(ptx::thread_idx());
+  }
+
+  // Index among the CTA's consumer warps, and of the warpgroup. Neither is made uniform, which
+  // takes time; position() makes its warpgroup uniform.
+  __device__ __forceinline__ static uint32_t warp() { return ptx::thread_idx() / 32; }
+  __device__ __forceinline__ static uint32_t warpgroup() { return ptx::thread_idx() / 128; }
+
+  // Returns the index of the scale of the block's first row in Scales::sfa. TMA loads begin at a
+  // multiple of four rows.
+  __device__ __forceinline__ int first_sfa(const OutBlock& block) const {
+    return params.tma_sfa ? block.row_begin & 3 : 0;  // the compiler would let % 4 ask for the sign
+  }
+
+  // Passes through a tile of which this warpgroup has no part.
+  __device__ __forceinline__ void skip_tile() {
+    for (int i = 0; i < params.num_k_blocks; ++i) {
+      pipeline.wait_full();
+      pipeline.signal_empty();
+      pipeline.advance();
+    }
+    release_tile();
+    ++tile_idx;
+  }
+
+  // Releases a tile for which this warpgroup fills no store boxes.
+  __device__ __forceinline__ void release_tile() const {
+    wait_taken();
+    ring.release(warpgroup());
+  }
+
+  // Waits until the tile before is taken, and its store boxes are free.
+  __device__ __forceinline__ void wait_taken() const { ring.wait_taken(warpgroup(), tile_idx); }
+};
+
+}  // namespace ggfp8::sm90

@@ -1,0 +1,135 @@
+// The load warp: starts the TMA loads of a and b, and of the scales of rows where TMA can load
+// them.
+//
+// The last box of a may reach into the next group, and rows of boxes that are not loaded keep what
+// the stage held before. Such rows are computed and never stored; a row affects its own
+// accumulators alone. Columns of b past the end of the matrix arrive as zeros.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_params.h"
+#include "backends/sm90/sm90_pipeline.cuh"
+#include "backends/sm90/sm90_tile_ring.cuh"
+#include "ptx/elect.cuh"
+#include "ptx/tma.cuh"
+
+namespace ggfp8::sm90 {
+
+// The boxes of one operand that this CTA loads in a k-block. The boxes of a multicast operand are
+// divided among the CTAs of the cluster, each of which loads its boxes for all of them.
+template <bool kMulticast, int kMaxBoxes, int kClusterSize>
+class OperandBoxes {
+ public:
+  // `num_needed` boxes make up the operand's part of the CTA's tile.
+  __device__ __forceinline__ explicit OperandBoxes(int num_needed)
+      : num_needed_(num_needed), first_(kMulticast ? static_cast<int>(ptx::cluster_rank()) : 0) {}
+
+  // Calls load(box).
+  template <class Load>
+  __device__ __forceinline__ void for_each(const Load& load) const {
+#pragma unroll
+    for (int i = 0; i < ceil_div(kMaxBoxes, kStep); ++i) {
+      const int box = first_ + i * kStep;
+      if (box < num_needed_) load(box);
+    }
+  }
+
+ private:
+  static constexpr int kStep = kMulticast ? kClusterSize : 1;
+
+  int num_needed_;
+  int first_;
+};
+
+// The scales of a tile's rows as TMA loads them: from a multiple of four rows on, which is the
+// tile's first row or up to three rows before.
+struct RowScaleLoad {
+  const float* first;
+  uint32_t num_bytes;  // 0 if scale warps load them
+
+  __device__ __forceinline__ RowScaleLoad(const Params& params, const OutBlock& block,
+                                          int32_t group_idx) {
+    const int32_t first_row = block.row_begin / 4 * 4;
+    first = params.sfa + group_idx * params.sfa_slab_stride + first_row;
+    num_bytes = params.tma_sfa ? round_up(block.row_begin - first_row + block.num_rows, 4) * 4 : 0;
+  }
+};
+
+// Loads the k-blocks of a tile. The warp runs through the loop together, so that addresses are
+// uniform, and its leader starts the loads. Values that do not change from k-block to k-block stay
+// out of the loop: with them inside, a k-block took this warp longer than the consumers.
+template <Multicast kMulticast, Config kConfig>
+__device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTile& tile,
+                                              Pipeline<kConfig>& pipeline, bool is_leader) {
+  constexpr bool kMulticastA = kMulticast == Multicast::kA;
+  constexpr bool kMulticastB = kMulticast == Multicast::kB;
+  constexpr uint16_t kAllRanks = (1u << kConfig.cluster_size) - 1;
+  const int num_a_boxes = ceil_div(tile.num_rows, kConfig.a_box_rows);
+  const int num_b_boxes = ceil_div(tile.num_cols, kConfig.b_box_rows);
+  const OperandBoxes<kMulticastA, kConfig.block_m / kConfig.a_box_rows, kConfig.cluster_size>
+      a_boxes(num_a_boxes);
+  const OperandBoxes<kMulticastB, kConfig.block_n / kConfig.b_box_rows, kConfig.cluster_size>
+      b_boxes(num_b_boxes);
+  const RowScaleLoad sfa(params, tile, tile.group_idx);
+  const int32_t slab_idx = min(tile.group_idx, params.last_slab_idx);
+  const uint32_t num_bytes =
+      num_a_boxes * kConfig.a_box_bytes() + num_b_boxes * kConfig.b_box_bytes() + sfa.num_bytes;
+  const int32_t k_end = params.num_k_blocks * kBlockK;
+  pipeline.make_uniform();
+#pragma unroll 1
+  for (int32_t k_begin = 0; k_begin < k_end; k_begin += kBlockK) {
+    pipeline.wait_empty();
+    if (is_leader) {
+      const uint32_t full = pipeline.full();
+      ptx::mbarrier_arrive_expect_bytes(full, num_bytes);
+      b_boxes.for_each([&](int box) {
+        const uint32_t smem = pipeline.b() + box * kConfig.b_box_bytes();
+        const int32_t col = tile.col_begin + box * kConfig.b_box_rows;
+        if constexpr (kMulticastB) {
+          ptx::tma_load_multicast(smem, params.b_map, full, k_begin, col, tile.group_idx,
+                                  kAllRanks);
+        } else {
+          ptx::tma_load(smem, params.b_map, full, k_begin, col, tile.group_idx);
+        }
+      });
+      a_boxes.for_each([&](int box) {
+        const uint32_t smem = pipeline.a() + box * kConfig.a_box_bytes();
+        const int32_t row = tile.row_begin + box * kConfig.a_box_rows;
+        if constexpr (kMulticastA) {
+          ptx::tma_load_multicast(smem, params.a_map, full, k_begin, row, slab_idx, kAllRanks);
+        } else {
+          ptx::tma_load(smem, params.a_map, full, k_begin, row, slab_idx);
+        }
+      });
+      if (sfa.num_bytes > 0) {
+        ptx::bulk_load(pipeline.sfa(), sfa.first + k_begin / kBlockK * params.sfa_k_stride, full,
+                       sfa.num_bytes);
+      }
+    }
+    __syncwarp();
+    pipeline.advance();
+  }
+}
+
+// Runs the load warp. Boxes of a past the group's last row are left out.
+template <Config kConfig>
+__device__ __forceinline__ void run_load_warp(const Params& params, const TileRing<kConfig>& ring,
+                                              Pipeline<kConfig> pipeline) {
+  constexpr Multicast kUsual = kConfig.cluster_size > 1 ? Multicast::kA : Multicast::kNone;
+  const bool is_leader = ptx::elect_one();
+  for (uint32_t tile_idx = 0;; ++tile_idx) {
+    const CtaTile tile = ring.wait(tile_idx);
+    if (tile.num_rows == 0) break;
+    if (kConfig.multicast == Multicast::kB && tile.multicast == Multicast::kB) {
+      load_k_blocks<Multicast::kB>(params, tile, pipeline, is_leader);
+    } else {
+      load_k_blocks<kUsual>(params, tile, pipeline, is_leader);
+    }
+  }
+  // One more stage, without loads, tells the consumers that there is no further tile.
+  pipeline.wait_empty();
+  pipeline.signal_no_loads();
+}
+
+}  // namespace ggfp8::sm90

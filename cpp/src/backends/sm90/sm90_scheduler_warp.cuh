@@ -1,0 +1,96 @@
+// The scheduler warp: finds the CTA's tiles ahead of time, publishes them in the tile ring, takes
+// them back from the consumers, and starts their TMA stores. A search takes about a thousand
+// cycles and the stores of a tile several hundred; neither the other producers nor the consumers
+// have these between two tiles.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_params.h"
+#include "backends/sm90/sm90_tile_ring.cuh"
+#include "backends/sm90/sm90_tile_sequence.cuh"
+#include "ptx/elect.cuh"
+#include "ptx/tma.cuh"
+
+namespace ggfp8::sm90 {
+
+// Builds the tile schedule and publishes the first tile. All threads call it, before a barrier of
+// the CTA.
+template <Config kConfig>
+__device__ __forceinline__ void prepare_tiles(const Params& params, const TileRing<kConfig>& ring,
+                                              TileStorage& tiles) {
+  ring.init_records();
+  build_schedule(params.schedule, tiles.schedule);
+  if (threadIdx.x < 32) {
+    tiles.last_wave = TileSequence<kConfig>::find_last_wave(tiles.schedule.num_tiles);
+    __syncwarp();
+    ring.publish(0, TileSequence<kConfig>(params, tiles).tile());
+  }
+}
+
+// Starts the TMA stores of a warpgroup's full boxes and waits until the boxes are read.
+// Precondition: the warpgroup has released the tile. Warp-collective.
+template <Config kConfig>
+__device__ __forceinline__ void store_boxes(const Params& params, const CtaTile& tile,
+                                            int warpgroup, const TileRing<kConfig>& ring,
+                                            bool is_leader) {
+  const auto part = WarpgroupPart::make<kConfig>(tile, warpgroup);
+  if (!part.template is_full_width<kConfig>() || !is_leader) return;
+  ptx::tma_store_fence();
+  const int32_t row_end = tile.row_begin + tile.num_rows;
+  const int32_t slab_idx = min(tile.group_idx, params.last_slab_idx);
+#pragma unroll 1
+  for (int warp = 0; warp < 4; ++warp) {
+    const int32_t row = tile.row_begin + part.row_begin + warp * kStoreBoxRows;
+    if (!is_full_box(row, row_end)) break;
+#pragma unroll
+    for (int i = 0; i < kConfig.num_store_boxes(); ++i) {
+      ptx::tma_store(params.out_map, ring.store_boxes(warpgroup * 4 + warp) + i * kStoreBoxBytes,
+                     (tile.col_begin + i * 64) * 2, row, slab_idx);
+    }
+  }
+  ptx::tma_store_commit();
+  ptx::tma_store_wait_read();
+}
+
+// Runs the scheduler warp. prepare_tiles() has published the first tile.
+//
+// Slots: record t is overwritten when record t + kNumTileRecords is published. At that time tiles
+// up to t + kNumScaleWarps - 1 are released by all consumers. A scale warp has at least one k-block
+// in any kNumScaleWarps consecutive tiles, so it has read record t by then.
+//
+// No deadlock: a consumer may wait for the first stage of tile t + 1 before it releases tile t, so
+// tile t + 1 must be published before this warp waits for the release of tile t. Publishing ends
+// when tiles up to t + kMaxAhead - 1 are published, when the last tile is, or when warpgroup 0 has
+// released tile t. In the last case no other warpgroup waits in vain: where others wait for tile
+// t + 1 first, so does warpgroup 0, which has a part of every tile of which another warpgroup has
+// one; it has released tile t, so tile t + 1 was published.
+template <Config kConfig>
+__device__ __forceinline__ void run_scheduler_warp(const Params& params,
+                                                   const TileRing<kConfig>& ring,
+                                                   const TileStorage& tiles) {
+  constexpr uint32_t kMaxAhead = kNumTileRecords - kNumScaleWarps + 1;
+  const bool is_leader = ptx::elect_one();
+  TileSequence<kConfig> sequence(params, tiles);
+  uint32_t num_published = 1;
+  for (uint32_t tile_idx = 0;; ++tile_idx) {
+    while (!sequence.done() && num_published < tile_idx + kMaxAhead &&
+           !ring.is_released(0, tile_idx)) {
+      sequence.advance();
+      ring.publish(num_published, sequence.tile());
+      ++num_published;
+    }
+    const CtaTile tile = ring.get(tile_idx);
+    if (tile.num_rows == 0) return;
+#pragma unroll 1
+    for (int warpgroup = 0; warpgroup < kConfig.num_consumers; ++warpgroup) {
+      ring.wait_released(warpgroup, tile_idx);
+      if (kConfig.tma_store && params.tma_store) {
+        store_boxes(params, tile, warpgroup, ring, is_leader);
+      }
+      ring.take(warpgroup);
+    }
+  }
+}
+
+}  // namespace ggfp8::sm90

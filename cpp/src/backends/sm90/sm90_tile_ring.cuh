@@ -1,0 +1,137 @@
+// The tile ring: records of a CTA's tiles in shared memory, and their hand-over between the
+// scheduler warp, which finds tiles ahead of time, and the warps that work on them. The tiles of a
+// CTA count from 0.
+//
+//   scheduler warp               load warp, scale warps     consumer warpgroup w
+//   publish(t)            ---->  wait(t)
+//                                fill stages of t    ---->  wait until a stage of t is full
+//                                                           get(t); multiply
+//                                                           wait_taken(w, t); fill store boxes
+//   wait_released(w, t)   <-------------------------------  release(w)
+//   start TMA stores and wait until they have read the boxes
+//   take(w)               ------------------------------->  wait_taken(w, t + 1)
+//
+// Who may read record t, and when:
+//
+//   role            reads                                last before
+//   load warp       in wait(t)                           the first stage of tile t is full
+//   scale warps     in wait(t)                           tile t + kNumScaleWarps - 1 is released
+//   consumers       in get(t), a stage of t being full   release(w) of tile t
+//   scheduler warp  in get(t)                            take(w) of tile t
+//
+// Every tile of the CTA passes through all warpgroups, also where a warpgroup has no part of it.
+// publish(t + kNumTileRecords) overwrites record t; sm90_scheduler_warp.cuh shows that all readers
+// are done by then. Functions are warp-collective unless they say otherwise.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_shared_storage.h"
+#include "backends/sm90/sm90_tile.h"
+#include "ptx/elect.cuh"
+#include "ptx/mbarrier.cuh"
+#include "ptx/smem_address.cuh"
+#include "ptx/uniform.cuh"
+
+namespace ggfp8::sm90 {
+
+template <Config kConfig>
+class TileRing {
+ public:
+  using Storage = AsyncStorage<kConfig>;
+  using Release = typename Storage::Release;
+
+  __device__ __forceinline__ TileRing(uint8_t* smem, TileStorage& tiles)
+      : tiles_(tiles), address_(ptx::smem_address(smem)) {}
+
+  // Initialises the barriers of the consumer warpgroups. One thread of the CTA calls it before any
+  // thread waits.
+  __device__ __forceinline__ void init_releases() const {
+    for (int i = 0; i < kConfig.num_consumers; ++i) {
+      ptx::mbarrier_init(released(i), 4 * ptx::kArrivalsPerWarp);
+      ptx::mbarrier_init(taken(i), ptx::kArrivalsPerWarp);
+    }
+  }
+
+  // Initialises the barriers of the records. All threads call it, before a barrier of the CTA.
+  __device__ __forceinline__ void init_records() const {
+    if (threadIdx.x < kNumTileRecords) {
+      ptx::mbarrier_init(published(tiles_, threadIdx.x), ptx::kArrivalsPerWarp);
+    }
+  }
+
+  // The scheduler warp calls these four.
+  __device__ __forceinline__ void publish(uint32_t tile_idx, const CtaTile& tile) const {
+    if (ptx::elect_one()) tiles_.records[tile_idx % kNumTileRecords] = tile;
+    __syncwarp();
+    ptx::mbarrier_arrive_warp(published(tiles_, tile_idx));
+  }
+  __device__ __forceinline__ bool is_released(int warpgroup, uint32_t tile_idx) const {
+    return ptx::uniform(ptx::mbarrier_test(released(warpgroup), tile_idx % 2)) != 0;
+  }
+  __device__ __forceinline__ void wait_released(int warpgroup, uint32_t tile_idx) const {
+    ptx::mbarrier_wait_warp(released(warpgroup), tile_idx % 2);
+  }
+  __device__ __forceinline__ void take(int warpgroup) const {
+    __syncwarp();
+    ptx::mbarrier_arrive_warp(taken(warpgroup));
+  }
+
+  // The load warp and the scale warps wait until a tile is published.
+  __device__ __forceinline__ CtaTile wait(uint32_t tile_idx) const {
+    ptx::mbarrier_wait_warp(published(tiles_, tile_idx), tile_idx / kNumTileRecords % 2);
+    return get(tile_idx);
+  }
+
+  // Consumer warps call these two. wait_taken() returns when the tile before was taken: its store
+  // boxes may be filled, and this tile may be released.
+  __device__ __forceinline__ void wait_taken(int warpgroup, uint32_t tile_idx) const {
+    ptx::mbarrier_wait_warp(taken(warpgroup), tile_idx % 2 ^ 1);
+  }
+  __device__ __forceinline__ void release(int warpgroup) const {
+    __syncwarp();
+    ptx::mbarrier_arrive_warp(released(warpgroup));
+  }
+
+  // Returns a tile to a role whose turn it is. The compiler knows that all lanes hold the same.
+  __device__ __forceinline__ CtaTile get(uint32_t tile_idx) const {
+    const CtaTile& tile = tiles_.records[tile_idx % kNumTileRecords];
+    return {{ptx::uniform(tile.row_begin), ptx::uniform(tile.num_rows),
+             ptx::uniform(tile.col_begin), ptx::uniform(tile.num_cols)},
+            ptx::uniform(tile.group_idx),
+            ptx::uniform(tile.group_row_begin),
+            static_cast<Multicast>(ptx::uniform(static_cast<int32_t>(tile.multicast)))};
+  }
+
+  // Returns the group of a tile alone, to a role whose turn it is. Any lane may call it by itself.
+  __device__ __forceinline__ int32_t group_idx(uint32_t tile_idx) const {
+    return tiles_.records[tile_idx % kNumTileRecords].group_idx;
+  }
+
+  // The address of the store boxes of a consumer warp, which change hands with the tile.
+  __device__ __forceinline__ uint32_t store_boxes(uint32_t warp) const {
+    return address_ + kBoxesOffset + warp * kConfig.num_store_boxes() * kStoreBoxBytes;
+  }
+
+ private:
+  static constexpr int kBoxesOffset = offsetof(Storage, store_boxes);
+  static constexpr int kReleasesOffset = offsetof(Storage, releases);
+  static constexpr int kReleaseBytes = sizeof(Release);
+  static constexpr int kTakenOffset = offsetof(Release, taken);
+
+  __device__ __forceinline__ static uint32_t published(const TileStorage& tiles,
+                                                       uint32_t tile_idx) {
+    return ptx::smem_address(&tiles.published[tile_idx % kNumTileRecords]);
+  }
+  __device__ __forceinline__ uint32_t released(int warpgroup) const {
+    return address_ + kReleasesOffset + warpgroup * kReleaseBytes;
+  }
+  __device__ __forceinline__ uint32_t taken(int warpgroup) const {
+    return released(warpgroup) + kTakenOffset;
+  }
+
+  TileStorage& tiles_;
+  uint32_t address_;
+};
+
+}  // namespace ggfp8::sm90

@@ -1,0 +1,107 @@
+// The tiles of one CTA, one after the other: every cluster takes an item per round
+// (sm90_last_wave.h), finds the group and the place of its tile (sm90_rasterization.h), and shares
+// the tile out among its CTAs (sm90_tile.h).
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_last_wave.h"
+#include "backends/sm90/sm90_params.h"
+#include "backends/sm90/sm90_rasterization.h"
+#include "backends/sm90/sm90_shared_storage.h"
+#include "backends/sm90/sm90_tile.h"
+#include "device/tile_scheduler.cuh"
+#include "ptx/cluster.cuh"
+
+namespace ggfp8::sm90 {
+
+template <Config kConfig>
+class TileSequence {
+ public:
+  // Begins with the first tile.
+  __device__ __forceinline__ TileSequence(const Params& params, const TileStorage& storage)
+      : params_(params),
+        storage_(storage),
+        item_(static_cast<int32_t>(blockIdx.x) / kConfig.cluster_size) {}
+
+  // The last wave of all tiles. Only half blocks allow it to halve tiles.
+  __device__ __forceinline__ static LastWave find_last_wave(int32_t num_tiles) {
+    return kConfig.column_scales().has_halves ? make_last_wave(num_tiles, num_clusters())
+                                              : LastWave{num_tiles, 1, num_tiles};
+  }
+
+  __device__ __forceinline__ bool done() const { return item_.idx >= storage_.last_wave.num_items; }
+
+  __device__ __forceinline__ void advance() { item_.advance(num_clusters(), params_.place_step); }
+
+  // Finds the current tile; after the last one, returns a tile without rows. Warp-collective.
+  __device__ __forceinline__ CtaTile tile() const {
+    if (done()) return {};
+    const LastWave& wave = storage_.last_wave;
+    int32_t tile_idx = item_.idx;
+    int32_t part = 0;
+    int32_t num_parts = 1;
+    if (item_.idx >= wave.first_tile_idx) {
+      const int32_t part_idx = item_.idx - wave.first_tile_idx;
+      num_parts = wave.num_parts;
+      tile_idx = wave.first_tile_idx + part_idx / num_parts;
+      part = part_idx % num_parts;
+    }
+    GroupSchedule schedule = params_.schedule;
+    schedule.tile_m = kConfig.cluster_m();  // a constant, by which the compiler divides faster
+    schedule.short_m = kConfig.short_m();
+    const GroupTiles group = find_group(schedule, storage_.schedule, tile_idx);
+    const TilePlace place = place_in_group(tile_idx - group.first_tile_idx,
+                                           row_tiles(schedule, group.row_end - group.row_begin),
+                                           params_.num_n_tiles, params_.max_band_size);
+    const int32_t row_begin = group.row_begin + place.m_tile_idx * kConfig.cluster_m();
+    const int32_t num_cols = place.num_n_tiles * kConfig.cluster_n() / num_parts;
+    return share({{row_begin, min(group.row_end - row_begin, kConfig.cluster_m()),
+                   place.n_tile_idx * kConfig.cluster_n() + part * num_cols, num_cols},
+                  group.group_idx,
+                  group.row_begin,
+                  Multicast::kNone});
+  }
+
+ private:
+  __device__ __forceinline__ static int32_t num_clusters() {
+    return static_cast<int32_t>(gridDim.x) / kConfig.cluster_size;
+  }
+
+  // Returns this CTA's block of its cluster's tile.
+  __device__ __forceinline__ CtaTile share(CtaTile tile) const {
+    const int32_t rank = kConfig.cluster_size > 1 ? static_cast<int32_t>(ptx::cluster_rank()) : 0;
+    if (kConfig.cluster_size > 1) tile.multicast = Multicast::kA;
+    if constexpr (kConfig.multicast != Multicast::kB) {
+      tile.num_cols = kConfig.block_n;
+      tile.col_begin += rank * kConfig.block_n;
+    } else if (tile.num_rows > kConfig.block_m) {
+      tile.multicast = Multicast::kB;
+      tile.row_begin += rank * kConfig.block_m;
+      tile.num_rows = rank == 0 ? kConfig.block_m : tile.num_rows - kConfig.block_m;
+      cut_to_half(tile);
+    } else {
+      cut_to_half(tile);
+      if (tile.num_cols > kConfig.half_n()) {
+        tile.num_cols /= 2;
+        tile.col_begin += rank * tile.num_cols;
+        cut_to_half(tile);
+      } else if (rank != 0) {
+        tile.num_cols = 0;
+      }
+    }
+    return tile;
+  }
+
+  // Takes half a block where the output has no more columns. It may have none, in the second half
+  // of a tile that the last wave halves.
+  __device__ __forceinline__ void cut_to_half(OutBlock& block) const {
+    if (params_.n - block.col_begin <= kConfig.half_n()) block.num_cols = kConfig.half_n();
+  }
+
+  const Params& params_;
+  const TileStorage& storage_;
+  ItemOfRound item_;
+};
+
+}  // namespace ggfp8::sm90

@@ -1,0 +1,128 @@
+// Which rows belong to which group: the one place that reads the group array.
+//
+// One definition for host and device. Walking the groups in order carries one number, the row
+// reached; a run of groups changes it by its gain, and gains combine, so that many threads can walk
+// at once. Values are clamped: groups are disjoint, ascend and lie inside the arrays whatever the
+// array holds, and a hostile array costs no more work than a good one.
+//
+//   kind     the row reached, before group g            rows of group g, value v = values[g]
+//   indptr   largest bound up to values[g]              [reached, max(reached, values[g + 1]))
+//   ends     largest end before g, 0 at first           [align(reached), v), or none
+//   counts   sum of align(count) before g               [reached, reached + v)
+//   masked   -                                          [0, v) of slab g
+//
+// align() rounds up to a multiple of the alignment.
+#pragma once
+
+#include <cstdint>
+
+#include "core/math.h"
+#include "core/problem.h"
+
+namespace ggfp8 {
+
+struct GroupLayout {
+  const void* values;
+  GroupKind kind;
+  bool is_int64;
+  int32_t alignment;
+  int32_t num_groups;
+  int32_t num_rows;  // of one slab; cum_m where there is one slab
+};
+
+// The layout of a validated problem, whose sizes fit.
+inline GroupLayout group_layout_of(const Problem& problem) {
+  return {problem.groups,
+          problem.group_kind,
+          problem.groups_are_int64,
+          problem.group_alignment,
+          static_cast<int32_t>(problem.batch_size),
+          static_cast<int32_t>(problem.rows_per_slab())};
+}
+
+// The rows of a group in its slab, and the row reached after it.
+struct GroupRows {
+  int32_t begin;
+  int32_t end;
+  int32_t reached;
+};
+
+// An entry of the group array, clamped to [0, num_rows].
+GGFP8_HOST_DEVICE inline int32_t group_value(const GroupLayout& layout, int32_t idx) {
+  if (layout.is_int64) {
+    const int64_t value = static_cast<const int64_t*>(layout.values)[idx];
+    return static_cast<int32_t>(clamp_to<int64_t>(value, 0, layout.num_rows));
+  }
+  return clamp_to(static_cast<const int32_t*>(layout.values)[idx], 0, layout.num_rows);
+}
+
+// row + num_more, but at most num_rows. Both are at most num_rows; their sum fits 32 bits unsigned.
+GGFP8_HOST_DEVICE inline int32_t row_after(const GroupLayout& layout, int32_t row,
+                                           int32_t num_more) {
+  const uint32_t sum = static_cast<uint32_t>(row) + static_cast<uint32_t>(num_more);
+  return static_cast<int32_t>(min_of(sum, static_cast<uint32_t>(layout.num_rows)));
+}
+
+// The next multiple of the alignment from `row` on, but at most num_rows.
+GGFP8_HOST_DEVICE inline int32_t aligned_row(const GroupLayout& layout, int32_t row) {
+  if (layout.alignment == 1) return row;
+  const uint32_t rounded =
+      round_up(static_cast<uint32_t>(row), static_cast<uint32_t>(layout.alignment));
+  return static_cast<int32_t>(min_of(rounded, static_cast<uint32_t>(layout.num_rows)));
+}
+
+// Whether gains add up; else the largest one counts.
+GGFP8_HOST_DEVICE inline bool gains_are_sums(const GroupLayout& layout) {
+  return layout.kind == GroupKind::kCounts;
+}
+
+// Combines the row reached with a gain, or two gains. Associative; 0 is neutral.
+GGFP8_HOST_DEVICE inline int32_t combine_gains(const GroupLayout& layout, int32_t x, int32_t y) {
+  return gains_are_sums(layout) ? row_after(layout, x, y) : max_of(x, y);
+}
+
+// The row reached before the first group, of which there must be one.
+GGFP8_HOST_DEVICE inline int32_t first_reached_row(const GroupLayout& layout) {
+  return layout.kind == GroupKind::kIndptr ? group_value(layout, 0) : 0;
+}
+
+// Returns the gain of the groups from `first` to before `last`.
+GGFP8_HOST_DEVICE inline int32_t gain_of_groups(const GroupLayout& layout, int32_t first,
+                                                int32_t last) {
+  int32_t gain = 0;
+  if (layout.kind == GroupKind::kMasked) return gain;
+  const int32_t end_idx = layout.kind == GroupKind::kIndptr ? 1 : 0;
+  GGFP8_NO_UNROLL for (int32_t group = first; group < last; ++group) {
+    const int32_t value = group_value(layout, group + end_idx);
+    gain = combine_gains(layout, gain, gains_are_sums(layout) ? aligned_row(layout, value) : value);
+  }
+  return gain;
+}
+
+// The rows of a group, given the row reached before it.
+GGFP8_HOST_DEVICE inline GroupRows rows_of_group(const GroupLayout& layout, int32_t reached,
+                                                 int32_t group_idx) {
+  const int32_t end_idx = layout.kind == GroupKind::kIndptr ? 1 : 0;
+  const int32_t value = group_value(layout, group_idx + end_idx);
+  if (layout.kind == GroupKind::kMasked) return {0, value, 0};
+  const bool is_count = gains_are_sums(layout);
+  const int32_t aligned = aligned_row(layout, is_count ? value : reached);
+  if (is_count) {
+    return {reached, row_after(layout, reached, value), row_after(layout, reached, aligned)};
+  }
+  const int32_t end = max_of(reached, value);
+  return {min_of(aligned, end), end, end};
+}
+
+// The row of a_scale, in the group's slab, that belongs to a row of a group. Blocks of rows are
+// counted from the group's first row, which well-formed groups have at a multiple of a block.
+//
+// NOTE: always inlined, because the cpu backend calls it from code of several instruction sets.
+template <class Int>
+GGFP8_HOST_DEVICE GGFP8_ALWAYS_INLINE constexpr Int scale_row(Int row, Int group_begin,
+                                                              int32_t granularity_m) {
+  if (granularity_m == 1) return row;
+  return group_begin / granularity_m + (row - group_begin) / granularity_m;
+}
+
+}  // namespace ggfp8

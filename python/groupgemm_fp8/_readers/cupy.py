@@ -1,0 +1,82 @@
+"""CuPy arrays, described by their attributes.
+
+The array interface would do, but making its dictionary takes several times as long, and its stream
+is that of the current device, which need not be the array's. CuPy's DLPack refuses or mislabels
+FP8.
+"""
+
+from contextlib import contextmanager, nullcontext
+
+import cupy
+
+from .._dtypes import dlpack_type, dlpack_types
+from .._ffi import DEVICE_CUDA, MAX_RANK, TENSOR_LAYOUTS
+from .interface import numpy_dtype
+
+
+def describe(x, call, place: int) -> None:
+    memory, dtype, shape, strides = x.data, x.dtype, x.shape, x.strides
+    code, bits = dlpack_types.get(dtype) or dlpack_type(dtype)
+    if bits != 8:
+        size = dtype.itemsize
+        strides = [stride // size for stride in strides]  # CuPy's are always divisible
+    rank = len(shape)
+    if rank > MAX_RANK:
+        call.put(place, memory.ptr, (DEVICE_CUDA, memory.device_id), (code, bits), shape, strides)
+        return
+    # Fast part: as Call.put(), without the call.
+    TENSOR_LAYOUTS[rank].pack_into(
+        call.memory,
+        place,
+        memory.ptr,
+        DEVICE_CUDA,
+        memory.device_id,
+        rank,
+        code,
+        bits,
+        1,
+        0,
+        0,
+        0,
+        *shape,
+        *strides,
+    )
+
+
+def empty(like, shape: tuple[int, ...], dtype: str, ordinal: int):
+    if cupy.cuda.runtime.getDevice() == ordinal:
+        return cupy.empty(shape, numpy_dtype(dtype))
+    with cupy.cuda.Device(ordinal):
+        return cupy.empty(shape, numpy_dtype(dtype))
+
+
+def current_stream(x, ordinal: int) -> int:
+    return cupy.cuda.get_current_stream(ordinal).ptr
+
+
+def on_stream(like, ordinal: int, handle: int):
+    """A context in which CuPy's allocator serves the stream."""
+    if handle == current_stream(like, ordinal):
+        return nullcontext()
+    return _on_stream(ordinal, handle)
+
+
+@contextmanager
+def _on_stream(ordinal: int, handle: int):
+    if hasattr(cupy.cuda.Stream, "from_external"):
+        stream = cupy.cuda.Stream.from_external(_Handle(handle))
+    else:  # before CuPy 14
+        stream = cupy.cuda.ExternalStream(handle, ordinal)
+    # A stream can only become current on its own device.
+    with cupy.cuda.Device(ordinal), stream:
+        yield
+
+
+class _Handle:
+    """A stream in CUDA Python's protocol."""
+
+    def __init__(self, handle: int):
+        self._handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._handle
