@@ -19,7 +19,7 @@
 #include <utility>
 
 #include "backends/cpu/cpu_gemm.h"
-#include "backends/cpu/cpu_output_convert.h"
+#include "host/output_convert.h"
 
 // Accumulators stay in registers only if the loops over them are unrolled and their functions
 // inlined.
