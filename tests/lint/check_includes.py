@@ -2,7 +2,7 @@
 
 Run by ctest and CI: check_includes.py [repository]. RULES is the law; the first rule whose pattern
 matches a file holds for it. A file without a rule is an error, so a new layer must state its edges.
-Patterns are relative to cpp/src; {own} is the backend's folder name.
+Patterns are relative to cpp/src; {own} is the folder name of the backend or step.
 """
 
 import fnmatch
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 PUBLIC = "groupgemm_fp8/groupgemm_fp8.h"
+MOE = "groupgemm_fp8/moe.h"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 # Kinds of <...> headers.
@@ -21,6 +22,8 @@ CUDA = r"cuda[a-z_0-9]*\.h|cuda/.*"
 CUTLASS = r"(cutlass|cute)/.*"
 
 OWN = "backends/{own}/*"
+OWN_STEP = "steps/{own}/*"
+STEPS_FOR_API = [f"steps/*/*_{noun}.h" for noun in ("problem", "plan", "cpu", "cuda")]
 OWN_PURE = [
     f"backends/{{own}}/{{own}}_{noun}.h"
     for noun in (
@@ -36,11 +39,12 @@ OWN_PURE = [
 
 # (files, project headers they may include, kinds of <...> headers they may include)
 RULES = [
+    ("../include/groupgemm_fp8/moe.h", [PUBLIC], [C_STD]),
     ("../include/groupgemm_fp8/*.h", [], [C_STD]),
     ("../examples/*", [], [STD, r"std[a-z]+\.h", r"string\.h", re.escape(PUBLIC)]),
     ("core/*", [PUBLIC, "core/*"], [STD]),
     ("host/*", ["core/*", "host/*"], [STD, SYSTEM]),
-    ("ptx/*", ["core/problem.h", "ptx/*"], [STD, CUDA]),
+    ("ptx/*", ["core/problem.h", "core/fp8_round.h", "ptx/*"], [STD, CUDA]),
     ("cuda/cuda_device.h", ["core/*"], [STD]),
     ("cuda/no_cuda.cpp", [PUBLIC, "core/*", "cuda/cuda_device.h"], [STD]),
     ("cuda/*", [PUBLIC, "core/*", "cuda/*"], [STD, CUDA]),
@@ -50,14 +54,25 @@ RULES = [
         "api/*",
         [
             PUBLIC,
+            MOE,
             "core/*",
             "select/*",
             "api/*",
             "cuda/cuda_device.h",
             "backends/cpu/cpu_device.h",
+            *STEPS_FOR_API,
         ],
         [STD],
     ),
+    # A step sees its own folder and what all steps share; like a backend's, its files on what the
+    # host decides see neither CUDA nor PTX.
+    ("steps/no_cuda.cpp", [PUBLIC, "core/status.h", "steps/*/*_cuda.h"], [STD]),
+    ("steps/chunk.cuh", ["core/problem.h", "ptx/*"], [STD, CUDA]),
+    ("steps/cpu_isa_choice.h", ["core/*"], [STD]),
+    ("steps/*/*_cpu*", ["core/*", "host/*", "steps/cpu_isa_choice.h", OWN_STEP], [STD]),
+    ("steps/*/*_launch.cpp", ["core/*", "cuda/*", OWN_STEP], [STD, CUDA]),
+    ("steps/*/*.h", ["core/*", OWN_STEP], [STD]),
+    ("steps/*/*.cu*", ["core/*", "ptx/*", "steps/chunk.cuh", OWN_STEP], [STD, CUDA]),
     ("xla/*", [PUBLIC, "core/*", "xla/xla_*"], [STD]),
     ("dlpack/*_abi.h", [], [STD]),
     ("dlpack/*", [PUBLIC, "core/array_args.h", "dlpack/*"], [STD, r"dlfcn\.h"]),
@@ -83,7 +98,7 @@ RULES = [
 def rule_for(name):
     for pattern, project, system in RULES:
         if fnmatch.fnmatch(name, pattern):
-            own = name.split("/")[1] if name.startswith("backends/") else ""
+            own = name.split("/")[1] if name.startswith(("backends/", "steps/")) else ""
             return [p.replace("{own}", own) for p in project], system
     return None
 

@@ -1,8 +1,7 @@
 // The bodies of the public functions. Each runs inside one guard that lets no exception pass.
 #include <cstring>
-#include <new>
-#include <system_error>
 
+#include "api/guard.h"
 #include "api/m_indptr_check.h"
 #include "api/route.h"
 #include "api/validate.h"
@@ -13,19 +12,6 @@
 
 namespace ggfp8 {
 namespace {
-
-template <class Body>
-int32_t guarded(Body body) noexcept {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return fail(GGFP8_ERROR_OUT_OF_HOST_MEMORY, "host memory: an allocation failed");
-  } catch (const std::system_error& error) {
-    return fail(GGFP8_ERROR_OUT_OF_HOST_MEMORY, "host threads: %s", error.what());
-  } catch (...) {
-    return fail(GGFP8_ERROR_INTERNAL, "internal: an unexpected exception");
-  }
-}
 
 Status check_workspace(const Plan& plan, const void* workspace, size_t workspace_bytes) {
   if (plan.workspace_bytes == 0) return kSuccess;
