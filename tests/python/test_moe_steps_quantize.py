@@ -126,7 +126,9 @@ def test_nan_and_infinity(steps, x_dtype, dtype, block):
     x[9, 70] = np.nan
     step = steps.quantize(x, dtype, block)
     assert_quantized(step, x, dtype, block, "MN")
-    assert_quantized(steps.quantize(x, dtype, block, power_of_two=True), x, dtype, block, "MN", True)
+    assert_quantized(
+        steps.quantize(x, dtype, block, power_of_two=True), x, dtype, block, "MN", True
+    )
 
 
 @pytest.mark.parametrize("index_dtype", (np.int32, np.int64))

@@ -238,5 +238,3 @@ class StepRunner:
             device_type=self.device_type,
         )
         return Step(self, self.library.ggfp8_combine, args, inputs, {"out": (out, None)})
-
-
