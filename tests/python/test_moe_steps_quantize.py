@@ -25,7 +25,7 @@ def assert_quantized(step, x, dtype, block, major, power_of_two=False):
     np.testing.assert_array_equal(codes, wanted_codes)
 
 
-@pytest.mark.parametrize("power_of_two", (False, True))
+@pytest.mark.parametrize("power_of_two", [False, True])
 @pytest.mark.parametrize("major", MAJORS)
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("dtype", FP8_DTYPES)
@@ -36,8 +36,8 @@ def test_every_form(steps, x_dtype, dtype, block, major, power_of_two):
     assert_quantized(step, x, dtype, block, major, power_of_two)
 
 
-@pytest.mark.parametrize("rows", (1, 2, 3, 5, 127, 128, 129, 300))
-@pytest.mark.parametrize("k", (1, 7, 16, 48, 127, 128, 136, 1000, 2176))
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 127, 128, 129, 300])
+@pytest.mark.parametrize("k", [1, 7, 16, 48, 127, 128, 136, 1000, 2176])
 def test_sizes(steps, rows, k):
     x = random_values((rows, k), "bfloat16", rows * k)
     for block in ((1, 128), (128, 128), (1, 96), (128, 32)):
@@ -45,7 +45,7 @@ def test_sizes(steps, rows, k):
 
 
 @pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
-@pytest.mark.parametrize("block", ((1, 128), (128, 64)))
+@pytest.mark.parametrize("block", [(1, 128), (128, 64)])
 @pytest.mark.parametrize("major", MAJORS)
 def test_batches_strides_and_addresses(steps, x_dtype, block, major):
     """Three axes, gaps between rows and matrices, first elements anywhere."""
@@ -59,7 +59,7 @@ def test_batches_strides_and_addresses(steps, x_dtype, block, major):
 
 
 @pytest.mark.parametrize("dtype", FP8_DTYPES)
-@pytest.mark.parametrize("amax", (448.0, 1.0, 0.3, 3.1e38, 1e-20, 2e-36, 1e-39))
+@pytest.mark.parametrize("amax", [448.0, 1.0, 0.3, 3.1e38, 1e-20, 2e-36, 1e-39])
 def test_every_bfloat16(steps, dtype, amax):
     """Every bfloat16 value as an element, in blocks that all have the same largest magnitude."""
     every = np.arange(1 << 16, dtype=np.uint16).view(numpy_dtype("bfloat16"))
@@ -75,7 +75,7 @@ def test_every_bfloat16(steps, dtype, amax):
 
 
 @pytest.mark.parametrize("dtype", FP8_DTYPES)
-@pytest.mark.parametrize("block", ((1, 128), (128, 128)))
+@pytest.mark.parametrize("block", [(1, 128), (128, 128)])
 def test_quotients_next_to_halves(steps, dtype, block):
     """float32 elements whose quotients lie at and next to the middle of two FP8 values."""
     rng = np.random.default_rng(1)
@@ -94,8 +94,8 @@ def test_quotients_next_to_halves(steps, dtype, block):
 
 
 @pytest.mark.parametrize("dtype", FP8_DTYPES)
-@pytest.mark.parametrize("power_of_two", (False, True))
-@pytest.mark.parametrize("block", ((1, 32), (128, 32)))
+@pytest.mark.parametrize("power_of_two", [False, True])
+@pytest.mark.parametrize("block", [(1, 32), (128, 32)])
 def test_small_and_zero_blocks(steps, dtype, power_of_two, block):
     """Subnormal elements and scales, scales that underflow, zeros of both signs."""
     rng = np.random.default_rng(2)
@@ -112,7 +112,7 @@ def test_small_and_zero_blocks(steps, dtype, power_of_two, block):
 
 @pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
 @pytest.mark.parametrize("dtype", FP8_DTYPES)
-@pytest.mark.parametrize("block", ((1, 64), (128, 64)))
+@pytest.mark.parametrize("block", [(1, 64), (128, 64)])
 def test_nan_and_infinity(steps, x_dtype, dtype, block):
     """They change their own block alone, by the documented rule; all-NaN blocks have scale 1."""
     x = random_values((256, 256), x_dtype)
@@ -131,7 +131,7 @@ def test_nan_and_infinity(steps, x_dtype, dtype, block):
     )
 
 
-@pytest.mark.parametrize("index_dtype", (np.int32, np.int64))
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
 @pytest.mark.parametrize("major", MAJORS)
 @pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
 def test_gather(steps, index_dtype, major, x_dtype):
@@ -147,7 +147,7 @@ def test_gather(steps, index_dtype, major, x_dtype):
     np.testing.assert_array_equal(scale[present], wanted_scale[present])
 
 
-@pytest.mark.parametrize("index_dtype", (np.int32, np.int64))
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
 def test_hostile_row_index(steps, index_dtype):
     """Words that are no row of x lead nowhere."""
     limits = np.iinfo(index_dtype)

@@ -32,7 +32,7 @@ SIZES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("index_dtype", (np.int32, np.int64))
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
 @pytest.mark.parametrize("tokens, top_k, groups", SIZES)
 def test_sizes(steps, tokens, top_k, groups, index_dtype):
     rng = np.random.default_rng(tokens + groups)
@@ -40,7 +40,7 @@ def test_sizes(steps, tokens, top_k, groups, index_dtype):
     assert_routed(steps, index, groups)
 
 
-@pytest.mark.parametrize("tokens", (64, 4096))
+@pytest.mark.parametrize("tokens", [64, 4096])
 def test_uneven_groups(steps, tokens):
     """All pairs to one group, most to few groups, the first and the last group, none at all."""
     rng = np.random.default_rng(1)
@@ -56,8 +56,8 @@ def test_uneven_groups(steps, tokens):
         assert_routed(steps, index.astype(np.int64), 256)
 
 
-@pytest.mark.parametrize("tokens", (40, 4096))
-@pytest.mark.parametrize("index_dtype", (np.int32, np.int64))
+@pytest.mark.parametrize("tokens", [40, 4096])
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
 def test_groups_that_are_not_here(steps, tokens, index_dtype):
     """Pairs of groups outside [0, G), hostile words among them, are left out."""
     limits = np.iinfo(index_dtype)
@@ -75,7 +75,7 @@ def test_wide_words(steps):
     assert_routed(steps, index.astype(np.int64), 4)
 
 
-@pytest.mark.parametrize("tokens", (33, 3000))
+@pytest.mark.parametrize("tokens", [33, 3000])
 def test_row_stride(steps, tokens):
     index = np.random.default_rng(3).integers(0, 16, (tokens, 5)).astype(np.int32)
     assert_routed(steps, index, 16, pads=(3,))
@@ -86,7 +86,7 @@ def test_no_group(steps):
     assert_routed(steps, np.zeros((3000, 3), np.int32), 0)
 
 
-@pytest.mark.parametrize("groups", (1, 256, 4096))
+@pytest.mark.parametrize("groups", [1, 256, 4096])
 def test_a_million_pairs(steps, groups):
     index = np.random.default_rng(4).integers(-1, groups, (125000, 8)).astype(np.int32)
     assert_routed(steps, index, groups)
