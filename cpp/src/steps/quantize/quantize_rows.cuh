@@ -85,7 +85,7 @@ __device__ __forceinline__ void quantize_row_tile(const QuantizeParams& params, 
 }
 
 template <class Source, Dtype kOut>
-__global__ void __launch_bounds__(kMaxRowThreads, 3)
+__global__ void __launch_bounds__(kMaxRowThreads, Source::kCtasPerSm)
     quantize_rows(const __grid_constant__ QuantizeParams params) {
   const QuantizeProblem& p = params.problem;
   const int64_t first_row = int64_t{blockIdx.x} * kRowsPerThread;

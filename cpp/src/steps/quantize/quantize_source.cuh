@@ -14,6 +14,8 @@ namespace ggfp8::steps {
 
 template <Dtype kDtype>
 struct PlainSource {
+  static constexpr int kCtasPerSm = 3;  // that registers allow
+
   Chunk<kDtype> chunk;
 
   // `length` elements at column `col` of row `row` of x.
@@ -34,6 +36,8 @@ struct PlainSource {
 
 template <Dtype kDtype>
 struct GateSource {
+  static constexpr int kCtasPerSm = kDtype == Dtype::kFloat32 ? 2 : 3;
+
   Chunk<kDtype> gate;
   Chunk<kDtype> up;
 
