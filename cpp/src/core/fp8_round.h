@@ -17,26 +17,31 @@ namespace {
 template <Dtype kDtype>
 constexpr float kFp8Max = kDtype == Dtype::kFloat8E4M3 ? 448.0f : 57344.0f;
 
+// For values that round to finite ones, which no NaN is.
+//
+// A float32 sum with a power of two rounds to its step. The power is chosen so that the step is
+// that of FP8 where the value lies, and the sum's mantissa counts how many steps the value has.
+template <Dtype kDtype>
+GGFP8_HOST_DEVICE inline uint32_t round_finite_to_fp8(float value) {
+  constexpr bool kIsE4M3 = kDtype == Dtype::kFloat8E4M3;
+  constexpr uint32_t kShift = kIsE4M3 ? 20 : 21;  // mantissa bits that are rounded away
+  constexpr uint32_t kMinNormal = (kIsE4M3 ? 121u : 113u) << 23;  // 2^-6, 2^-14
+  const uint32_t bits = __builtin_bit_cast(uint32_t, value);
+  const uint32_t power = bits & 0x7F800000;
+  const uint32_t exponent = power > kMinNormal ? power : kMinNormal;
+  const uint32_t anchor = exponent + (kShift << 23);
+  const float sum =
+      __builtin_bit_cast(float, bits & 0x7FFFFFFF) + __builtin_bit_cast(float, anchor);
+  const uint32_t num_steps = __builtin_bit_cast(uint32_t, sum) - anchor;
+  return (num_steps + ((exponent - kMinNormal) >> kShift)) | ((bits >> 24) & 0x80);
+}
+
 template <Dtype kDtype>
 GGFP8_HOST_DEVICE inline uint32_t round_to_fp8(float value) {
-  constexpr bool kIsE4M3 = kDtype == Dtype::kFloat8E4M3;
-  constexpr uint32_t kBias = kIsE4M3 ? 7 : 15;
-  constexpr uint32_t kShift = kIsE4M3 ? 20 : 21;  // mantissa bits that are rounded away
-  constexpr uint32_t kMinNormal = (128 - kBias) << 23;
-  constexpr uint32_t kMaxFinite = kIsE4M3 ? 0x43E00000 : 0x47600000;  // bits of kFp8Max
-  // A step of float32 at this value is the step of FP8 subnormals, so that a sum with it rounds.
-  constexpr float kAnchor = kIsE4M3 ? 0x1p14f : 0x1p7f;
-  constexpr uint32_t kAnchorBits = kIsE4M3 ? 0x46800000 : 0x43000000;
-
-  const uint32_t bits = __builtin_bit_cast(uint32_t, value);
-  const uint32_t given = bits & 0x7FFFFFFF;
-  const uint32_t magnitude = given < kMaxFinite ? given : kMaxFinite;
-  const uint32_t half = (1u << (kShift - 1)) - 1 + ((magnitude >> kShift) & 1);
-  const uint32_t normal = (magnitude + half - ((127 - kBias) << 23)) >> kShift;
-  const float sum = __builtin_bit_cast(float, magnitude) + kAnchor;
-  const uint32_t subnormal = __builtin_bit_cast(uint32_t, sum) - kAnchorBits;
-  const uint32_t code = (magnitude < kMinNormal ? subnormal : normal) | ((bits >> 24) & 0x80);
-  return given > 0x7F800000 ? 0x7F : code;
+  constexpr float kMax = kFp8Max<kDtype>;
+  const float below = value > kMax ? kMax : value;
+  const float finite = below < -kMax ? -kMax : below;
+  return value != value ? 0x7F : round_finite_to_fp8<kDtype>(finite);
 }
 
 }  // namespace

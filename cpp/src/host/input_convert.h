@@ -25,17 +25,49 @@ inline float from_float16(uint16_t bits) {
   return __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, scaled) | special | sign);
 }
 
-// Reads `count` elements from position `begin` of a row.
+// How elements of an input lie in memory.
 template <Dtype kDtype>
-inline void load_floats(const void* row, int64_t begin, int64_t count, float* values) {
+struct InputTraits {
+  using Type = uint16_t;
+  using Magnitude = int16_t;
+};
+template <>
+struct InputTraits<Dtype::kFloat32> {
+  using Type = float;
+  using Magnitude = int32_t;
+};
+
+template <Dtype kDtype>
+using Input = typename InputTraits<kDtype>::Type;
+
+template <Dtype kDtype>
+inline float to_float(Input<kDtype> element) {
   if constexpr (kDtype == Dtype::kFloat32) {
-    std::memcpy(values, static_cast<const float*>(row) + begin,
-                static_cast<size_t>(count) * sizeof(float));
+    return element;
   } else {
-    const uint16_t* bits = static_cast<const uint16_t*>(row) + begin;
-    for (int64_t i = 0; i < count; ++i) {
-      values[i] = kDtype == Dtype::kBFloat16 ? from_bfloat16(bits[i]) : from_float16(bits[i]);
-    }
+    return kDtype == Dtype::kBFloat16 ? from_bfloat16(element) : from_float16(element);
+  }
+}
+
+// Bits of |element|, as integers that compare as magnitudes do, and NaN above infinity.
+template <Dtype kDtype>
+using Magnitude = typename InputTraits<kDtype>::Magnitude;
+
+template <Dtype kDtype>
+inline Magnitude<kDtype> magnitude_bits(Input<kDtype> element) {
+  if constexpr (kDtype == Dtype::kFloat32) {
+    return __builtin_bit_cast(int32_t, element) & 0x7FFFFFFF;
+  } else {
+    return static_cast<int16_t>(element & 0x7FFF);
+  }
+}
+
+template <Dtype kDtype>
+inline float magnitude_value(Magnitude<kDtype> bits) {
+  if constexpr (kDtype == Dtype::kFloat32) {
+    return __builtin_bit_cast(float, bits);
+  } else {
+    return to_float<kDtype>(static_cast<uint16_t>(bits));
   }
 }
 

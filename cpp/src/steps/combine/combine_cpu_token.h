@@ -16,28 +16,28 @@ namespace {
 
 constexpr int64_t kTileColumns = 512;  // the sums of a tile stay in the first-level cache
 
+template <Dtype kDtype>
+inline float element(const void* data, int64_t idx) {
+  return to_float<kDtype>(static_cast<const Input<kDtype>*>(data)[idx]);
+}
+
 inline float load_weight(const CombineProblem& problem, int64_t idx) {
-  float value = 0.0f;
-  if (problem.weight_dtype == Dtype::kFloat32) {
-    load_floats<Dtype::kFloat32>(problem.weight, idx, 1, &value);
-  } else if (problem.weight_dtype == Dtype::kBFloat16) {
-    load_floats<Dtype::kBFloat16>(problem.weight, idx, 1, &value);
-  } else {
-    load_floats<Dtype::kFloat16>(problem.weight, idx, 1, &value);
+  switch (problem.weight_dtype) {
+    case Dtype::kBFloat16: return element<Dtype::kBFloat16>(problem.weight, idx);
+    case Dtype::kFloat16: return element<Dtype::kFloat16>(problem.weight, idx);
+    default: return element<Dtype::kFloat32>(problem.weight, idx);
   }
-  return value;
 }
 
 template <Dtype kIn>
-inline void add_row(const void* row, int64_t begin, int64_t count, float weight, float* sums) {
-  float values[kTileColumns];
-  load_floats<kIn>(row, begin, count, values);
-  for (int64_t i = 0; i < count; ++i) sums[i] = __builtin_fmaf(weight, values[i], sums[i]);
+inline void add_row(const Input<kIn>* x, int64_t count, float weight, float* sums) {
+  for (int64_t i = 0; i < count; ++i) {
+    sums[i] = __builtin_fmaf(weight, to_float<kIn>(x[i]), sums[i]);
+  }
 }
 
 template <Dtype kIn>
 void combine_token(const CombineProblem& problem, int64_t token) {
-  constexpr int64_t kElementBytes = kIn == Dtype::kFloat32 ? 4 : 2;
   const int64_t out_bytes = problem.out_dtype == Dtype::kFloat32 ? 4 : 2;
   const int32_t* position = problem.position + token * problem.position_row_stride;
   char* out = static_cast<char*>(problem.out) + token * problem.out_row_stride * out_bytes;
@@ -49,10 +49,13 @@ void combine_token(const CombineProblem& problem, int64_t token) {
     for (int64_t j = 0; j < problem.top_k; ++j) {
       const int64_t row = position[j];
       if (row < 0 || row >= problem.x_rows) continue;
-      const char* x =
-          static_cast<const char*>(problem.x) + row * problem.x_row_stride * kElementBytes;
-      add_row<kIn>(x, begin, count, load_weight(problem, token * problem.weight_row_stride + j),
-                   sums);
+      const auto* x = static_cast<const Input<kIn>*>(problem.x) + row * problem.x_row_stride;
+      const float weight = load_weight(problem, token * problem.weight_row_stride + j);
+      if (count == kTileColumns) {
+        add_row<kIn>(x + begin, kTileColumns, weight, sums);
+      } else {
+        add_row<kIn>(x + begin, count, weight, sums);
+      }
     }
     store_row(problem.out_dtype, sums, count, out, begin);
   }

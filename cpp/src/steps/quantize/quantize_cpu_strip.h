@@ -44,81 +44,140 @@ inline float exponential(float x) {
   return sum * first * second;
 }
 
-inline float activate(float gate, float up, const Gate& rule) {
-  const float limit = rule.limit;
+template <bool kAddsOne>
+inline float activate(float gate, float up, float limit, float alpha) {
   gate = gate > limit ? limit : gate;
   up = up > limit ? limit : (up < -limit ? -limit : up);
-  up = rule.adds_one ? up + 1.0f : up;
-  return gate / (1.0f + exponential(-rule.alpha * gate)) * up;
+  const float activated = gate / (1.0f + exponential(-alpha * gate));
+  return activated * (kAddsOne ? up + 1.0f : up);
 }
 
-// The elements of a row of a block, as float32.
-template <Dtype kIn>
-inline void load_elements(const QuantizeProblem& problem, const char* row, int64_t begin,
-                          int64_t count, float* values) {
-  load_floats<kIn>(row, begin, count, values);
-  if (!problem.gate.enabled) return;
-  float up[kMaxBlockK];
-  load_floats<kIn>(row, problem.k + begin, count, up);
-  const Gate rule = problem.gate;
-  for (int64_t i = 0; i < count; ++i) values[i] = activate(values[i], up[i], rule);
-}
-
-// The largest magnitude, with NaNs ignored and infinities made finite. Magnitudes are compared as
-// integers: a float32 maximum would keep the loop from being vectorised.
-inline float largest_magnitude(const float* values, int64_t count) {
-  int32_t largest = 0;
+// Writes silu(gate) * up of one row of a block.
+template <Dtype kIn, bool kAddsOne>
+inline void activate_row(const QuantizeProblem& problem, const char* row, int64_t begin,
+                         int64_t count, float* values) {
+  const auto* gate = reinterpret_cast<const Input<kIn>*>(row) + begin;
+  const auto* up = gate + problem.k;
+  const float limit = problem.gate.limit;
+  const float alpha = problem.gate.alpha;
   for (int64_t i = 0; i < count; ++i) {
-    const int32_t magnitude = __builtin_bit_cast(int32_t, values[i]) & 0x7FFFFFFF;
-    const int32_t finite = magnitude > 0x7F800000 ? 0 : magnitude;
-    largest = largest > finite ? largest : finite;
+    values[i] = activate<kAddsOne>(to_float<kIn>(gate[i]), to_float<kIn>(up[i]), limit, alpha);
   }
-  constexpr int32_t kMaxBits = __builtin_bit_cast(int32_t, kMaxFloat);
-  return __builtin_bit_cast(float, largest > kMaxBits ? kMaxBits : largest);
 }
 
-template <Dtype kOut>
-inline void round_elements(float* values, int64_t count, float scale, float amax, uint8_t* out) {
-  float divisor = scale;
-  if (amax < kSmallAmax || amax == kMaxFloat) {
-    const float factor = amax < kSmallAmax ? kSmallFactor : 1.0f;
-    for (int64_t i = 0; i < count; ++i) values[i] = bring_into_range(values[i], factor);
-    divisor = scale * factor;
+// The largest magnitude, as bits that compare as magnitudes do.
+template <Dtype kIn>
+inline float largest_magnitude(const Input<kIn>* x, int64_t count) {
+  using Bits = Magnitude<kIn>;
+  Bits largest = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const Bits magnitude = magnitude_bits<kIn>(x[i]);
+    largest = largest > magnitude ? largest : magnitude;
   }
+  return magnitude_value<kIn>(largest);
+}
+
+// The same with NaNs ignored and infinities made finite.
+template <Dtype kIn>
+inline float largest_finite_magnitude(const Input<kIn>* x, int64_t count) {
+  float largest = 0.0f;
+  for (int64_t i = 0; i < count; ++i) {
+    const float value = to_float<kIn>(x[i]);
+    const float magnitude = value < 0.0f ? -value : value;
+    const float finite = magnitude > kMaxFloat ? kMaxFloat : magnitude;
+    largest = largest < finite ? finite : largest;  // false for NaN
+  }
+  return largest;
+}
+
+template <Dtype kIn>
+inline float find_amax(const Input<kIn>* x, int64_t count) {
+  const float amax = largest_magnitude<kIn>(x, count);
+  return amax <= kMaxFloat ? amax : largest_finite_magnitude<kIn>(x, count);
+}
+
+// Whether x / scale rounds to finite FP8 values without any further measure: amax, which is at
+// least kSmallAmax, is that of all elements.
+template <Dtype kIn, Dtype kOut>
+inline void round_in_range(const Input<kIn>* x, int64_t count, float scale, uint8_t* out) {
+  const float reciprocal = 1.0f / scale;
+  for (int64_t i = 0; i < count; ++i) {
+    const float quotient = divide(to_float<kIn>(x[i]), scale, reciprocal);
+    out[i] = static_cast<uint8_t>(round_finite_to_fp8<kOut>(quotient));
+  }
+}
+
+// The same for blocks with NaNs, infinities or small elements.
+template <Dtype kIn, Dtype kOut>
+inline void round_any(const Input<kIn>* x, int64_t count, float scale, float amax, uint8_t* out) {
+  const float factor = amax < kSmallAmax ? kSmallFactor : 1.0f;
+  const float divisor = scale * factor;
   const float reciprocal = 1.0f / divisor;
   for (int64_t i = 0; i < count; ++i) {
-    const float quotient = divide(values[i], divisor, reciprocal);
-    out[i] = static_cast<uint8_t>(round_to_fp8<kOut>(quotient));
+    const float value = bring_into_range(to_float<kIn>(x[i]), factor);
+    out[i] = static_cast<uint8_t>(round_to_fp8<kOut>(divide(value, divisor, reciprocal)));
   }
 }
 
-// One block of one row; a whole one has a constant length, which the compiler can unroll.
 template <Dtype kIn, Dtype kOut>
-inline void quantize_row_block(const QuantizeProblem& problem, const CpuStrip& strip, int64_t begin,
-                               int64_t count, float* scale) {
-  float values[kMaxBlockK];
-  load_elements<kIn>(problem, strip.x, begin, count, values);
-  const float amax = largest_magnitude(values, count);
-  *scale = block_scale(amax, kFp8Max<kOut>, problem.power_of_two);
-  round_elements<kOut>(values, count, *scale, amax, strip.out + begin);
+inline void quantize_row_block(const Input<kIn>* x, int64_t count, bool power_of_two, float* scale,
+                               uint8_t* out) {
+  const float largest = largest_magnitude<kIn>(x, count);
+  const bool in_range = largest >= kSmallAmax && largest <= kMaxFloat;
+  const float amax = in_range ? largest : find_amax<kIn>(x, count);
+  *scale = block_scale(amax, kFp8Max<kOut>, power_of_two);
+  if (in_range) {
+    round_in_range<kIn, kOut>(x, count, *scale, out);
+  } else {
+    round_any<kIn, kOut>(x, count, *scale, amax, out);
+  }
 }
 
 template <Dtype kIn, Dtype kOut>
 inline void quantize_tall_block(const QuantizeProblem& problem, const CpuStrip& strip,
                                 int64_t begin, int64_t count, float* scale) {
+  const auto row_of = [&](int64_t row) {
+    return reinterpret_cast<const Input<kIn>*>(strip.x + row * strip.x_row_bytes) + begin;
+  };
+  float largest = 0.0f;
+  bool in_range = true;
+  for (int64_t row = 0; row < strip.num_rows; ++row) {
+    const float amax = find_amax<kIn>(row_of(row), count);
+    in_range = in_range && largest_magnitude<kIn>(row_of(row), count) <= kMaxFloat;
+    largest = largest < amax ? amax : largest;
+  }
+  *scale = block_scale(largest, kFp8Max<kOut>, problem.power_of_two);
+  for (int64_t row = 0; row < strip.num_rows; ++row) {
+    uint8_t* out = strip.out + row * strip.out_row_stride + begin;
+    if (in_range && largest >= kSmallAmax) {
+      round_in_range<kIn, kOut>(row_of(row), count, *scale, out);
+    } else {
+      round_any<kIn, kOut>(row_of(row), count, *scale, largest, out);
+    }
+  }
+}
+
+// One block of one row; a whole one has a constant length, which the compiler can unroll.
+template <Dtype kIn, Dtype kOut>
+inline void quantize_block(const QuantizeProblem& problem, const CpuStrip& strip, int64_t begin,
+                           int64_t count, float* scale) {
+  uint8_t* out = strip.out + begin;
+  if (problem.block_rows > 1) {
+    quantize_tall_block<kIn, kOut>(problem, strip, begin, count, scale);
+    return;
+  }
+  if (!problem.gate.enabled) {
+    const auto* x = reinterpret_cast<const Input<kIn>*>(strip.x) + begin;
+    quantize_row_block<kIn, kOut>(x, count, problem.power_of_two, scale, out);
+    return;
+  }
   float values[kMaxBlockK];
-  float amax = 0.0f;
-  for (int64_t row = 0; row < strip.num_rows; ++row) {
-    load_elements<kIn>(problem, strip.x + row * strip.x_row_bytes, begin, count, values);
-    const float row_amax = largest_magnitude(values, count);
-    amax = amax > row_amax ? amax : row_amax;
+  if (problem.gate.adds_one) {
+    activate_row<kIn, true>(problem, strip.x, begin, count, values);
+  } else {
+    activate_row<kIn, false>(problem, strip.x, begin, count, values);
   }
-  *scale = block_scale(amax, kFp8Max<kOut>, problem.power_of_two);
-  for (int64_t row = 0; row < strip.num_rows; ++row) {
-    load_elements<kIn>(problem, strip.x + row * strip.x_row_bytes, begin, count, values);
-    round_elements<kOut>(values, count, *scale, amax,
-                         strip.out + row * strip.out_row_stride + begin);
-  }
+  quantize_row_block<Dtype::kFloat32, kOut>(values, count, problem.power_of_two, scale, out);
 }
 
 template <Dtype kIn, Dtype kOut>
@@ -127,12 +186,10 @@ void quantize_strip(const QuantizeProblem& problem, const CpuStrip& strip) {
   for (int64_t begin = 0; begin < problem.k; begin += problem.block_k) {
     const int64_t left = problem.k - begin;
     const int64_t count = left < problem.block_k ? left : problem.block_k;
-    if (problem.block_rows > 1) {
-      quantize_tall_block<kIn, kOut>(problem, strip, begin, count, scale);
-    } else if (count == kMaxBlockK) {
-      quantize_row_block<kIn, kOut>(problem, strip, begin, kMaxBlockK, scale);
+    if (count == kMaxBlockK) {
+      quantize_block<kIn, kOut>(problem, strip, begin, kMaxBlockK, scale);
     } else {
-      quantize_row_block<kIn, kOut>(problem, strip, begin, count, scale);
+      quantize_block<kIn, kOut>(problem, strip, begin, count, scale);
     }
     scale += problem.scale_k_stride;
   }
