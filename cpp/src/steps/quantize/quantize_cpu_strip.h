@@ -96,15 +96,18 @@ inline float find_amax(const Input<kIn>* x, int64_t count) {
   return amax <= kMaxFloat ? amax : largest_finite_magnitude<kIn>(x, count);
 }
 
-// Whether x / scale rounds to finite FP8 values without any further measure: amax, which is at
-// least kSmallAmax, is that of all elements.
+// Rounds x / scale where amax, which is at least kSmallAmax, is that of all elements.
+//
+// Codes are computed as words and stored as bytes in a second loop: in one loop the compiler
+// computes parts of a code as bytes, and packs each part.
 template <Dtype kIn, Dtype kOut>
 inline void round_in_range(const Input<kIn>* x, int64_t count, float scale, uint8_t* out) {
   const float reciprocal = 1.0f / scale;
+  uint32_t codes[kMaxBlockK];
   for (int64_t i = 0; i < count; ++i) {
-    const float quotient = divide(to_float<kIn>(x[i]), scale, reciprocal);
-    out[i] = static_cast<uint8_t>(round_finite_to_fp8<kOut>(quotient));
+    codes[i] = round_finite_to_fp8<kOut>(divide(to_float<kIn>(x[i]), scale, reciprocal));
   }
+  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<uint8_t>(codes[i]);
 }
 
 // The same for blocks with NaNs, infinities or small elements.
