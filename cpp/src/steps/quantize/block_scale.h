@@ -35,7 +35,8 @@ GGFP8_HOST_DEVICE inline float block_scale(float amax, float max_finite, bool po
 
 // An element with infinities made finite and, in a small block, multiplied by kSmallFactor.
 GGFP8_HOST_DEVICE inline float bring_into_range(float x, float factor) {
-  const float finite = x > kMaxFloat ? kMaxFloat : (x < -kMaxFloat ? -kMaxFloat : x);
+  const float below = x > kMaxFloat ? kMaxFloat : x;  // comparisons leave a NaN as it is
+  const float finite = below < -kMaxFloat ? -kMaxFloat : below;
   return finite * factor;
 }
 

@@ -17,13 +17,25 @@ namespace {
 
 constexpr int64_t kMaxBlockK = 128;
 
-// exp, to about 2^-20; infinity above 88.7, subnormal below -87.3.
+// Comparisons that leave a NaN as it is. One after the other, they become two instructions; one
+// inside the other, they make the compiler compute what follows three times.
+inline float at_most(float x, float limit) {
+  return x > limit ? limit : x;
+}
+inline float at_least(float x, float limit) {
+  return x < limit ? limit : x;
+}
+
+// exp, to about 2^-18; infinity above 88.7, subnormal below -87.3; some number for NaN.
 inline float exponential(float x) {
   constexpr float kLog2E = 0x1.715476p+0f;
-  constexpr float kLimit = 160.0f;       // beyond it the result is 0 or infinity in any case
-  constexpr float kInteger = 0x1.8p23f;  // a float32 of this size has no fraction
-  float power = x * kLog2E;
-  power = power > kLimit ? kLimit : (power < -kLimit ? -kLimit : power);
+  constexpr uint32_t kLimit = 0x43200000;  // 160: the result beyond it is 0 or infinity
+  constexpr float kInteger = 0x1.8p23f;    // a float32 of this size has no fraction
+  const float wanted_power = x * kLog2E;
+  const uint32_t bits = __builtin_bit_cast(uint32_t, wanted_power);
+  const uint32_t magnitude = bits & 0x7FFFFFFF;
+  const uint32_t limited = (magnitude < kLimit ? magnitude : kLimit) | (bits & 0x80000000);
+  const float power = __builtin_bit_cast(float, limited);
   const float shifted = power + kInteger;
   const float whole = shifted - kInteger;
   const float part = power - whole;
@@ -46,8 +58,8 @@ inline float exponential(float x) {
 
 template <bool kAddsOne>
 inline float activate(float gate, float up, float limit, float alpha) {
-  gate = gate > limit ? limit : gate;
-  up = up > limit ? limit : (up < -limit ? -limit : up);
+  gate = at_most(gate, limit);
+  up = at_least(at_most(up, limit), -limit);
   const float activated = gate / (1.0f + exponential(-alpha * gate));
   return activated * (kAddsOne ? up + 1.0f : up);
 }
