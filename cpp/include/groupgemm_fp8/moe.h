@@ -112,8 +112,9 @@ GGFP8_API int32_t ggfp8_quantize_groupwise(const ggfp8_quantize_groupwise_args* 
  *     alpha = 0:  h = gate / (1 + exp(-gate)) * up
  *     alpha > 0:  h = gate / (1 + exp(-alpha * gate)) * (up + 1)
  *
- * h is float32 throughout, and the only other rounding is the one to FP8. exp may differ between
- * devices by a few units in the last place; it never moves a result by more than one FP8 value.
+ * h is float32 throughout, and the only other rounding is the one to FP8. exp and the division may
+ * differ between devices by a few units in the last place, which moves a result by at most one FP8
+ * value. Where exp(-alpha * gate) is above 2^126, h may be 0.
  */
 typedef struct ggfp8_silu_mul_quantize_groupwise_args {
   size_t struct_size; /* sizeof(ggfp8_silu_mul_quantize_groupwise_args) */
@@ -227,7 +228,7 @@ GGFP8_API int32_t ggfp8_route_workspace_size(const ggfp8_route_args* args, size_
  *     out[t] = acc
  *
  * in float32 with one rounding at the end, to nearest even. A position that is no row of x is
- * skipped, its weight is not read into the sum, and a token without rows gets zeros.
+ * skipped with its weight, and a token without rows gets zeros.
  */
 typedef struct ggfp8_combine_args {
   size_t struct_size; /* sizeof(ggfp8_combine_args) as the caller was compiled */

@@ -114,7 +114,8 @@ Status read_limits(const SiluArgs& args, steps::Gate* gate) {
                 "alpha: got %g, wanted a positive value up to 1e30, or 0 for silu",
                 static_cast<double>(args.alpha));
   }
-  if (args.limit > 0.0f) gate->limit = args.limit;
+  gate->has_limit = args.limit > 0.0f;
+  if (gate->has_limit) gate->limit = args.limit;
   if (args.alpha > 0.0f) gate->alpha = args.alpha;
   gate->adds_one = args.alpha > 0.0f;
   return kSuccess;

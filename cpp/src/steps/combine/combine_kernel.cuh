@@ -17,49 +17,52 @@ __device__ __forceinline__ float load_weight(const CombineProblem& p, int64_t id
   return __bfloat162float(static_cast<const __nv_bfloat16*>(p.weight)[idx]);
 }
 
-// The row of x of a token's choice j; -1: none.
-__device__ __forceinline__ int64_t row_of_choice(const CombineProblem& p, int64_t token,
-                                                 int64_t j) {
-  if (j >= p.top_k) return -1;
-  const int64_t row = p.position[token * p.position_row_stride + j];
-  return row >= 0 && row < p.x_rows ? row : -1;
-}
-
 // Adds choices first_choice to first_choice + kRowsAtOnce - 1.
 template <Dtype kIn>
 __device__ __forceinline__ void add_rows(const CombineParams& params, int64_t token,
-                                         int64_t first_choice, int64_t col, int length,
-                                         float (&sums)[kChunkSize]) {
+                                         int64_t first_choice, int32_t col, int length,
+                                         float (&sums)[kCombineChunk]) {
   const CombineProblem& p = params.problem;
-  int64_t rows[kRowsAtOnce];
+  int64_t rows[kRowsAtOnce];  // of x; -1: none
   float weights[kRowsAtOnce];
-  Chunk<kIn> chunks[kRowsAtOnce];
+  Chunk<kIn, kCombineChunk> chunks[kRowsAtOnce];
+  // All positions and weights are requested before the first is looked at.
 #pragma unroll
   for (int i = 0; i < kRowsAtOnce; ++i) {
-    const int64_t j = first_choice + i;
-    rows[i] = row_of_choice(p, token, j);
-    weights[i] = rows[i] < 0 ? 0.0f : load_weight(p, token * p.weight_row_stride + j);
+    const int64_t j = min_of(first_choice + i, p.top_k - 1);
+    rows[i] = p.position[token * p.position_row_stride + j];
+    weights[i] = load_weight(p, token * p.weight_row_stride + j);
+  }
+#pragma unroll
+  for (int i = 0; i < kRowsAtOnce; ++i) {
+    if (first_choice + i >= p.top_k || rows[i] >= p.x_rows) rows[i] = -1;
+  }
+  const auto* x = static_cast<const Element<kIn>*>(p.x) + col;
+  if (params.x_aligned && length == kCombineChunk) {
+#pragma unroll
+    for (int i = 0; i < kRowsAtOnce; ++i) {
+      if (rows[i] >= 0) load_whole(chunks[i], x + rows[i] * p.x_row_stride);
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < kRowsAtOnce; ++i) {
+      if (rows[i] >= 0) load_part(chunks[i], x + rows[i] * p.x_row_stride, length);
+    }
   }
 #pragma unroll
   for (int i = 0; i < kRowsAtOnce; ++i) {
     if (rows[i] < 0) continue;
-    const auto* x = static_cast<const Element<kIn>*>(p.x) + rows[i] * p.x_row_stride + col;
-    load_chunk(chunks[i], x, length, params.x_aligned);
-  }
-#pragma unroll
-  for (int i = 0; i < kRowsAtOnce; ++i) {
-    if (rows[i] < 0) continue;
-    float values[kChunkSize];
+    float values[kCombineChunk];
     to_floats(chunks[i], values);
 #pragma unroll
-    for (int e = 0; e < kChunkSize; ++e) sums[e] = __fmaf_rn(weights[i], values[e], sums[e]);
+    for (int e = 0; e < kCombineChunk; ++e) sums[e] = __fmaf_rn(weights[i], values[e], sums[e]);
   }
 }
 
 template <Dtype kOut>
 __device__ __forceinline__ void store_sums(const CombineParams& params, int64_t offset, int length,
-                                           const float (&sums)[kChunkSize]) {
-  Chunk<kOut> chunk;
+                                           const float (&sums)[kCombineChunk]) {
+  Chunk<kOut, kCombineChunk> chunk;
   from_floats(chunk, sums);
   store_chunk(chunk, static_cast<Element<kOut>*>(params.problem.out) + offset, length,
               params.out_aligned);
@@ -70,10 +73,11 @@ __global__ void __launch_bounds__(kMaxCombineThreads)
     combine_rows(const __grid_constant__ CombineParams params) {
   const CombineProblem& p = params.problem;
   const int64_t token = blockIdx.x;
-  for (int64_t tile = blockIdx.y; tile < params.num_tiles; tile += gridDim.y) {
-    const int64_t col = (tile * blockDim.x + threadIdx.x) * kChunkSize;
-    const int length = chunk_length(col, p.k);
-    float sums[kChunkSize] = {};
+  for (int32_t chunk = blockIdx.y * blockDim.x + threadIdx.x; chunk < params.num_chunks;
+       chunk += gridDim.y * blockDim.x) {
+    const int32_t col = chunk * kCombineChunk;
+    const int length = chunk_length(col, static_cast<int32_t>(p.k), kCombineChunk);
+    float sums[kCombineChunk] = {};
     for (int64_t j = 0; j < p.top_k; j += kRowsAtOnce) {
       add_rows<kIn>(params, token, j, col, length, sums);
     }

@@ -8,7 +8,6 @@
 namespace ggfp8::steps {
 namespace {
 
-constexpr int64_t kChunkColumns = 8;
 constexpr int64_t kMaxGridY = 65535;
 
 KernelState kernel_states[3];  // one per type of x
@@ -23,12 +22,12 @@ Status combine_on_cuda(const CombineProblem& problem, void* stream) {
   const DeviceGuard guard(problem.device_id);
   if (guard.status() != kSuccess) return guard.status();
   // Columns are shared out evenly to as many CTAs as the largest ones would need.
-  const int64_t num_chunks = ceil_div(problem.k, kChunkColumns);
+  const int64_t num_chunks = ceil_div<int64_t>(problem.k, kCombineChunk);
   const int64_t num_ctas = ceil_div<int64_t>(num_chunks, kMaxCombineThreads);
   const int64_t num_threads = round_up<int64_t>(ceil_div(num_chunks, num_ctas), 32);
   CombineParams params = {};
   params.problem = problem;
-  params.num_tiles = ceil_div(num_chunks, num_threads);
+  params.num_chunks = static_cast<int32_t>(num_chunks);
   params.x_aligned = rows_aligned(problem.x, problem.x_row_stride, problem.x_dtype);
   params.out_aligned = rows_aligned(problem.out, problem.out_row_stride, problem.out_dtype);
 
@@ -36,7 +35,7 @@ Status combine_on_cuda(const CombineProblem& problem, void* stream) {
   launch.kernel = combine_kernel_address(problem.x_dtype);
   launch.device_id = problem.device_id;
   launch.num_ctas = static_cast<unsigned>(problem.num_tokens);
-  launch.num_ctas_y = static_cast<unsigned>(min_of(params.num_tiles, kMaxGridY));
+  launch.num_ctas_y = static_cast<unsigned>(min_of(num_ctas, kMaxGridY));
   launch.threads_per_cta = static_cast<unsigned>(num_threads);
   const int state = static_cast<int>(problem.x_dtype) - static_cast<int>(Dtype::kBFloat16);
   return launch_kernel(launch, &kernel_states[state], &params, static_cast<cudaStream_t>(stream));

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 
+#include "ptx/fast_math.cuh"
 #include "ptx/fp8_round.cuh"
 #include "steps/chunk.cuh"
 #include "steps/quantize/block_scale.h"
+#include "steps/quantize/quantize_config.h"
 
 namespace ggfp8::steps {
 
@@ -18,36 +20,55 @@ __device__ __forceinline__ float largest_magnitude(const float (&values)[kChunkS
   return largest;
 }
 
-// The scale of a block, and how its elements are divided by it.
+// The scale of a block, and what its elements are divided by.
 struct BlockDivisor {
   float scale;
-  float factor;      // of the elements, before the division
-  float divisor;     // scale * factor
-  float reciprocal;  // of the divisor
-  bool in_range;     // the elements need not be brought into range
+  float divisor;     // of the elements: the scale, in a small block times kSmallFactor
+  float reciprocal;  // of the divisor, rounded once
 };
+
+// 1 / x rounded once, for normal x with normal 1 / x: the hardware's approximation, corrected.
+__device__ __forceinline__ float reciprocal_of(float x) {
+  const float approx = ptx::reciprocal_approx(x);
+  return fmaf(approx, fmaf(-x, approx, 1.0f), approx);
+}
+
+__device__ __forceinline__ bool is_in_range(float amax) {
+  return amax >= kSmallAmax && amax <= kMaxFloat;
+}
+
+// A block with infinities or small elements: makes the former finite and the latter larger.
+__device__ __forceinline__ void bring_into_range(float (&values)[kChunkSize], float amax) {
+  if (is_in_range(amax)) return;
+  const float factor = amax < kSmallAmax ? kSmallFactor : 1.0f;
+#pragma unroll
+  for (int i = 0; i < kChunkSize; ++i) values[i] = bring_into_range(values[i], factor);
+}
 
 // amax may be infinite.
 template <Dtype kOut>
 __device__ __forceinline__ BlockDivisor make_divisor(float amax, bool power_of_two) {
+  constexpr float kMax = kFp8Max<kOut>;
   BlockDivisor block;
-  block.scale = block_scale(fminf(amax, kMaxFloat), kFp8Max<kOut>, power_of_two);
-  block.in_range = amax >= kSmallAmax && amax <= kMaxFloat;
-  block.factor = amax < kSmallAmax ? kSmallFactor : 1.0f;
-  block.divisor = block.scale * block.factor;
-  block.reciprocal = __frcp_rn(block.divisor);
+  if (is_in_range(amax)) {
+    const float quotient = divide(amax, kMax, 1.0f / kMax);
+    block.scale = power_of_two ? next_power_of_two(quotient) : quotient;
+    block.divisor = block.scale;
+  } else {
+    block.scale = block_scale(fminf(amax, kMaxFloat), kMax, power_of_two);
+    block.divisor = block.scale * (amax < kSmallAmax ? kSmallFactor : 1.0f);
+  }
+  block.reciprocal = reciprocal_of(block.divisor);
   return block;
 }
 
+// Divides, rounds and stores the values, which are in range.
 template <Dtype kOut>
-__device__ __forceinline__ void store_quantized(float (&values)[kChunkSize],
+__device__ __forceinline__ void store_quantized(const float (&values)[kChunkSize],
                                                 const BlockDivisor& block, uint8_t* out, int length,
                                                 bool aligned) {
-  if (!block.in_range) {
-#pragma unroll
-    for (int i = 0; i < kChunkSize; ++i) values[i] = bring_into_range(values[i], block.factor);
-  }
-  uint32_t words[2] = {0, 0};
+  static_assert(kChunkSize == 16);
+  uint32_t words[4] = {0, 0, 0, 0};
 #pragma unroll
   for (int i = 0; i < kChunkSize; i += 2) {
     const float low = divide(values[i], block.divisor, block.reciprocal);
@@ -55,7 +76,7 @@ __device__ __forceinline__ void store_quantized(float (&values)[kChunkSize],
     words[i / 4] |= ptx::round_to_fp8x2<kOut>(low, high) << (8 * (i % 4));
   }
   if (aligned && length == kChunkSize) {
-    *reinterpret_cast<uint2*>(out) = make_uint2(words[0], words[1]);
+    *reinterpret_cast<uint4*>(out) = make_uint4(words[0], words[1], words[2], words[3]);
     return;
   }
 #pragma unroll

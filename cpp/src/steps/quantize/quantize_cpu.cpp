@@ -26,8 +26,8 @@ QuantizeStrip choose_strip_function(const QuantizeProblem& problem, const Device
 // A strip of a matrix; false where it is to be left alone. `first` is its first row.
 bool make_strip(const QuantizeProblem& p, const RowRange& range, int64_t matrix, int64_t first,
                 CpuStrip* strip) {
-  const int64_t source = source_row(p.row_index, p.index_type, p.x_rows, first);
-  if (source < 0 || first < range.begin || first >= range.end) return false;
+  const int64_t source = read_row_index(p.row_index, p.index_type, first);
+  if (!is_source_row(source, p) || first < range.begin || first >= range.end) return false;
   const int64_t row_block = first / p.block_rows;
   strip->x_row_bytes = p.x_row_stride * size_of(p.x_dtype);
   strip->x = static_cast<const char*>(p.x) + matrix * p.x_batch_stride * size_of(p.x_dtype) +

@@ -16,7 +16,7 @@ QuantizeKernel choose_kernel(const QuantizeProblem& problem) {
   return problem.block_rows == 1 ? QuantizeKernel::kRows : QuantizeKernel::kTall;
 }
 
-// A chunk begins at a multiple of 8 elements of a row, and the up half at column k.
+// A chunk begins at a multiple of 16 elements of a row, and the up half at column k.
 bool is_x_aligned(const QuantizeProblem& p) {
   const int64_t bytes = size_of(p.x_dtype);
   return is_aligned(p.x, 16) && p.x_row_stride * bytes % 16 == 0 &&
@@ -24,7 +24,7 @@ bool is_x_aligned(const QuantizeProblem& p) {
 }
 
 bool is_out_aligned(const QuantizeProblem& p) {
-  return is_aligned(p.out, 8) && p.out_row_stride % 8 == 0 && p.out_batch_stride % 8 == 0;
+  return is_aligned(p.out, 16) && p.out_row_stride % 16 == 0 && p.out_batch_stride % 16 == 0;
 }
 
 unsigned grid_size(int64_t count, int64_t limit) {
@@ -36,10 +36,10 @@ unsigned grid_size(int64_t count, int64_t limit) {
 Status quantize_on_cuda(const QuantizeProblem& problem, void* stream) {
   const DeviceGuard guard(problem.device_id);
   if (guard.status() != kSuccess) return guard.status();
-  const int lanes = lanes_per_block(problem.block_k);
-  const RowTiles tiles = make_row_tiles(problem.num_k_blocks(), lanes);
+  const int lanes = lanes_log2(problem.block_k);
+  const RowTiles tiles = make_row_tiles(problem.num_k_blocks(), 1 << lanes);
   const QuantizeParams params = {problem,
-                                 problem.num_k_blocks(),
+                                 static_cast<int32_t>(problem.num_k_blocks()),
                                  lanes,
                                  tiles.blocks_per_tile,
                                  tiles.num_tiles,

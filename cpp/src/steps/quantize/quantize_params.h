@@ -10,12 +10,12 @@ namespace ggfp8::steps {
 
 struct QuantizeParams {
   QuantizeProblem problem;
-  int64_t num_k_blocks;
-  int32_t lanes_per_block;  // threads that share a block's row: a power of two, 8 elements each
+  int32_t num_k_blocks;
+  int32_t lanes_log2;       // so many threads share a block's row, with a chunk each
   int32_t blocks_per_tile;  // k-blocks that a CTA has side by side
-  int64_t num_tiles;        // of so many k-blocks
+  int32_t num_tiles;        // of so many k-blocks
   bool x_aligned;           // every chunk of x begins at a multiple of 16 bytes
-  bool out_aligned;         // every chunk of out begins at a multiple of 8 bytes
+  bool out_aligned;         // every chunk of out begins at a multiple of 16 bytes
 };
 
 }  // namespace ggfp8::steps

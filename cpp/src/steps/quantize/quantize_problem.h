@@ -16,6 +16,7 @@ enum class IndexType : int32_t { kNone, kInt32, kInt64 };
 // Elements are silu(gate) * up, of the two halves of a row of x, rather than x.
 struct Gate {
   bool enabled = false;
+  bool has_limit = false;
   float limit = std::numeric_limits<float>::infinity();
   float alpha = 1.0f;     // factor of the gate inside the sigmoid
   bool adds_one = false;  // up + 1 in place of up
@@ -72,13 +73,16 @@ GGFP8_HOST_DEVICE inline RowRange row_range(const int32_t* m_indptr, int64_t num
           clamp_to<int64_t>(m_indptr[num_groups], 0, rows)};
 }
 
-// The row of x that row `row` of out comes from; -1: none.
-GGFP8_HOST_DEVICE inline int64_t source_row(const void* row_index, IndexType type, int64_t x_rows,
-                                            int64_t row) {
+// What row_index has for a row of out: a row of x, or anything else for none.
+GGFP8_HOST_DEVICE inline int64_t read_row_index(const void* row_index, IndexType type,
+                                                int64_t row) {
   if (type == IndexType::kNone) return row;
-  const int64_t source = type == IndexType::kInt32 ? static_cast<const int32_t*>(row_index)[row]
-                                                   : static_cast<const int64_t*>(row_index)[row];
-  return source >= 0 && source < x_rows ? source : -1;
+  return type == IndexType::kInt32 ? static_cast<const int32_t*>(row_index)[row]
+                                   : static_cast<const int64_t*>(row_index)[row];
+}
+
+GGFP8_HOST_DEVICE inline bool is_source_row(int64_t row, const QuantizeProblem& problem) {
+  return problem.index_type == IndexType::kNone || (row >= 0 && row < problem.x_rows);
 }
 
 }  // namespace ggfp8::steps
