@@ -70,7 +70,7 @@ def measure(device: str) -> dict[str, float]:
     ]
     clock = Clock()
     import groupgemm_fp8
-    from groupgemm_fp8 import _device
+    from groupgemm_fp8._cli import device as _device
 
     clock.end("import_ms")
     if device == "cuda":

@@ -289,7 +289,7 @@ def main():
     stream = None
     cases = CPU_CASES
     if options.device == "cuda":
-        from groupgemm_fp8._device import Stream
+        from groupgemm_fp8._cli.device import Stream
 
         stream = Stream()
         cases = GPU_CASES

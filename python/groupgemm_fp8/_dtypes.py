@@ -1,48 +1,86 @@
-"""Element types by name: "float8_e4m3fn" and so on, as NumPy, ml_dtypes, PyTorch and JAX say it.
+"""Element types: a dtype object of any framework -> its name -> DLPack's code and bits.
 
-A dtype of any framework becomes its name once and is then found in a table, because asking
-NumPy for a dtype's name takes longer than all the rest of a call.
+Names are those that NumPy, ml_dtypes, PyTorch and JAX share, such as "float8_e4m3fn". A dtype's
+name is asked for once and then found in a table, because asking NumPy takes longer than all the
+rest of a call.
 """
 
-from . import _ffi
+import re
 
-FP8 = {
-    "float8_e4m3fn": _ffi.DTYPE_FLOAT8_E4M3FN,
-    "float8_e5m2": _ffi.DTYPE_FLOAT8_E5M2,
+from .errors import UnreadableError
+
+FP8 = ("float8_e4m3fn", "float8_e5m2")
+OUTPUTS = ("bfloat16", "float16", "float32")
+
+# DLDataTypeCode of the types that are not a kind and a number of bits.
+_NAMED = {
+    "bool": (6, 8),
+    "float8_e3m4": (7, 8),
+    "float8_e4m3": (8, 8),
+    "float8_e4m3b11fnuz": (9, 8),
+    "float8_e4m3fn": (10, 8),
+    "float8_e4m3fnuz": (11, 8),
+    "float8_e5m2": (12, 8),
+    "float8_e5m2fnuz": (13, 8),
+    "float8_e8m0fnu": (14, 8),
 }
-OUTPUT = {
-    "bfloat16": _ffi.DTYPE_BFLOAT16,
-    "float16": _ffi.DTYPE_FLOAT16,
-    "float32": _ffi.DTYPE_FLOAT32,
-}
+_KINDS = {"int": 0, "uint": 1, "float": 2, "void": 3, "bfloat": 4, "complex": 5}
+_KIND_AND_BITS = re.compile(rf"({'|'.join(_KINDS)})(8|16|32|64|128)")
 
-# One-byte types that may hold FP8 where a_dtype or b_dtype says which.
-BYTES = frozenset({"uint8", "int8", "void8"})
-
-# dtype objects met so far -> names; array_dtype_name() answers for the others, too
-known_names: dict = {}
+_names: dict = {}
+_dlpack_types: dict = {}
 
 
-def array_dtype_name(dtype) -> str:
-    """The name of an array's dtype object; a foreign byte order is part of the name."""
-    name = known_names.get(dtype)
+def dtype_name(dtype) -> str:
+    """The name of a dtype object; a foreign byte order is part of the name."""
+    name = _names.get(dtype)
     if name is None:
-        name = known_names[dtype] = _derive_name(dtype)
+        name = _names[dtype] = _derive_name(dtype)
     return name
 
 
-def argument_dtype_name(argument: str, dtype, wanted: dict) -> str:
+def dlpack_type(dtype) -> tuple[int, int]:
+    """DLPack's code and bits of an array's dtype object.
+
+    Raises UnreadableError if DLPack has no such type.
+    """
+    code_and_bits = _dlpack_types.get(dtype)
+    if code_and_bits is None:
+        code_and_bits = _dlpack_types[dtype] = named_dlpack_type(dtype_name(dtype))
+    return code_and_bits
+
+
+def named_dlpack_type(name: str) -> tuple[int, int]:
+    """DLPack's code and bits of the type of that name."""
+    if name in _NAMED:
+        return _NAMED[name]
+    match = _KIND_AND_BITS.fullmatch(name)
+    if match is None:
+        raise UnreadableError(f"got dtype {name}, which no argument may have", TypeError)
+    return _KINDS[match[1]], int(match[2])
+
+
+def dense_strides(shape) -> list[int]:
+    """The strides of a contiguous array in row-major order, in elements."""
+    strides = []
+    step = 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= size
+    return strides[::-1]
+
+
+def argument_dtype_name(argument: str, dtype, wanted: tuple[str, ...]) -> str:
     """The name a dtype argument means: a string, or a dtype or scalar class of any framework."""
     if isinstance(dtype, str):
         name = dtype
     else:
         try:
-            name = known_names.get(dtype) or _derive_name(dtype)
+            name = dtype_name(dtype)
         except TypeError:  # unhashable, hence no dtype
             name = repr(dtype)
     if name not in wanted:
         raise TypeError(f"{argument}: got {name}, wanted {' or '.join(wanted)}")
-    known_names[dtype] = name
     return name
 
 

@@ -1,4 +1,4 @@
-"""The C header groupgemm_fp8.h for ctypes, in the header's order.
+"""The C headers groupgemm_fp8.h and xla.h for ctypes, in their order.
 
 _library binds a loaded library with bind(); everything else takes constants and layouts from
 here. A public struct may only grow at its end, so these layouts fit every later library.
@@ -36,6 +36,8 @@ DEVICE_CPU = 1
 DEVICE_CUDA = 2
 
 FLAG_VALIDATE_M_INDPTR = 1
+FLAG_OUT_READ_ONLY = 2
+FLAG_WORKSPACE_READ_ONLY = 4
 
 # arguments: ggfp8_group_gemm_args, native alignment
 ARGS_FIELDS = (
@@ -70,8 +72,50 @@ ARGS_FIELDS = (
     ("flags", "I"),
     ("reserved", "I"),
     ("backend", "P"),
+    ("b_scale_major", "i"),
+    ("reserved_2", "I"),
 )
 ARGS = struct.Struct("@" + "".join(code for _, code in ARGS_FIELDS))
+
+# tensors: ggfp8_tensor, whose sizes and strides follow it in memory; and the DLPack codes in it
+DLPACK_CUDA_HOST = 3
+DLPACK_CUDA_MANAGED = 13
+
+TENSOR_FIELDS = (
+    ("data", "P"),
+    ("device_type", "i"),
+    ("device_id", "i"),
+    ("ndim", "i"),
+    ("dtype_code", "B"),
+    ("dtype_bits", "B"),
+    ("dtype_lanes", "H"),
+    ("shape", "P"),
+    ("strides", "P"),
+    ("byte_offset", "Q"),
+)
+TENSOR = struct.Struct("@" + "".join(code for _, code in TENSOR_FIELDS))
+
+# A described array: ggfp8_tensor with room for the sizes and strides of so many axes after it.
+MAX_RANK = 8
+TENSOR_LAYOUTS = [struct.Struct(f"{TENSOR.format}{2 * rank}q") for rank in range(MAX_RANK + 1)]
+TENSOR_BYTES = TENSOR_LAYOUTS[MAX_RANK].size
+
+# options of a product of tensors: ggfp8_group_gemm_options, native alignment
+OPTIONS_FIELDS = (
+    ("struct_size", "N"),
+    ("backend", "P"),
+    ("scale_granularity_m", "i"),
+    ("scale_granularity_n", "i"),
+    ("scale_granularity_k", "i"),
+    ("scale_major", "i"),
+    ("mma_sm", "i"),
+    ("a_dtype", "i"),
+    ("b_dtype", "i"),
+    ("out_dtype", "i"),
+    ("flags", "I"),
+    ("b_scale_major", "i"),
+)
+OPTIONS = struct.Struct("@" + "".join(code for _, code in OPTIONS_FIELDS))
 
 
 # introspection
@@ -102,24 +146,8 @@ class DeviceInfo(ctypes.Structure):
     ]
 
 
-# DLPack: ggfp8_dlpack_options, native alignment
-DLPACK_OPTIONS_FIELDS = (
-    ("struct_size", "N"),
-    ("exchange_api", "P"),
-    ("backend", "P"),
-    ("scale_granularity_m", "i"),
-    ("scale_granularity_n", "i"),
-    ("scale_granularity_k", "i"),
-    ("scale_major", "i"),
-    ("mma_sm", "i"),
-    ("a_dtype", "i"),
-    ("b_dtype", "i"),
-    ("out_dtype", "i"),
-)
-DLPACK_OPTIONS = struct.Struct("@" + "".join(code for _, code in DLPACK_OPTIONS_FIELDS))
-
-# Packed arguments travel as bytes: an immutable object of this call alone needs no lock.
-_ARGS_POINTER = c_char_p
+# Packed structs travel as bytes, which need no lock, or by the address of a call's own memory.
+_STRUCT = c_void_p
 
 # name: (result type, argument types)
 FUNCTIONS = {
@@ -132,45 +160,44 @@ FUNCTIONS = {
     "ggfp8_max_batch_size": (c_int64, ()),
     "ggfp8_workspace_alignment": (c_size_t, ()),
     "ggfp8_group_gemm_args_size": (c_size_t, ()),
-    "ggfp8_group_gemm_nt_groupwise": (c_int32, (_ARGS_POINTER, c_void_p, c_size_t, c_void_p)),
-    "ggfp8_group_gemm_workspace_size": (c_int32, (_ARGS_POINTER, ctypes.POINTER(c_size_t))),
-    "ggfp8_group_gemm_plan": (c_int32, (_ARGS_POINTER, ctypes.POINTER(PlanInfo))),
+    "ggfp8_group_gemm_options_size": (c_size_t, ()),
+    "ggfp8_group_gemm_nt_groupwise": (c_int32, (_STRUCT, c_void_p, c_size_t, c_void_p)),
+    "ggfp8_group_gemm_workspace_size": (c_int32, (_STRUCT, ctypes.POINTER(c_size_t))),
+    # six arrays, the workspace, options, stream
+    "ggfp8_group_gemm_nt_groupwise_tensors": (c_int32, (*(_STRUCT,) * 8, c_void_p)),
+    # six arrays, options, args
+    "ggfp8_group_gemm_args_from_tensors": (c_int32, (_STRUCT,) * 8),
+    "ggfp8_group_gemm_plan": (c_int32, (_STRUCT, ctypes.POINTER(PlanInfo))),
     "ggfp8_num_backends": (c_int32, ()),
-    "ggfp8_backend_name": (c_char_p, (c_int32,)),
-    "ggfp8_backend_supports": (c_int32, (c_char_p, _ARGS_POINTER)),
+    "ggfp8_backend_name": (c_void_p, (c_int32,)),  # the address of a constant string
+    "ggfp8_backend_supports": (c_int32, (c_char_p, _STRUCT)),
     "ggfp8_device_count": (c_int32, (c_int32, ctypes.POINTER(c_int32))),
     "ggfp8_device_query": (c_int32, (c_int32, c_int32, ctypes.POINTER(DeviceInfo))),
+    "ggfp8_pointer_device": (
+        c_int32,
+        (c_void_p, ctypes.POINTER(c_int32), ctypes.POINTER(c_int32)),
+    ),
+}
+XLA_FUNCTIONS = {
     "ggfp8_xla_ffi_cpu": (c_void_p, (c_void_p,)),
-    "ggfp8_xla_ffi_cpu_validate": (c_void_p, (c_void_p,)),
     "ggfp8_xla_ffi_cuda": (c_void_p, (c_void_p,)),
+    "ggfp8_xla_ffi_cpu_validate": (c_void_p, (c_void_p,)),
     "ggfp8_xla_ffi_cuda_validate": (c_void_p, (c_void_p,)),
-    "ggfp8_dlpack_function": (c_void_p, (ctypes.py_object,)),
 }
 
 # Prototypes of our own: attributes of ctypes.pythonapi belong to the whole process.
 capsule_pointer = ctypes.PYFUNCTYPE(c_void_p, ctypes.py_object, c_char_p)(
     ("PyCapsule_GetPointer", ctypes.pythonapi)
 )
-_give_back = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_DecRef", ctypes.pythonapi))
+capsule_is_valid = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, c_char_p)(
+    ("PyCapsule_IsValid", ctypes.pythonapi)
+)
 
 
 def bind(library: ctypes.CDLL) -> ctypes.CDLL:
     """Declares every function's types; AttributeError if one is missing."""
-    for name, (result, arguments) in FUNCTIONS.items():
+    for name, (result, arguments) in {**FUNCTIONS, **XLA_FUNCTIONS}.items():
         function = getattr(library, name)
         function.restype = result
         function.argtypes = arguments
     return library
-
-
-def dlpack_function(library: ctypes.CDLL, constants: tuple):
-    """The builtin function of ggfp8_dlpack_function, or None if there is none."""
-    result, arguments = FUNCTIONS["ggfp8_dlpack_function"]
-    # With the interpreter's lock, unlike what bind() declares.
-    make = ctypes.PYFUNCTYPE(result, *arguments)(("ggfp8_dlpack_function", library))
-    address = make(constants)
-    if address is None:
-        return None
-    function = ctypes.cast(address, ctypes.py_object).value
-    _give_back(function)  # the reference that came with the address; `function` has its own
-    return function

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from . import _ffi
-from .errors import from_status
+from .errors import GroupGemmError
 
 _FILE_NAME = "libgroupgemm_fp8.so"
 _SYSTEM_NAMES = (f"{_FILE_NAME}.{_ffi.VERSION_MAJOR}", _FILE_NAME)
@@ -45,11 +45,14 @@ def _check_version(library: ctypes.CDLL, path: str) -> None:
             f"{path}: got library version {got[0]}.{got[1]}, "
             f"wanted {wanted[0]}.{wanted[1]} or a later {wanted[0]}.x"
         )
-    size = library.ggfp8_group_gemm_args_size()
-    if size < _ffi.ARGS.size:
-        raise ImportError(
-            f"{path}: ggfp8_group_gemm_args has {size} bytes, wanted at least {_ffi.ARGS.size}"
-        )
+    for name, size, wanted_size in (
+        ("args", library.ggfp8_group_gemm_args_size(), _ffi.ARGS.size),
+        ("options", library.ggfp8_group_gemm_options_size(), _ffi.OPTIONS.size),
+    ):
+        if size < wanted_size:
+            raise ImportError(
+                f"{path}: ggfp8_group_gemm_{name} has {size} bytes, wanted at least {wanted_size}"
+            )
 
 
 @functools.cache
@@ -70,15 +73,20 @@ def load() -> ctypes.CDLL:
     )
 
 
-def dlpack_function(constants: tuple):
-    """A builtin function of the library for tensors, or None if this Python cannot have it."""
-    return _ffi.dlpack_function(load(), constants)
-
-
 def check(status: int) -> None:
     """Raises the exception that belongs to a status other than success."""
     if status != _ffi.SUCCESS:
-        raise from_status(status, last_error(status))
+        raise error(status)
+
+
+def error(status: int) -> Exception:
+    """The exception that belongs to the failure that just happened on this thread."""
+    message = last_error(status)
+    if status == _ffi.ERROR_INVALID_DTYPE:
+        return TypeError(message)
+    if status < _ffi.FIRST_SYSTEM_ERROR:
+        return ValueError(message)
+    return GroupGemmError(message, status)
 
 
 def last_error(status: int) -> str:

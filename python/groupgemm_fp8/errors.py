@@ -1,10 +1,9 @@
-"""Errors of the package, and the one place that turns a C status into an exception.
+"""Errors of the package.
 
 Wrong types and dtypes raise TypeError, every other wrong argument ValueError, and a failing
-system (driver, launch, host memory) GroupGemmError. The message is the library's own sentence.
+system (driver, launch, host memory) GroupGemmError. Messages name the argument, what was got and
+what was wanted.
 """
-
-from . import _ffi
 
 
 class GroupGemmError(RuntimeError):
@@ -18,14 +17,17 @@ class GroupGemmError(RuntimeError):
         super().__init__(message)
         self.status = status
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:
         return type(self), (str(self), self.status)
 
 
-def from_status(status: int, message: str) -> Exception:
-    """The exception for a status other than success."""
-    if status == _ffi.ERROR_INVALID_DTYPE:
-        return TypeError(message)
-    if status < _ffi.FIRST_SYSTEM_ERROR:
-        return ValueError(message)
-    return GroupGemmError(message, status)
+class UnreadableError(Exception):
+    """A reader's refusal, without the argument's name, which the reader does not know."""
+
+    def __init__(self, message: str, kind: type[Exception] = ValueError) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class OperatorNeededError(TypeError):
+    """A tensor of PyTorch that stands for others: only an operator of PyTorch can take it."""

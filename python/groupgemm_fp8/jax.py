@@ -10,15 +10,17 @@ earlier would keep it from starting.
 
 import functools
 import os
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import _arguments, _arrays, _ffi, _library, _shapes, ops
-from ._dtypes import FP8, OUTPUT, argument_dtype_name, array_dtype_name
-from ._view import CPU, View, unallocated
+from . import _ffi, _library, ops
+from ._call import Call
+from ._dtypes import dtype_name
+from ._options import Options, options
 from .errors import GroupGemmError
 
 __all__ = ["group_gemm_fp8_nt_groupwise"]
@@ -32,21 +34,21 @@ _HANDLERS = {
 
 
 def group_gemm_fp8_nt_groupwise(
-    a,
-    b,
-    a_scale,
-    b_scale,
-    m_indptr,
-    scale_granularity_mnk=(1, 128, 128),
-    scale_major_mode="MN",
-    mma_sm=1,
+    a: Any,
+    b: Any,
+    a_scale: Any,
+    b_scale: Any,
+    m_indptr: Any,
+    scale_granularity_mnk: Sequence[int] = (1, 128, 128),
+    scale_major_mode: str = "MN",
+    mma_sm: int = 1,
     *,
-    out_dtype=None,
-    a_dtype=None,
-    b_dtype=None,
-    backend=None,
-    validate=False,
-):
+    out_dtype: Any = None,
+    a_dtype: Any = None,
+    b_dtype: Any = None,
+    backend: str | None = None,
+    validate: bool = False,
+) -> jax.Array:
     """Grouped FP8 matrix product with groupwise scales, as groupgemm_fp8's function of that name.
 
     Args:
@@ -71,87 +73,106 @@ def group_gemm_fp8_nt_groupwise(
             message has its sentence. Where JAX finds out only when the result is waited for, it
             may raise ValueError.
 
-    A workspace is allocated by XLA where a backend needs one.
+    A workspace is allocated by XLA where a backend needs one. Sizes may be symbols of jax.export.
     """
     arrays = (a, b, a_scale, b_scale, m_indptr)
-    specs = tuple(_spec(name, x) for name, x in zip(_shapes.INPUT_NAMES, arrays, strict=True))
-    _arguments.scale_major(scale_major_mode)
-    _arguments.flags(validate)
-    if backend is not None:
-        _arguments.backend_string(backend)
-    options = _Options(
-        _arguments.granularity(scale_granularity_mnk),
+    specs = tuple(_spec(name, x) for name, x in zip(ops.INPUT_NAMES, arrays, strict=True))
+    chosen = options(
+        scale_granularity_mnk,
         scale_major_mode,
-        _arguments.mma_sm(mma_sm),
-        argument_dtype_name("out_dtype", "bfloat16" if out_dtype is None else out_dtype, OUTPUT),
-        None if a_dtype is None else argument_dtype_name("a_dtype", a_dtype, FP8),
-        None if b_dtype is None else argument_dtype_name("b_dtype", b_dtype, FP8),
+        mma_sm,
+        out_dtype,
         backend,
-        validate,
+        a_dtype=a_dtype,
+        b_dtype=b_dtype,
+        validate=validate,
     )
-    product = _product(specs, options, os.environ.get("GGFP8_BACKEND"))
+    product = _product(specs, chosen, os.environ.get("GGFP8_BACKEND"))
     return product(*arrays)
 
 
 class _Spec(NamedTuple):
     """An array as the checks see it: without memory, on a device that may run the call."""
 
-    shape: tuple[int, ...]
+    shape: tuple
     dtype: str
-    device: tuple[int, int] = CPU
 
 
-class _Options(NamedTuple):
-    """The checked arguments that are no arrays, by the names of the plain function."""
-
-    scale_granularity_mnk: tuple[int, int, int]
-    scale_major_mode: str
-    mma_sm: int
-    out_dtype: str
-    a_dtype: str | None
-    b_dtype: str | None
-    backend: str | None
-    validate: bool
-
-
-def _spec(argument: str, x) -> _Spec:
+def _spec(argument: str, x: Any) -> _Spec:
     if not isinstance(x, (jax.Array, np.ndarray)):
         raise TypeError(
             f"{argument}: got {type(x).__module__}.{type(x).__qualname__}, "
             "wanted a JAX or NumPy array"
         )
-    dtype = array_dtype_name(x.dtype)
+    dtype = dtype_name(x.dtype)
     if dtype.startswith("void"):
         raise TypeError(f"{argument}: got dtype {dtype}, unknown to JAX; pass its .view('uint8')")
     return _Spec(tuple(x.shape), dtype)
 
 
-def _read_spec(argument: str, spec: _Spec, stream_of) -> View:
-    return unallocated(*spec)
-
-
-_arrays.readers[_Spec] = _read_spec
-
-
 @functools.lru_cache(maxsize=4096)
-def _product(specs: tuple[_Spec, ...], options: _Options, environment_backend: str | None):
+def _product(specs: tuple[_Spec, ...], chosen: Options, environment_backend: str | None) -> Any:
     """The compiled function of checked arrays. The environment is a key, since checks read it."""
-    workspace_bytes = _workspace_bytes(specs, options)
+    workspace_bytes = max(_workspace_bytes(sized, chosen) for sized in _with_numbers(specs, chosen))
     if workspace_bytes:  # XLA aligns to less than the library wants
         workspace_bytes += _library.load().ggfp8_workspace_alignment()
-    return _compile(options, workspace_bytes)
+    return _compile(chosen, workspace_bytes)
 
 
-def _workspace_bytes(specs: tuple[_Spec, ...], options: _Options) -> int:
+def _with_numbers(specs: tuple[_Spec, ...], chosen: Options) -> list[tuple[_Spec, ...]]:
+    """The specs with numbers in place of jax.export's symbols: small ones, and large ones.
+
+    What a symbol will be is not known while it is traced; how the sizes depend on each other is.
+    """
+    a, b, *_ = specs
+    is_symbolic = any(not isinstance(size, int) for spec in specs for size in spec.shape)
+    if not is_symbolic or len(a.shape) != 2 or len(b.shape) != 3:
+        return [specs]  # a wrong rank is for the library to refuse
+    return [_substitute(specs, _known_sizes(a, b, chosen, number)) for number in (128, 1 << 16)]
+
+
+def _known_sizes(a: _Spec, b: _Spec, chosen: Options, number: int) -> dict[Any, int]:
+    """Symbol -> number, for the symbols of a and b and for the sizes that follow from them."""
+    gm, gn, gk = chosen.scale_granularity_mnk
+    (cum_m, k), (batch_size, n, _) = a.shape, b.shape
+    known = {}
+    for symbol, step in ((cum_m, gm), (n, gn), (k, gk), (batch_size, 1)):
+        if not isinstance(symbol, int):
+            known[symbol] = number
+            known[-(-symbol // step)] = -(-number // step)
+            known[symbol + 1] = number + 1
+    return known
+
+
+def _substitute(specs: tuple[_Spec, ...], known: dict[Any, int]) -> tuple[_Spec, ...]:
+    return tuple(
+        _Spec(tuple(_number(name, size, known) for size in spec.shape), spec.dtype)
+        for name, spec in zip(ops.INPUT_NAMES, specs, strict=True)
+    )
+
+
+def _number(name: str, size: Any, known: dict[Any, int]) -> int:
+    if isinstance(size, int):
+        return size
+    if size not in known:
+        raise ValueError(f"{name}: got {size} elements along an axis, wanted one of {list(known)}")
+    return known[size]
+
+
+def _workspace_bytes(specs: tuple[_Spec, ...], chosen: Options) -> int:
     """What suffices on every device that supports the call; raises if none does.
 
     Which device will run it is not known while it is traced.
     """
     sizes, refusals = [], []
     for device in _devices():
-        on_device = [spec._replace(device=device) for spec in specs]
+        call = Call(())
+        described = [
+            call.describe_shape(name, spec.shape, spec.dtype, device)
+            for name, spec in zip(ops.INPUT_NAMES, specs, strict=True)
+        ]
         try:
-            sizes.append(ops.workspace_size(*on_device, stream=0, **options._asdict()))
+            sizes.append(ops.workspace_bytes(described, chosen))
         except (ValueError, GroupGemmError) as error:
             refusals.append(error)
     if not sizes:
@@ -170,20 +191,23 @@ def _devices() -> tuple[tuple[int, int], ...]:
         for target, symbol in _HANDLERS[platform].items():
             handler = jax.ffi.pycapsule(getattr(_library.load(), symbol))
             jax.ffi.register_ffi_target(target, handler, platform=platform)
-    return (*((_ffi.DEVICE_CUDA, ordinal) for ordinal in ordinals), CPU)
+    return (*((_ffi.DEVICE_CUDA, ordinal) for ordinal in ordinals), (_ffi.DEVICE_CPU, 0))
 
 
 @functools.lru_cache(maxsize=4096)
-def _compile(options: _Options, workspace_bytes: int):
+def _compile(chosen: Options, workspace_bytes: int) -> Any:
     """The function of five arrays for one set of options, compiled by JAX per shape."""
-    target = _VALIDATING_TARGET if options.validate else _TARGET
-    attributes = _attributes(options)
+    target = _VALIDATING_TARGET if chosen.validate else _TARGET
+    attributes = {
+        name: value if isinstance(value, str) else np.int32(value)
+        for name, value in chosen.attributes().items()
+    }
 
     # JAX shows the names of the function and of its arguments.
     def group_gemm_fp8_nt_groupwise(a, b, a_scale, b_scale, m_indptr):
-        a, b = _as_fp8(a, options.a_dtype), _as_fp8(b, options.b_dtype)
+        a, b = _as_fp8(a, chosen.a_dtype), _as_fp8(b, chosen.b_dtype)
         arrays = (a, b, a_scale, b_scale, m_indptr)
-        results = [_result((a.shape[0], b.shape[1]), options.out_dtype, arrays)]
+        results = [_result((a.shape[0], b.shape[1]), chosen.out_dtype or "bfloat16", arrays)]
         if workspace_bytes:
             results.append(_result((workspace_bytes,), "uint8", arrays))
         call = jax.ffi.ffi_call(target, results, vmap_method="sequential")
@@ -193,19 +217,6 @@ def _compile(options: _Options, workspace_bytes: int):
     product = jax.custom_jvp(group_gemm_fp8_nt_groupwise)
     product.defjvp(_refuse_gradient)
     return jax.jit(product)
-
-
-def _attributes(options: _Options) -> dict:
-    """The attributes that the handlers read, see groupgemm_fp8.h."""
-    gm, gn, gk = options.scale_granularity_mnk
-    return {
-        "scale_granularity_m": np.int32(gm),
-        "scale_granularity_n": np.int32(gn),
-        "scale_granularity_k": np.int32(gk),
-        "scale_major": np.int32(_arguments.scale_major(options.scale_major_mode)),
-        "mma_sm": np.int32(options.mma_sm),
-        "backend": options.backend or "",
-    }
 
 
 def _as_fp8(x, dtype: str | None):

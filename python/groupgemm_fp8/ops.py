@@ -1,14 +1,27 @@
 """The public functions: the grouped product, its workspace, and what the library would do.
 
-Each builds a Request from its arguments and makes one call of the C library.
+The arrays of a call are described to the C library, which checks them: see Call. What is no array
+is checked by options().
 """
 
 import ctypes
-from collections.abc import Callable
-from typing import NamedTuple
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from . import _arguments, _arrays, _call_torch, _ffi, _library, _request
-from .errors import from_status
+from . import _ffi, _library
+from ._call import Call
+from ._frameworks import frameworks
+from ._options import Options, backend_name, backend_names, options
+from .errors import OperatorNeededError
+
+Array = TypeVar("Array")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+INPUT_NAMES = ("a", "b", "a_scale", "b_scale", "m_indptr")
+_SIZE_ERRORS = (AttributeError, IndexError, TypeError)
 
 
 class Plan(NamedTuple):
@@ -20,50 +33,27 @@ class Plan(NamedTuple):
     num_workers: int  # CTAs launched, or CPU threads at most
 
 
-class DeviceInfo(NamedTuple):
-    """What the library knows about a device."""
-
-    name: str  # product name; for the CPU the instruction set its backend uses
-    compute_major: int  # CUDA compute capability; 0 for the CPU
-    compute_minor: int
-    num_processors: int  # streaming multiprocessors, or usable CPU threads
-    l2_bytes: int  # 0 where unknown
-
-
-class Operator(NamedTuple):
-    """What PyTorch's tracers see in place of the product; the torch module sets it."""
-
-    is_tracing: Callable[[], bool]
-    call: Callable
-
-
-_operator: Operator | None = None
-
-
-def set_operator(operator: Operator) -> None:
-    global _operator
-    _operator = operator
-
-
 def group_gemm_fp8_nt_groupwise(
-    a,
-    b,
-    a_scale,
-    b_scale,
-    m_indptr,
-    scale_granularity_mnk=(1, 128, 128),
-    scale_major_mode="MN",
-    mma_sm=1,
-    out=None,
-    out_dtype=None,
+    a: Array,
+    b: Any,
+    a_scale: Any,
+    b_scale: Any,
+    m_indptr: Any,
+    scale_granularity_mnk: Sequence[int] = (1, 128, 128),
+    scale_major_mode: str = "MN",
+    mma_sm: int = 1,
+    out: Array | None = None,
+    out_dtype: Any = None,
+    backend: str | None = None,
+    segment_alignment: int = 1,
     *,
-    a_dtype=None,
-    b_dtype=None,
-    stream=None,
-    backend=None,
-    workspace=None,
-    validate=False,
-):
+    a_dtype: Any = None,
+    b_dtype: Any = None,
+    stream: Any = None,
+    workspace: Any = None,
+    validate: bool = False,
+    skip_check: bool = False,
+) -> Array:
     """Grouped FP8 matrix product with groupwise scales.
 
     For group g and its rows r in [m_indptr[g], m_indptr[g + 1]):
@@ -80,32 +70,41 @@ def group_gemm_fp8_nt_groupwise(
             k by a multiple of 16; the inner stride is 1.
         b: (batch_size, n, k) of either FP8 type; n a multiple of 8. Strides as for a.
         a_scale: float32, (kb, mb) for "MN", (mb, kb) for "K"; the outer stride may be larger
-            than dense. With gm = 128, row r of group g has the scale row
-            m_indptr[g] / 128 + (r - m_indptr[g]) / 128.
+            than dense. Row r of a belongs to scale row r // gm.
         b_scale: float32, (batch_size, kb, nb) for "MN", (batch_size, nb, kb) for "K"; the outer
             strides may be larger than dense.
-        m_indptr: (batch_size + 1,) int32 on the device of a; any values that do not decrease and
-            lie in [0, cum_m].
+        m_indptr: (batch_size + 1,) int32 on the device of a: the first row of each group, then the
+            end of the last one. Values do not decrease, lie in [0, cum_m], and are multiples of gm.
         scale_granularity_mnk: elements that share a scale: gm 1 or 128, gn 1, 64 or 128,
             gk 32, 64, 96 or 128.
-        scale_major_mode: "MN" or "K".
+        scale_major_mode: "MN" or "K", the layout of both scale arrays: see the box below.
         mma_sm: 1 or 2 SMs per tensor core instruction on data-center Blackwell; no effect
             elsewhere.
         out: (cum_m, n) bfloat16, float16 or float32, written in rows m_indptr[0] to
             m_indptr[-1] and left alone in the others. The row stride may exceed n. Arrays of
             different frameworks may be mixed as long as the device is the same.
         out_dtype: type of a new `out`, bfloat16 by default: a dtype of any framework or its name.
+        backend: name of a backend, see backends(). By default the environment variable
+            GGFP8_BACKEND, and without it the first backend that supports the call. FlashInfer's
+            "trtllm" and "cutile" mean the default.
+        segment_alignment: a promise of FlashInfer's callers about m_indptr; without effect.
         a_dtype, b_dtype: the FP8 type of a or b where that is an array of bytes (uint8, int8 or
             NumPy void), as a dtype of any framework or its name.
         stream: CUDA stream: a handle, or a stream object of PyTorch, CuPy or CUDA Python. By
             default the current stream of the first of a, out, b, ... whose framework can tell it;
             JAX cannot. Without effect for arrays on the CPU.
-        backend: name of a backend, see backends(). By default the environment variable
-            GGFP8_BACKEND, and without it the first backend that supports the call.
-        workspace: uint8 array of at least workspace_size(...) bytes on the device of a, aligned
-            to 256 bytes, of any content. By default one is allocated if the backend needs it.
+        workspace: uint8 array of one contiguous axis on the device of a, of any content. The part
+            from its first multiple of 256 on is used: workspace_size(...) + 256 bytes suffice at
+            any address. By default one is allocated if the backend needs it.
         validate: check the contents of m_indptr. On CUDA this waits for the stream. Without it
             the rows of a malformed m_indptr are unspecified, but memory stays safe.
+        skip_check: accepted for FlashInfer's callers; without effect.
+
+    +--------------------------------------------------------------------------------------------+
+    | Scales of the other layout are found by their shape, but not where the shapes are equal:   |
+    | b_scale where ceil(n / gn) == ceil(k / gk), as for square weights, and a_scale where       |
+    | mb == kb. Checkpoints often hold b_scale as (batch_size, nb, kb): that is "K".             |
+    +--------------------------------------------------------------------------------------------+
 
     Returns:
         `out`, or a new array of the framework of a. JAX gets one on the CPU alone; on CUDA it needs
@@ -121,54 +120,42 @@ def group_gemm_fp8_nt_groupwise(
     Raises:
         TypeError: an argument has a wrong type or dtype.
         ValueError: a wrong shape, value, stride, alignment or device, an `out` that cannot be
-            written, or a call that no backend supports.
+            written or overlaps an input, or a call that no backend supports.
         GroupGemmError: the driver, a launch or a host allocation failed.
         ImportError: the C library cannot be loaded.
 
     On every error `out` is untouched.
 
+    With PyTorch the call becomes an operator wherever PyTorch traces, transforms or takes over
+    operators: see groupgemm_fp8.torch. There is no gradient.
+
     Source of the signature: FlashInfer, flashinfer.gemm.group_gemm_fp8_nt_groupwise.
     """
-    is_tracing = _operator is not None and _operator.is_tracing()
-    plain = workspace is None and validate is False
-    if plain and not is_tracing:
-        options = (
+    if not _is_traced(a):
+        chosen = options(
             scale_granularity_mnk,
             scale_major_mode,
             mma_sm,
             out_dtype,
+            backend,
+            segment_alignment,
             a_dtype,
             b_dtype,
-            backend,
+            validate,
+            skip_check,
         )
-        result = _call_torch.latest(a, b, a_scale, b_scale, m_indptr, out, stream, None, options)
-        if type(result) is not int:
-            return result
-        inputs = (a, b, a_scale, b_scale, m_indptr)
-        result = _call_torch.attempt(result, inputs, out, stream, options)
-        if result is not None:
-            return result
-    if _operator is not None and (is_tracing or _arrays.all_fake(a, b, a_scale, b_scale, m_indptr)):
-        if not plain or stream is not None:
-            raise ValueError(
-                "stream, workspace and validate: wanted the defaults inside torch.compile"
-            )
-        return _operator.call(
-            a,
-            b,
-            a_scale,
-            b_scale,
-            m_indptr,
-            scale_granularity_mnk,
-            scale_major_mode,
-            mma_sm,
-            out,
-            out_dtype,
-            a_dtype=a_dtype,
-            b_dtype=b_dtype,
-            backend=backend,
+        try:
+            return run((a, b, a_scale, b_scale, m_indptr), out, chosen, stream, workspace)
+        except OperatorNeededError:
+            pass
+    if stream is not None or workspace is not None or validate:
+        raise ValueError(
+            "stream, workspace and validate: wanted the defaults inside torch.compile and wherever "
+            "else PyTorch needs an operator"
         )
-    request = _request.build(
+    from . import torch as operators
+
+    return operators.group_gemm_fp8_nt_groupwise(
         a,
         b,
         a_scale,
@@ -179,82 +166,186 @@ def group_gemm_fp8_nt_groupwise(
         mma_sm,
         out,
         out_dtype,
+        backend,
+        segment_alignment,
         a_dtype=a_dtype,
         b_dtype=b_dtype,
-        stream=stream,
-        backend=backend,
-        workspace=workspace,
-        validate=validate,
-        allocate=True,
+        skip_check=skip_check,
     )
-    space = None if workspace is None else (request.workspace, request.workspace_bytes)
-    _run(a, request.args, request.device, request.stream, space)
-    if plain:
-        _call_torch.remember(inputs, options, request.args)
+
+
+def _is_traced(a: Any) -> bool:
+    """Whether PyTorch records or takes over operators, so that a call must be one to be seen."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return False
+    # NOTE: dynamo reads the function up to here.
+    if hasattr(torch, "compiler") and torch.compiler.is_dynamo_compiling():
+        return True
+    is_traced = frameworks[type(a)].is_traced
+    return is_traced is not None and is_traced()
+
+
+def run(inputs: tuple, out: Any, chosen: Options, stream: Any = None, workspace: Any = None) -> Any:
+    """The product without a look at tracers; operators of PyTorch call it, too."""
+    call = Call((inputs[0], out, *inputs[1:]), stream)
+    described = _describe(call, inputs, chosen)
+    handle = call.stream_handle()
+    flags = 0
     if out is None:
-        return _arrays.finish(a, request.out)
-    _arrays.written(out)
+        result, described_out = _new_output(call, inputs, described, chosen)
+    else:
+        result = out
+        described_out, is_read_only = call.describe_output("out", out)
+        flags = _ffi.FLAG_OUT_READ_ONLY if is_read_only else 0
+    space = None
+    if workspace is not None:
+        space, is_read_only = call.describe_output("workspace", workspace)
+        flags |= _ffi.FLAG_WORKSPACE_READ_ONLY if is_read_only else 0
+    packed = chosen.pack(flags) if flags else chosen.packed
+
+    product = _library.load().ggfp8_group_gemm_nt_groupwise_tensors
+    status = product(*described, described_out, space, packed, handle)
+    if status == _ffi.ERROR_INVALID_WORKSPACE and workspace is None:
+        # The array may be dropped after the call: it was made for work on the call's stream.
+        num_bytes = _workspace_bytes(_args(described, described_out, packed))
+        num_bytes += _library.load().ggfp8_workspace_alignment()
+        _array, space = call.empty("workspace", inputs[0], (num_bytes,), "uint8")
+        status = product(*described, described_out, space, packed, handle)
+    if status != _ffi.SUCCESS:
+        raise _library.error(status)
+    if out is None:
+        return call.finish(inputs[0], result)
+    call.written(out)
     return out
 
 
-def _run(a, args: bytes, device: tuple[int, int], stream: int, workspace=None) -> None:
-    """Calls the library; without a workspace, one of a's framework is made if it is needed."""
-    run = _library.load().ggfp8_group_gemm_nt_groupwise
-    address, num_bytes = workspace or (0, 0)
-    status = run(args, address, num_bytes, stream)
-    if status == _ffi.ERROR_INVALID_WORKSPACE and workspace is None:
-        # Dropping the array after the launch is safe: it was made for this stream.
-        address, num_bytes, _array = _new_workspace(a, args, device, stream)
-        status = run(args, address, num_bytes, stream)
-    if status != _ffi.SUCCESS:
-        raise from_status(status, _library.last_error(status))
+def _describe(call: Call, inputs: tuple, chosen: Options) -> list[int]:
+    call.takes_bytes = chosen.takes_bytes
+    return call.describe_inputs(INPUT_NAMES, inputs)
 
 
-def _new_workspace(a, args: bytes, device: tuple[int, int], stream: int) -> tuple[int, int, object]:
-    """Address, bytes and the array of a workspace for work on the stream."""
-    alignment = _library.load().ggfp8_workspace_alignment()
-    num_bytes = _workspace_bytes(args)
-    # Frameworks align to less on the CPU.
-    array = _arrays.empty("workspace", a, (num_bytes + alignment,), "uint8", device, stream)
-    data = _arrays.readers[type(array)]("workspace", array, lambda ordinal: stream).data
-    return -(-data // alignment) * alignment, num_bytes, array
+def _new_output(call: Call, inputs: tuple, described: list[int], chosen: Options) -> tuple:
+    a, b, *_ = inputs
+    try:
+        shape = a.shape[0], b.shape[1]
+    except _SIZE_ERRORS:  # another rank, or an array without a shape of its own
+        shape = _output_shape(_args(described, None, chosen.packed))
+    try:
+        return call.empty("out", a, shape, chosen.out_dtype or "bfloat16")
+    except Exception:
+        _args(described, None, chosen.packed)  # a wrong size has a sentence of its own
+        raise
 
 
-def _workspace_bytes(args: bytes) -> int:
+def _output_shape(args: ctypes.Array) -> tuple[int, int]:
+    names = [name for name, _ in _ffi.ARGS_FIELDS]
+    values = dict(zip(names, _ffi.ARGS.unpack(args.raw), strict=True))
+    return values["cum_m"], values["n"]
+
+
+def _args(described: list[int], described_out: int | None, packed: bytes) -> ctypes.Array:
+    """The ggfp8_group_gemm_args of described arrays, which are checked."""
+    args = ctypes.create_string_buffer(_ffi.ARGS.size)
+    ctypes.c_size_t.from_buffer(args).value = _ffi.ARGS.size
+    from_tensors = _library.load().ggfp8_group_gemm_args_from_tensors
+    _library.check(from_tensors(*described, described_out, packed, args))
+    return args
+
+
+def workspace_bytes(described: list[int], chosen: Options) -> int:
+    """The workspace of described inputs on their device; jax asks for arrays that do not exist."""
+    return _workspace_bytes(_args(described, None, chosen.packed))
+
+
+def _workspace_bytes(args: ctypes.Array) -> int:
     num_bytes = ctypes.c_size_t()
-    status = _library.load().ggfp8_group_gemm_workspace_size(args, ctypes.byref(num_bytes))
-    _library.check(status)
+    workspace_size = _library.load().ggfp8_group_gemm_workspace_size
+    _library.check(workspace_size(args, ctypes.byref(num_bytes)))
     return num_bytes.value
 
 
-def workspace_size(*arguments, **options) -> int:
+_PARAMETERS = inspect.signature(group_gemm_fp8_nt_groupwise).parameters
+
+
+def _takes_arguments_of(
+    product: Callable[Arguments, Any],
+) -> Callable[[Callable[..., Result]], Callable[Arguments, Result]]:
+    """Declares that a function takes the arguments of the product, for help() and type checkers."""
+
+    def decorate(function: Callable[..., Result]) -> Callable[Arguments, Result]:
+        _declare_parameters(function)
+        return function
+
+    return decorate
+
+
+def _takes_name_and_arguments_of(
+    product: Callable[Arguments, Any],
+) -> Callable[[Callable[..., Result]], Callable[Concatenate[str, Arguments], Result]]:
+    """As _takes_arguments_of(), after a backend's name."""
+
+    def decorate(function: Callable[..., Result]) -> Callable[Concatenate[str, Arguments], Result]:
+        _declare_parameters(function, "name")
+        return function
+
+    return decorate
+
+
+def _declare_parameters(function: Callable[..., Any], *own: str) -> None:
+    before = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in own]
+    signature = inspect.Signature([*before, *_PARAMETERS.values()])
+    function.__signature__ = signature  # type: ignore[attr-defined]
+
+
+def _args_of(arguments: tuple, keywords: dict) -> ctypes.Array:
+    """The ggfp8_group_gemm_args of a call of the product with these arguments."""
+    bound = inspect.signature(group_gemm_fp8_nt_groupwise).bind(*arguments, **keywords)
+    bound.apply_defaults()
+    given = bound.arguments
+    inputs = tuple(given.pop(name) for name in INPUT_NAMES)
+    out, stream, _ = (given.pop(name) for name in ("out", "stream", "workspace"))
+    chosen = options(**given)
+    call = Call((inputs[0], out, *inputs[1:]), stream)
+    described = _describe(call, inputs, chosen)
+    if out is None:
+        return _args(described, None, chosen.packed)
+    described_out, is_read_only = call.describe_output("out", out)
+    flags = _ffi.FLAG_OUT_READ_ONLY if is_read_only else 0
+    return _args(described, described_out, chosen.pack(flags))
+
+
+@_takes_arguments_of(group_gemm_fp8_nt_groupwise)
+def workspace_size(*arguments: Any, **keywords: Any) -> int:
     """Bytes of workspace that group_gemm_fp8_nt_groupwise needs for the same arguments.
 
     The size follows from shapes, types, alignments and the device, not from contents. Without
     `out`, a fresh one is assumed. Raises as that function does.
     """
-    return _workspace_bytes(_request.build(*arguments, **options).args)
+    return _workspace_bytes(_args_of(arguments, keywords))
 
 
-def plan(*arguments, **options) -> Plan:
+@_takes_arguments_of(group_gemm_fp8_nt_groupwise)
+def plan(*arguments: Any, **keywords: Any) -> Plan:
     """The backend and configuration group_gemm_fp8_nt_groupwise takes for the same arguments.
 
     Runs nothing; without `out`, a fresh one is assumed. Raises as that function does.
     """
-    args = _request.build(*arguments, **options).args
+    args = _args_of(arguments, keywords)
     info = _ffi.PlanInfo(struct_size=ctypes.sizeof(_ffi.PlanInfo))
     _library.check(_library.load().ggfp8_group_gemm_plan(args, ctypes.byref(info)))
     return Plan(info.backend.decode(), info.config.decode(), info.workspace_bytes, info.num_workers)
 
 
-def supports(backend: str, *arguments, **options) -> tuple[bool, str]:
+@_takes_name_and_arguments_of(group_gemm_fp8_nt_groupwise)
+def supports(name: str, /, *arguments: Any, **keywords: Any) -> tuple[bool, str]:
     """Whether a backend takes the arguments of group_gemm_fp8_nt_groupwise: (ok, reason).
 
     The reason is empty if it does. Arguments that are wrong for every backend raise.
     """
-    name = _arguments.backend_string(backend).value
-    args = _request.build(*arguments, **options).args
-    status = _library.load().ggfp8_backend_supports(name, args)
+    name = backend_name(name)
+    args = _args_of(arguments, keywords)
+    status = _library.load().ggfp8_backend_supports(name.encode(), args)
     if status in (_ffi.ERROR_UNSUPPORTED, _ffi.ERROR_NO_DRIVER):
         return False, _library.last_error(status)
     _library.check(status)
@@ -263,30 +354,4 @@ def supports(backend: str, *arguments, **options) -> tuple[bool, str]:
 
 def backends() -> list[str]:
     """Names of the backends in the library, in the order in which they are asked."""
-    return _arguments.backend_names()
-
-
-def device_count(device_type) -> int:
-    """Number of devices of a type, "cpu" or "cuda"; 0 without a usable CUDA driver."""
-    count = ctypes.c_int32()
-    code = _arguments.device_type(device_type)
-    status = _library.load().ggfp8_device_count(code, ctypes.byref(count))
-    if status == _ffi.ERROR_NO_DRIVER:
-        return 0
-    _library.check(status)
-    return count.value
-
-
-def device_info(device_type, device_id: int = 0) -> DeviceInfo:
-    """Facts about a device of type "cpu" or "cuda".
-
-    Raises ValueError for a device that does not exist and GroupGemmError without a driver.
-    """
-    info = _ffi.DeviceInfo(struct_size=ctypes.sizeof(_ffi.DeviceInfo))
-    code = _arguments.device_type(device_type)
-    status = _library.load().ggfp8_device_query(code, device_id, ctypes.byref(info))
-    _library.check(status)
-    name = info.name.decode("utf-8", "replace")
-    return DeviceInfo(
-        name, info.compute_major, info.compute_minor, info.num_processors, info.l2_bytes
-    )
+    return backend_names()

@@ -1,18 +1,26 @@
 """Groupwise FP8 quantisation on the host, to make inputs for the grouped product."""
 
 import operator
+from collections.abc import Sequence
+from typing import Any
 
 import ml_dtypes
 import numpy
+from numpy.typing import NDArray
 
-from . import _arguments
 from ._dtypes import FP8, argument_dtype_name
+from ._options import checked_scale_major_mode
 
 # Largest finite values (OCP 8-bit floating point specification, revision 1.0).
 _MAX_FINITE = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 
 
-def quantize_groupwise(x, granularity, dtype="float8_e4m3fn", scale_major_mode="MN"):
+def quantize_groupwise(
+    x: Any,
+    granularity: Sequence[int],
+    dtype: Any = "float8_e4m3fn",
+    scale_major_mode: str = "MN",
+) -> tuple[NDArray[Any], NDArray[numpy.float32]]:
     """Quantises x to FP8 with one float32 scale per block of its last two axes.
 
     A block's scale is its largest magnitude divided by the largest finite value of the FP8 type,
@@ -32,7 +40,7 @@ def quantize_groupwise(x, granularity, dtype="float8_e4m3fn", scale_major_mode="
             kb = ceil(k / granularity[1]): (..., kb, rb) for "MN", (..., rb, kb) for "K".
 
     Raises:
-        TypeError: x is not real, or dtype is no FP8 type.
+        TypeError: x is not real or has a mask, or dtype is no FP8 type.
         ValueError: a NaN or infinity in x as float32, a wrong rank, granularity or major mode.
 
     Source of the rule: per-block amax scaling as in the DeepSeek-V3 report, section 3.3.
@@ -40,7 +48,7 @@ def quantize_groupwise(x, granularity, dtype="float8_e4m3fn", scale_major_mode="
     fp8 = numpy.dtype(getattr(ml_dtypes, argument_dtype_name("dtype", dtype, FP8)))
     max_finite = numpy.float32(_MAX_FINITE[fp8.name])
     block = _block_sizes(granularity)
-    _arguments.scale_major(scale_major_mode)
+    checked_scale_major_mode(scale_major_mode)
     x = _as_float32(x)
 
     amax = _block_amax(numpy.abs(x), block)
@@ -67,6 +75,8 @@ def _block_sizes(granularity) -> tuple[int, int]:
 
 
 def _as_float32(x) -> numpy.ndarray:
+    if isinstance(x, numpy.ma.MaskedArray):
+        raise TypeError("x: got a masked array, wanted one without a mask, for example x.filled(0)")
     x = numpy.asarray(x)
     if x.dtype.kind in "cOSUMm" or x.dtype.type is numpy.void:
         raise TypeError(f"x: got dtype {x.dtype}, wanted real numbers")

@@ -5,26 +5,30 @@
     torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise      returns a new tensor
     torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise.out  writes to its argument `out`
 
-group_gemm_fp8_nt_groupwise() of this module calls the one or the other. Once the module has been
-imported, the package's function of that name may be compiled too: it becomes the operator. Needs
-PyTorch 2.4 or later.
+group_gemm_fp8_nt_groupwise() of this module calls the one or the other. So does the package's
+function of that name wherever PyTorch traces, transforms or takes over operators (torch.compile,
+make_fx, torch.jit.trace, torch.func, dispatch modes, wrapper subclasses), and imports this module
+for it. Needs PyTorch 2.4 or later.
 """
+
+from collections.abc import Sequence
 
 import torch
 
-from . import _arguments, _shapes, ops
-from ._arrays_torch import check_no_grad
-from ._dtypes import OUTPUT, argument_dtype_name, array_dtype_name
+from . import ops
+from ._dtypes import FP8, OUTPUTS, dtype_name
+from ._options import Options, options
+from ._readers.torch import HAS_TANGENT, WANTS_GRAD, has_tangent
 
-_NAME = "groupgemm_fp8::group_gemm_fp8_nt_groupwise"
+if not hasattr(torch.library, "register_fake"):
+    raise ImportError(f"groupgemm_fp8.torch: got PyTorch {torch.__version__}, wanted 2.4 or later")
+
+_NAMESPACE, _OPERATOR = "groupgemm_fp8", "group_gemm_fp8_nt_groupwise"
 _INPUTS = (
     "Tensor a, Tensor b, Tensor a_scale, Tensor b_scale, Tensor m_indptr, "
     "int[] scale_granularity_mnk=[1, 128, 128], str scale_major_mode='MN', int mma_sm=1"
 )
 _OPTIONS = "ScalarType? a_dtype=None, ScalarType? b_dtype=None, str? backend=None"
-
-# The registration lasts as long as this object.
-_library = torch.library.Library("groupgemm_fp8", "DEF")
 
 # Kernels take the strides that eager mode gives them: a compiler must not choose others.
 _TAGS = (
@@ -34,25 +38,27 @@ _TAGS = (
 
 
 def group_gemm_fp8_nt_groupwise(
-    a,
-    b,
-    a_scale,
-    b_scale,
-    m_indptr,
-    scale_granularity_mnk=(1, 128, 128),
-    scale_major_mode="MN",
-    mma_sm=1,
-    out=None,
-    out_dtype=None,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    a_scale: torch.Tensor,
+    b_scale: torch.Tensor,
+    m_indptr: torch.Tensor,
+    scale_granularity_mnk: Sequence[int] = (1, 128, 128),
+    scale_major_mode: str = "MN",
+    mma_sm: int = 1,
+    out: torch.Tensor | None = None,
+    out_dtype: torch.dtype | str | None = None,
+    backend: str | None = None,
+    segment_alignment: int = 1,
     *,
-    a_dtype=None,
-    b_dtype=None,
-    backend=None,
-):
+    a_dtype: torch.dtype | str | None = None,
+    b_dtype: torch.dtype | str | None = None,
+    skip_check: bool = False,
+) -> torch.Tensor:
     """groupgemm_fp8.group_gemm_fp8_nt_groupwise as an operator, on tensors and the current stream.
 
-    Arguments, result and errors are the same, except that dtypes are torch's own. There is no
-    gradient: a tensor that requires grad is refused unless grad mode is off.
+    Arguments, result and errors are the same. There is no derivative: a tensor that requires grad
+    is refused unless grad mode is off, and so is one that a transform of torch.func derives.
     """
     arguments = (
         a,
@@ -64,24 +70,69 @@ def group_gemm_fp8_nt_groupwise(
         scale_major_mode,
         mma_sm,
     )
-    options = {"a_dtype": a_dtype, "b_dtype": b_dtype, "backend": backend}
+    keywords = {"a_dtype": _dtype(a_dtype), "b_dtype": _dtype(b_dtype), "backend": backend}
+    out_dtype = _dtype(out_dtype)
     if out is None:
-        return _new_output(*arguments, out_dtype=out_dtype, **options)
+        return _new_output()(*arguments, out_dtype=out_dtype, **keywords)
     if out_dtype is not None and out_dtype != out.dtype:
         raise TypeError(f"out_dtype: got {out_dtype}, but out has dtype {out.dtype}")
-    _given_output(*arguments, out=out, **options)
+    _given_output()(*arguments, out=out, **keywords)
     return out
 
 
-def _run(a, b, a_scale, b_scale, m_indptr, scale_granularity_mnk=(1, 128, 128), *modes, **options):
-    """The operator's kernel, on the CPU and on CUDA. The granularity arrives as a list."""
-    granularity = tuple(scale_granularity_mnk)
-    tensors = (a, b, a_scale, b_scale, m_indptr)
-    return ops.group_gemm_fp8_nt_groupwise(*tensors, granularity, *modes, **options)
+def _dtype(dtype):
+    """PyTorch's dtype of that name; what is no name stays."""
+    return getattr(torch, dtype, dtype) if isinstance(dtype, str) else dtype
 
 
-def _run_out(*arguments, **options) -> None:
-    _run(*arguments, **options)
+def _new_output():
+    return torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise.default
+
+
+def _given_output():
+    return torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise.out
+
+
+def _run(
+    a,
+    b,
+    a_scale,
+    b_scale,
+    m_indptr,
+    scale_granularity_mnk=(1, 128, 128),
+    scale_major_mode="MN",
+    mma_sm=1,
+    *,
+    out=None,
+    **keywords,
+):
+    """The operator's kernel, on the CPU and on CUDA."""
+    chosen = options(scale_granularity_mnk, scale_major_mode, mma_sm, **keywords)
+    return ops.run((a, b, a_scale, b_scale, m_indptr), out, chosen)
+
+
+def _run_out(*arguments, **keywords) -> None:
+    _run(*arguments, **keywords)
+
+
+def _autograd_kernel(operator):
+    """The kernel that stands before all others: it refuses what would need a derivative."""
+
+    def refuse_derivatives(keys, *arguments, **keywords):
+        tensors = zip(ops.INPUT_NAMES, arguments, strict=False)
+        for name, x in (*tensors, ("out", keywords.get("out"))):
+            if x is None:
+                continue
+            if x.requires_grad and torch.is_grad_enabled():
+                raise ValueError(f"{name}: {WANTS_GRAD}")
+            if has_tangent(x):
+                raise ValueError(f"{name}: {HAS_TANGENT}")
+        with torch._C._AutoDispatchBelowAutograd():
+            return operator.redispatch(
+                keys & torch._C._after_autograd_keyset, *arguments, **keywords
+            )
+
+    return refuse_derivatives
 
 
 def _fake(
@@ -95,19 +146,12 @@ def _fake(
     mma_sm=1,
     *,
     out=None,
-    out_dtype=None,
-    a_dtype=None,
-    b_dtype=None,
-    backend=None,
+    **keywords,
 ):
     """What a tracer learns: the result's shape and type, and errors that need no memory."""
-    granularity = _arguments.granularity(scale_granularity_mnk)
-    major = _arguments.scale_major(scale_major_mode)
-    _arguments.mma_sm(mma_sm)
-    if backend is not None:
-        _arguments.backend_string(backend)
-    _arguments.fp8_code("a", array_dtype_name(a.dtype), a_dtype)
-    _arguments.fp8_code("b", array_dtype_name(b.dtype), b_dtype)
+    chosen = options(tuple(scale_granularity_mnk), scale_major_mode, mma_sm, **keywords)
+    _check_fp8("a", a, chosen.a_dtype)
+    _check_fp8("b", b, chosen.b_dtype)
     for name, x, rank, dtype in (
         ("a", a, 2, a.dtype),
         ("b", b, 3, b.dtype),
@@ -115,34 +159,52 @@ def _fake(
         ("b_scale", b_scale, 3, torch.float32),
         ("m_indptr", m_indptr, 1, torch.int32),
     ):
-        _check_fake(name, x, rank, dtype, a.device)
+        _check_tensor(name, x, rank, dtype, a.device)
 
     (cum_m, k), (batch_size, n, _) = a.shape, b.shape
-    sizes = (cum_m, n, k, batch_size)
-    a_scale_shape, b_scale_shape = _shapes.scale_shapes(sizes, granularity, major)
+    a_scale_shape, b_scale_shape = _scale_shapes(cum_m, n, k, batch_size, chosen)
     _check_sizes("b", b.shape, (batch_size, n, k))
     _check_sizes("m_indptr", m_indptr.shape, (batch_size + 1,))
     _check_sizes("a_scale", a_scale.shape, a_scale_shape)
     _check_sizes("b_scale", b_scale.shape, b_scale_shape)
     if out is None:
-        dtype = torch.bfloat16 if out_dtype is None else out_dtype
-        argument_dtype_name("out_dtype", dtype, OUTPUT)
-        return a.new_empty((cum_m, n), dtype=dtype)
-    argument_dtype_name("out", out.dtype, OUTPUT)
-    _check_fake("out", out, 2, out.dtype, a.device)
+        return a.new_empty((cum_m, n), dtype=getattr(torch, chosen.out_dtype or "bfloat16"))
+    if dtype_name(out.dtype) not in OUTPUTS:
+        raise TypeError(f"out: got dtype {dtype_name(out.dtype)}, wanted {' or '.join(OUTPUTS)}")
+    _check_tensor("out", out, 2, out.dtype, a.device)
     _check_sizes("out", out.shape, (cum_m, n))
     return None
 
 
-def _check_fake(name: str, x, rank: int, dtype, device) -> None:
+def _scale_shapes(cum_m, n, k, batch_size, chosen: Options) -> tuple[tuple, tuple]:
+    """The shapes of a_scale and b_scale; sizes are numbers or symbols."""
+    gm, gn, gk = chosen.scale_granularity_mnk
+    m_blocks = cum_m if gm == 1 else -(-cum_m // gm)  # a symbol stays as simple as it is
+    n_blocks, k_blocks = -(-n // gn), -(-k // gk)
+    if chosen.scale_major_mode == "MN":
+        return (k_blocks, m_blocks), (batch_size, k_blocks, n_blocks)
+    return (m_blocks, k_blocks), (batch_size, n_blocks, k_blocks)
+
+
+def _check_fp8(name: str, x, declared: str | None) -> None:
+    got = dtype_name(x.dtype)
+    if got == declared or (declared is None and got in FP8):
+        return
+    is_bytes = got in ("uint8", "int8")
+    if declared is None:
+        hint = f"; say which FP8 type these bytes are with {name}_dtype" if is_bytes else ""
+        raise TypeError(f"{name}: got dtype {got}, wanted {' or '.join(FP8)}{hint}")
+    if not is_bytes:
+        raise TypeError(f"{name}_dtype: got {declared}, but {name} has dtype {got}")
+
+
+def _check_tensor(name: str, x, rank: int, dtype, device) -> None:
     if x.dim() != rank:
         raise ValueError(f"{name}: got {x.dim()} axes, wanted {rank}")
     if x.dtype != dtype:
         raise TypeError(f"{name}: got dtype {x.dtype}, wanted {dtype}")
     if x.device != device:
         raise ValueError(f"{name}: got a tensor on {x.device}, wanted {device} like a")
-    if x.requires_grad:
-        check_no_grad(name)
 
 
 def _check_sizes(name: str, got, wanted) -> None:
@@ -156,20 +218,24 @@ def _check_sizes(name: str, got, wanted) -> None:
         )
 
 
-def _register() -> None:
-    name = _NAME.partition("::")[2]
-    _library.define(
-        f"{name}({_INPUTS}, *, ScalarType? out_dtype=None, {_OPTIONS}) -> Tensor", tags=_TAGS
+def _register() -> torch.library.Library:
+    library = torch.library.Library(_NAMESPACE, "FRAGMENT")
+    library.define(
+        f"{_OPERATOR}({_INPUTS}, *, ScalarType? out_dtype=None, {_OPTIONS}) -> Tensor", tags=_TAGS
     )
-    _library.define(f"{name}.out({_INPUTS}, *, Tensor(a!) out, {_OPTIONS}) -> ()", tags=_TAGS)
-    for device in ("CPU", "CUDA"):
-        _library.impl(name, _run, device)
-        _library.impl(f"{name}.out", _run_out, device)
-    torch.library.register_fake(_NAME, _fake, lib=_library)
-    torch.library.register_fake(f"{_NAME}.out", _fake, lib=_library)
+    library.define(f"{_OPERATOR}.out({_INPUTS}, *, Tensor(a!) out, {_OPTIONS}) -> ()", tags=_TAGS)
+    for name, kernel, operator in (
+        (_OPERATOR, _run, _new_output()),
+        (f"{_OPERATOR}.out", _run_out, _given_output()),
+    ):
+        for device in ("CPU", "CUDA"):
+            library.impl(name, kernel, device)
+        library.impl(name, _autograd_kernel(operator), "Autograd", with_keyset=True)
+        torch.library.register_fake(f"{_NAMESPACE}::{name}", _fake, lib=library)
+    return library
 
 
-_register()
-_new_output = torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise.default
-_given_output = torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise.out
-ops.set_operator(ops.Operator(torch.compiler.is_dynamo_compiling, group_gemm_fp8_nt_groupwise))
+# The registration lasts as long as this object, which PyTorch keeps beside the operators: a reload
+# or a second import of this module finds it there.
+if not hasattr(torch.ops.groupgemm_fp8, "registration"):
+    torch.ops.groupgemm_fp8.registration = _register()

@@ -48,7 +48,7 @@ static int32_t call(const newer_args* args) {
   return ggfp8_group_gemm_nt_groupwise(&args->v1, NULL, 0, NULL);
 }
 
-/* A heap block of exactly version 1: reading behind it is an error under a sanitizer. */
+/* A heap block of exactly version 1: reading past it is an error under a sanitizer. */
 static void test_caller_of_version_1(void) {
   const newer_args args = make_args(ARGS_V1_SIZE);
   ggfp8_group_gemm_args* exact = malloc(ARGS_V1_SIZE);

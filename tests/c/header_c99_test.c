@@ -1,4 +1,5 @@
 /* The header in strict C99: every constant has its pinned value and every function is called. */
+#include <groupgemm_fp8/xla.h>
 #include <string.h>
 
 #include "expect.h"
@@ -34,6 +35,17 @@ PIN(GGFP8_SCALE_MAJOR_K == 2);
 PIN(GGFP8_DEVICE_CPU == 1);
 PIN(GGFP8_DEVICE_CUDA == 2);
 PIN(GGFP8_FLAG_VALIDATE_M_INDPTR == 1u);
+PIN(GGFP8_FLAG_OUT_READ_ONLY == 2u);
+PIN(GGFP8_FLAG_WORKSPACE_READ_ONLY == 4u);
+PIN(GGFP8_DLPACK_INT == 0u);
+PIN(GGFP8_DLPACK_UINT == 1u);
+PIN(GGFP8_DLPACK_FLOAT == 2u);
+PIN(GGFP8_DLPACK_OPAQUE == 3u);
+PIN(GGFP8_DLPACK_BFLOAT == 4u);
+PIN(GGFP8_DLPACK_FLOAT8_E4M3FN == 10u);
+PIN(GGFP8_DLPACK_FLOAT8_E5M2 == 12u);
+PIN(GGFP8_DLPACK_CUDA_HOST == 3);
+PIN(GGFP8_DLPACK_CUDA_MANAGED == 13);
 
 /* One group of one row: a = 1.0, b = 2.0 in E4M3, k = 16, so that out = 16 * 2 * 3 * 5. */
 static uint8_t a[16];
@@ -62,12 +74,17 @@ static ggfp8_group_gemm_args make_args(void) {
   return args;
 }
 
-static void test_init_macro_is_all_defaults(void) {
+static void test_init_macros_are_all_defaults(void) {
   ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
   ggfp8_group_gemm_args zeros;
+  ggfp8_group_gemm_options options = GGFP8_GROUP_GEMM_OPTIONS_INIT;
+  ggfp8_group_gemm_options zero_options;
   memset(&zeros, 0, sizeof zeros);
   zeros.struct_size = sizeof zeros;
   EXPECT(memcmp(&args, &zeros, sizeof args) == 0);
+  memset(&zero_options, 0, sizeof zero_options);
+  zero_options.struct_size = sizeof zero_options;
+  EXPECT(memcmp(&options, &zero_options, sizeof options) == 0);
 }
 
 static void test_constants(void) {
@@ -79,6 +96,7 @@ static void test_constants(void) {
   EXPECT(ggfp8_max_batch_size() == GGFP8_MAX_BATCH_SIZE);
   EXPECT(ggfp8_workspace_alignment() == GGFP8_WORKSPACE_ALIGNMENT);
   EXPECT(ggfp8_group_gemm_args_size() == sizeof(ggfp8_group_gemm_args));
+  EXPECT(ggfp8_group_gemm_options_size() == sizeof(ggfp8_group_gemm_options));
   EXPECT(strcmp(ggfp8_status_string(GGFP8_SUCCESS), "success") == 0);
   EXPECT(ggfp8_status_string(-1) != NULL);
 }
@@ -98,6 +116,44 @@ static void test_call(void) {
   EXPECT(plan.config != NULL && plan.workspace_bytes == bytes);
   EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_nt_groupwise(&args, NULL, 0, NULL));
   for (col = 0; col < 8; ++col) EXPECT(out[col] == 16 * 2 * 3 * 5);
+}
+
+static ggfp8_tensor make_tensor(const void* data, int32_t ndim, int64_t* shape, unsigned code,
+                                int bits) {
+  ggfp8_tensor tensor;
+  memset(&tensor, 0, sizeof tensor);
+  tensor.data = (void*)data;
+  tensor.device_type = GGFP8_DEVICE_CPU;
+  tensor.ndim = ndim;
+  tensor.dtype_code = (uint8_t)code;
+  tensor.dtype_bits = (uint8_t)bits;
+  tensor.dtype_lanes = 1;
+  tensor.shape = shape;
+  return tensor;
+}
+
+static void test_call_with_tensors(void) {
+  ggfp8_group_gemm_args args = make_args();
+  int64_t a_shape[] = {1, 16}, b_shape[] = {1, 8, 16}, ones[] = {1, 1, 1};
+  int64_t m_indptr_shape[] = {2}, out_shape[] = {1, 8};
+  const ggfp8_tensor ta = make_tensor(a, 2, a_shape, GGFP8_DLPACK_FLOAT8_E4M3FN, 8);
+  const ggfp8_tensor tb = make_tensor(b, 3, b_shape, GGFP8_DLPACK_FLOAT8_E4M3FN, 8);
+  const ggfp8_tensor tsa = make_tensor(a_scale, 2, ones, GGFP8_DLPACK_FLOAT, 32);
+  const ggfp8_tensor tsb = make_tensor(b_scale, 3, ones, GGFP8_DLPACK_FLOAT, 32);
+  const ggfp8_tensor tm = make_tensor(m_indptr, 1, m_indptr_shape, GGFP8_DLPACK_INT, 32);
+  const ggfp8_tensor tout = make_tensor(out, 2, out_shape, GGFP8_DLPACK_FLOAT, 32);
+  ggfp8_group_gemm_args from_tensors = GGFP8_GROUP_GEMM_ARGS_INIT;
+  int32_t device_type = 0, device_id = -1;
+  int col;
+  memset(out, 0, sizeof out);
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_nt_groupwise_tensors(&ta, &tb, &tsa, &tsb, &tm,
+                                                                     &tout, NULL, NULL, NULL));
+  for (col = 0; col < 8; ++col) EXPECT(out[col] == 16 * 2 * 3 * 5);
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_args_from_tensors(&ta, &tb, &tsa, &tsb, &tm, &tout,
+                                                                  NULL, &from_tensors));
+  EXPECT(from_tensors.a == args.a && from_tensors.out == args.out && from_tensors.k == args.k);
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_pointer_device(a, &device_type, &device_id));
+  EXPECT(device_type == GGFP8_DEVICE_CPU && device_id == 0);
 }
 
 static void test_errors_leave_out_untouched(void) {
@@ -166,19 +222,15 @@ static void test_xla_handlers_tell_their_version(void) {
   }
 }
 
-static void test_no_function_for_python_without_python(void) {
-  EXPECT(ggfp8_dlpack_function(NULL) == NULL);
-}
-
 int main(void) {
   EXPECT(ggfp8_last_error()[0] == '\0');
-  test_init_macro_is_all_defaults();
+  test_init_macros_are_all_defaults();
   test_constants();
   test_call();
+  test_call_with_tensors();
   test_errors_leave_out_untouched();
   test_backends();
   test_devices();
   test_xla_handlers_tell_their_version();
-  test_no_function_for_python_without_python();
   return num_failures;
 }

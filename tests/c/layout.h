@@ -12,12 +12,12 @@
 #define PIN_ARG(member, offset) PIN(offsetof(ggfp8_group_gemm_args, member) == (offset))
 #define PIN_PLAN(member, offset) PIN(offsetof(ggfp8_plan_info, member) == (offset))
 #define PIN_DEVICE(member, offset) PIN(offsetof(ggfp8_device_info, member) == (offset))
-#define PIN_DLPACK(member, offset) PIN(offsetof(ggfp8_dlpack_options, member) == (offset))
+#define PIN_OPTIONS(member, offset) PIN(offsetof(ggfp8_group_gemm_options, member) == (offset))
 
 #define ARGS_V1_SIZE 200
 #define PLAN_V1_SIZE 40
 #define DEVICE_V1_SIZE 288
-#define DLPACK_OPTIONS_SIZE 56
+#define OPTIONS_V1_SIZE 56
 
 PIN(sizeof(void*) == 8);
 PIN(sizeof(size_t) == 8);
@@ -53,7 +53,9 @@ PIN_ARG(device_id, 180);
 PIN_ARG(flags, 184);
 PIN_ARG(reserved, 188);
 PIN_ARG(backend, 192);
-PIN(sizeof(ggfp8_group_gemm_args) == ARGS_V1_SIZE);
+PIN_ARG(b_scale_major, 200);
+PIN_ARG(reserved_2, 204);
+PIN(sizeof(ggfp8_group_gemm_args) == ARGS_V1_SIZE + 8);
 
 PIN_PLAN(struct_size, 0);
 PIN_PLAN(backend, 8);
@@ -72,17 +74,18 @@ PIN_DEVICE(reserved, 276);
 PIN_DEVICE(l2_bytes, 280);
 PIN(sizeof(ggfp8_device_info) == DEVICE_V1_SIZE);
 
-PIN_DLPACK(struct_size, 0);
-PIN_DLPACK(exchange_api, 8);
-PIN_DLPACK(backend, 16);
-PIN_DLPACK(scale_granularity_m, 24);
-PIN_DLPACK(scale_granularity_n, 28);
-PIN_DLPACK(scale_granularity_k, 32);
-PIN_DLPACK(scale_major, 36);
-PIN_DLPACK(mma_sm, 40);
-PIN_DLPACK(a_dtype, 44);
-PIN_DLPACK(b_dtype, 48);
-PIN_DLPACK(out_dtype, 52);
-PIN(sizeof(ggfp8_dlpack_options) == DLPACK_OPTIONS_SIZE);
+PIN_OPTIONS(struct_size, 0);
+PIN_OPTIONS(backend, 8);
+PIN_OPTIONS(scale_granularity_m, 16);
+PIN_OPTIONS(scale_granularity_n, 20);
+PIN_OPTIONS(scale_granularity_k, 24);
+PIN_OPTIONS(scale_major, 28);
+PIN_OPTIONS(mma_sm, 32);
+PIN_OPTIONS(a_dtype, 36);
+PIN_OPTIONS(b_dtype, 40);
+PIN_OPTIONS(out_dtype, 44);
+PIN_OPTIONS(flags, 48);
+PIN_OPTIONS(b_scale_major, 52);
+PIN(sizeof(ggfp8_group_gemm_options) == OPTIONS_V1_SIZE);
 
 #endif /* GROUPGEMM_FP8_TESTS_C_LAYOUT_H_ */

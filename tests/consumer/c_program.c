@@ -1,5 +1,6 @@
 /* A C program outside the project: header and library agree, and a small product is right. */
 #include <groupgemm_fp8/groupgemm_fp8.h>
+#include <groupgemm_fp8/xla.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -128,6 +128,22 @@ void check_null_arguments() {
   CHECK(sentence_has("count"));
   CHECK_EQ(ggfp8_device_query(GGFP8_DEVICE_CPU, 0, nullptr), kInvalid);
   CHECK(sentence_has("info"));
+  int32_t value = 0;
+  CHECK_EQ(ggfp8_pointer_device(&call, nullptr, &value), kInvalid);
+  CHECK(sentence_has("device_type"));
+  CHECK_EQ(ggfp8_pointer_device(&call, &value, nullptr), kInvalid);
+  CHECK(sentence_has("device_id"));
+}
+
+// Any address, memory or not, belongs to the CPU where no CUDA is in use.
+void check_pointer_device() {
+  const int here = 0;
+  for (const void* pointer : {static_cast<const void*>(&here), static_cast<const void*>(nullptr),
+                              reinterpret_cast<const void*>(uintptr_t{0x7f0000000000})}) {
+    int32_t type = -1, id = -1;
+    CHECK_EQ(ggfp8_pointer_device(pointer, &type, &id), GGFP8_SUCCESS);
+    CHECK(type == GGFP8_DEVICE_CPU && id == 0);
+  }
 }
 
 // Callers of another version: exactly version 1, something shorter, and something longer.
@@ -143,11 +159,11 @@ void check_struct_sizes() {
   longer.tail = 1;
   CHECK_EQ(ggfp8_group_gemm_nt_groupwise(&longer.args, nullptr, 0, nullptr),
            GGFP8_ERROR_INVALID_STRUCT_SIZE);
-  call.args.struct_size -= 8;
+  call.args.struct_size = 192;
   CHECK_EQ(call.run(), GGFP8_ERROR_INVALID_STRUCT_SIZE);
 
   ggfp8_plan_info plan = {};
-  call.args.struct_size += 8;
+  call.args.struct_size = sizeof call.args;
   CHECK_EQ(ggfp8_group_gemm_plan(&call.args, &plan), GGFP8_ERROR_INVALID_STRUCT_SIZE);
   CHECK(sentence_has("plan.struct_size"));
   CHECK(plan.backend == nullptr);
@@ -321,6 +337,7 @@ int main() {
   check_first_calls_from_threads();
   check_constants();
   check_null_arguments();
+  check_pointer_device();
   check_struct_sizes();
   check_plan();
   check_empty_problems();

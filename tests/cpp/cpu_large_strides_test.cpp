@@ -46,7 +46,8 @@ class AddressSpace {
 };
 
 void launch(const ggfp8::Problem& problem) {
-  const ggfp8::DeviceInfo device = ggfp8::query_cpu_device();
+  ggfp8::DeviceInfo device;
+  CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
   const ggfp8::Plan plan = ggfp8::kCpuBackend.plan(problem, device);
   CHECK_EQ(ggfp8::kCpuBackend.launch(problem, device, plan, {}), ggfp8::kSuccess);
 }

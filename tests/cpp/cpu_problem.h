@@ -68,7 +68,8 @@ class Case {
     p.granularity_m = one_of({1, 1, 128});
     p.granularity_n = one_of({1, 64, 128});
     p.granularity_k = one_of({32, 64, 96, 128});
-    p.scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
+    p.a_scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
+    p.b_scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
   }
 
   void choose_layout() {
@@ -80,15 +81,16 @@ class Case {
     p.b_row_stride = p.k + 16 * uniform(0, 2);
     p.b_group_stride = p.n * p.b_row_stride + 16 * uniform(0, 2);
     p.out_row_stride = p.n + uniform(0, 5);
-    const bool mn = p.scale_major == ggfp8::ScaleMajor::kMn;
-    const int64_t a_pitch = (mn ? p.num_m_blocks : p.num_k_blocks) + uniform(0, 3);
-    const int64_t b_pitch = (mn ? p.num_n_blocks : p.num_k_blocks) + uniform(0, 3);
-    p.a_scale_m_stride = mn ? 1 : a_pitch;
-    p.a_scale_k_stride = mn ? a_pitch : 1;
-    p.b_scale_n_stride = mn ? 1 : b_pitch;
-    p.b_scale_k_stride = mn ? b_pitch : 1;
-    p.b_scale_group_stride = (mn ? p.num_k_blocks : p.num_n_blocks) * b_pitch + uniform(0, 3);
-    const int64_t a_scale_size = (mn ? p.num_k_blocks : p.num_m_blocks) * a_pitch;
+    const bool a_mn = p.a_scale_major == ggfp8::ScaleMajor::kMn;
+    const bool b_mn = p.b_scale_major == ggfp8::ScaleMajor::kMn;
+    const int64_t a_pitch = (a_mn ? p.num_m_blocks : p.num_k_blocks) + uniform(0, 3);
+    const int64_t b_pitch = (b_mn ? p.num_n_blocks : p.num_k_blocks) + uniform(0, 3);
+    p.a_scale_m_stride = a_mn ? 1 : a_pitch;
+    p.a_scale_k_stride = a_mn ? a_pitch : 1;
+    p.b_scale_n_stride = b_mn ? 1 : b_pitch;
+    p.b_scale_k_stride = b_mn ? b_pitch : 1;
+    p.b_scale_group_stride = (b_mn ? p.num_k_blocks : p.num_n_blocks) * b_pitch + uniform(0, 3);
+    const int64_t a_scale_size = (a_mn ? p.num_k_blocks : p.num_m_blocks) * a_pitch;
     a_scale_.resize(static_cast<size_t>(a_scale_size));
     b_scale_.resize(static_cast<size_t>(p.batch_size * p.b_scale_group_stride));
   }

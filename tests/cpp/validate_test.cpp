@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "api/sized_struct.h"
 #include "api/validate.h"
 #include "check.h"
 
@@ -128,6 +129,8 @@ const Edit kIllegal[] = {
     {"scale_granularity_mnk", kGranularity, [](Args& x) { x.scale_granularity_k = -32; }},
     {"scale_major", kMajor, [](Args& x) { x.scale_major = 3; }},
     {"scale_major", kMajor, [](Args& x) { x.scale_major = -1; }},
+    {"b_scale_major", kMajor, [](Args& x) { x.b_scale_major = 3; }},
+    {"b_scale_major", kMajor, [](Args& x) { x.b_scale_major = -1; }},
     {"mma_sm", GGFP8_ERROR_INVALID_MMA_SM, [](Args& x) { x.mma_sm = 3; }},
     {"mma_sm", GGFP8_ERROR_INVALID_MMA_SM, [](Args& x) { x.mma_sm = -1; }},
     {"device_type", kDevice, [](Args& x) { x.device_type = 3; }},
@@ -135,6 +138,7 @@ const Edit kIllegal[] = {
     {"flags", kArgument, [](Args& x) { x.flags = 2; }},
     {"flags", kArgument, [](Args& x) { x.flags = 0x80000001u; }},
     {"reserved", kArgument, [](Args& x) { x.reserved = 1; }},
+    {"reserved", kArgument, [](Args& x) { x.reserved_2 = 1; }},
 
     {"a", kArgument, [](Args& x) { x.a = nullptr; }},
     {"b", kArgument, [](Args& x) { x.b = nullptr; }},
@@ -185,7 +189,7 @@ void check_defaults() {
   CHECK(!empty);
   CHECK(p.a_dtype == ggfp8::Dtype::kFloat8E4M3 && p.b_dtype == ggfp8::Dtype::kFloat8E4M3);
   CHECK(p.out_dtype == ggfp8::Dtype::kBFloat16);
-  CHECK(p.scale_major == ScaleMajor::kMn);
+  CHECK(p.a_scale_major == ScaleMajor::kMn && p.b_scale_major == ScaleMajor::kMn);
   CHECK(p.granularity_m == 1 && p.granularity_n == 128 && p.granularity_k == 128);
   CHECK(p.num_m_blocks == 300 && p.num_n_blocks == 2 && p.num_k_blocks == 2);
   CHECK(p.mma_sm == 1 && p.device_id == 0 && p.backend == nullptr && !p.validate_m_indptr);
@@ -226,6 +230,23 @@ void check_given_values() {
   CHECK(p.a_row_stride == 160 && p.out_row_stride == 201 && p.b_group_stride == 200 * 176);
   CHECK(p.a_scale_m_stride == 7 && p.a_scale_k_stride == 1);
   CHECK(p.b_scale_n_stride == 3 && p.b_scale_k_stride == 1 && p.b_scale_group_stride == 12);
+}
+
+// The layouts of both scales are independent where b_scale_major says so.
+void check_scale_majors() {
+  Args args = legal_args();
+  args.b_scale_major = GGFP8_SCALE_MAJOR_K;
+  Problem p = validated(args).problem;
+  CHECK(p.a_scale_m_stride == 1 && p.a_scale_k_stride == 300);
+  CHECK(p.b_scale_n_stride == 2 && p.b_scale_k_stride == 1 && p.b_scale_group_stride == 4);
+  args.scale_major = GGFP8_SCALE_MAJOR_K;
+  args.b_scale_major = GGFP8_SCALE_MAJOR_MN;
+  p = validated(args).problem;
+  CHECK(p.a_scale_m_stride == 2 && p.a_scale_k_stride == 1);
+  CHECK(p.b_scale_n_stride == 1 && p.b_scale_k_stride == 2 && p.b_scale_group_stride == 4);
+  args.b_scale_major = 0;
+  p = validated(args).problem;
+  CHECK(p.b_scale_n_stride == 2 && p.b_scale_k_stride == 1);
 }
 
 // No element of out: pointers do not matter, everything else is still checked.
@@ -330,7 +351,7 @@ void check_random_content() {
 // Newer callers: a longer struct passes while its tail is zero. Older ones: the rest is zero.
 void check_sized_structs() {
   std::vector<unsigned char> longer(65536, 0);
-  for (size_t size : {size_t{201}, size_t{264}, longer.size()}) {
+  for (size_t size : {sizeof(Args) + 1, sizeof(Args) + 64, longer.size()}) {
     Args args = legal_args();
     args.struct_size = size;
     std::memcpy(longer.data(), &args, sizeof args);
@@ -361,6 +382,7 @@ int main() {
   check_illegal_values();
   check_defaults();
   check_given_values();
+  check_scale_majors();
   check_empty_problems();
   check_largest_sizes();
   check_random_content();

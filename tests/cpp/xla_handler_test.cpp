@@ -1,5 +1,5 @@
 // The handlers of XLA, called with call frames as XLA makes them: results, metadata, the device and
-// stream they ask for, and what they say to frames that would lead behind an array's end.
+// stream they ask for, and what they say to frames that would lead past an array's end.
 #include <array>
 #include <cstring>
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
+#include "groupgemm_fp8/xla.h"
 #include "xla/xla_abi.h"
 
 namespace {
@@ -148,6 +149,23 @@ void test_attributes() {
   CHECK_EQ(call.out[5 * kN], 128.0f * 6 * (1 + 3));
 }
 
+// Each scale in a layout of its own, and bytes with a declared type.
+void test_more_attributes() {
+  Frame call;
+  call.integers = {{{"scale_granularity_k", 19}, 64},
+                   {{"b_scale_major", 13}, 2},
+                   {{"a_dtype", 7}, GGFP8_DTYPE_FLOAT8_E4M3FN}};
+  call.buffers[0].dtype = DataType::kUint8;
+  call.a_scale.insert(call.a_scale.end(), call.a_scale.begin(), call.a_scale.end());
+  call.b_scale = {1, 3, 1, 3};
+  call.buffers[2].data = call.a_scale.data();
+  call.buffers[3].data = call.b_scale.data();
+  call.dims[2] = {2, kRows};
+  call.dims[3] = {2, 1, 2};
+  CHECK(call.call(ggfp8_xla_ffi_cpu).empty());
+  CHECK_EQ(call.out[5 * kN], 128.0f * 32 * (1 + 3));
+}
+
 void test_metadata() {
   const std::pair<void* (*)(void*), uint32_t> traits[] = {
       {ggfp8_xla_ffi_cpu, 0},
@@ -194,6 +212,9 @@ void test_wrong_arrays() {
 }
 
 void test_wrong_frames() {
+  Frame packed;
+  packed.buffers[1].dtype = static_cast<DataType>(21);
+  CHECK(contains(packed.call(ggfp8_xla_ffi_cpu), "b: got XLA type 21, wanted one of whole bytes"));
   Frame count;
   count.frame.arguments.size = 4;
   CHECK(contains(count.call(ggfp8_xla_ffi_cpu), "call: got 4 arguments and 1 results"));
@@ -228,6 +249,7 @@ void test_cuda() {
 int main() {
   test_result();
   test_attributes();
+  test_more_attributes();
   test_metadata();
   test_validation();
   test_wrong_arrays();

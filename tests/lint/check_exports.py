@@ -1,7 +1,9 @@
-"""Checks what the built library shows and needs: check_exports.py LIBRARY HEADER.
+"""Checks what the built library shows and needs: check_exports.py LIBRARY HEADER...
 
-Exported symbols must be exactly the functions of the public header. Needed libraries may only be
-those of glibc, so that the file loads on a machine without a CUDA driver or a C++ runtime.
+Exported symbols must be exactly the functions of the public headers. The library must reach them by
+itself: a slot that the loader fills with an own export may lead into another copy of the library.
+Needed libraries may only be those of glibc, so that the file loads on a machine without a CUDA
+driver or a C++ runtime.
 """
 
 import re
@@ -26,20 +28,29 @@ def declared_functions(header):
     return set(re.findall(r"GGFP8_API\s[^;(]*?(ggfp8_\w+)\s*\(", text))
 
 
+def replaceable_calls(relocations, exported):
+    """Own exports that the loader looks up, from the output of readelf -rW."""
+    pattern = r"R_\w+_(?:JUMP_SLOT?|GLOB_DAT)\s+\w+\s+(\w+)"
+    return sorted(set(re.findall(pattern, relocations)) & exported)
+
+
 def dynamic_entries(library, tag):
     pattern = rf"\({tag}\).*\[(.*)\]"
     return re.findall(pattern, run("readelf", "-d", library))
 
 
 def main():
-    library, header = sys.argv[1:3]
-    exported, declared = exported_symbols(library), declared_functions(header)
+    library, *headers = sys.argv[1:]
+    exported = exported_symbols(library)
+    declared = set().union(*map(declared_functions, headers))
     needed = dynamic_entries(library, "NEEDED")
     soname = dynamic_entries(library, "SONAME")
 
-    errors = [f"exported but not in the header: {name}" for name in sorted(exported - declared)]
-    errors += [f"in the header but not exported: {name}" for name in sorted(declared - exported)]
+    errors = [f"exported but not in a header: {name}" for name in sorted(exported - declared)]
+    errors += [f"in a header but not exported: {name}" for name in sorted(declared - exported)]
     errors += [f"needs {name}" for name in needed if not ALLOWED_NEEDED.fullmatch(name)]
+    for name in replaceable_calls(run("readelf", "-rW", library), exported):
+        errors.append(f"calls {name} through the loader, wanted a call that stays inside")
     if len(soname) != 1 or not soname[0].startswith("libgroupgemm_fp8.so"):
         errors.append(f"SONAME is {soname}")
     for tag in ("RPATH", "RUNPATH", "TEXTREL"):

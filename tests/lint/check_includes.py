@@ -37,10 +37,14 @@ OWN_PURE = [
     )
 ]
 
+# What the functions that take arrays see: they are users of the functions that take pointers.
+TENSOR_CORE = [f"core/{name}.h" for name in ("math", "problem", "status")]
+TENSOR_API = [f"api/{name}.h" for name in ("argument_rules", "guard", "sized_struct", "validate")]
+
 # (files, project headers they may include, kinds of <...> headers they may include)
 RULES = [
-    ("../include/groupgemm_fp8/moe.h", [PUBLIC], [C_STD]),
-    ("../include/groupgemm_fp8/*.h", [], [C_STD]),
+    ("../include/groupgemm_fp8/groupgemm_fp8.h", [], [C_STD]),
+    ("../include/groupgemm_fp8/*.h", [], [C_STD, re.escape(PUBLIC)]),
     ("../examples/*", [], [STD, r"std[a-z]+\.h", r"string\.h", re.escape(PUBLIC)]),
     ("core/*", [PUBLIC, "core/*"], [STD]),
     ("host/*", ["core/*", "host/*"], [STD, SYSTEM]),
@@ -50,6 +54,14 @@ RULES = [
     ("cuda/*", [PUBLIC, "core/*", "cuda/*"], [STD, CUDA]),
     ("select/*.h", ["core/*", "select/*"], [STD]),
     ("select/*.cpp", [PUBLIC, "core/*", "select/*"], [STD]),
+    *(
+        (
+            f"api/{noun}*",
+            [PUBLIC, *TENSOR_CORE, "api/tensor*", *TENSOR_API],
+            [STD],
+        )
+        for noun in ("c_api_tensors", "tensor")
+    ),
     (
         "api/*",
         [
@@ -73,9 +85,8 @@ RULES = [
     ("steps/*/*_launch.cpp", ["core/*", "cuda/*", OWN_STEP], [STD, CUDA]),
     ("steps/*/*.h", ["core/*", OWN_STEP], [STD]),
     ("steps/*/*.cu*", ["core/*", "ptx/*", "steps/chunk.cuh", OWN_STEP], [STD, CUDA]),
-    ("xla/*", [PUBLIC, "core/*", "xla/xla_*"], [STD]),
-    ("dlpack/*_abi.h", [], [STD]),
-    ("dlpack/*", [PUBLIC, "core/array_args.h", "dlpack/*"], [STD, r"dlfcn\.h"]),
+    ("xla/*_abi.h", [], [STD]),
+    ("xla/*", ["groupgemm_fp8/*.h", "core/status.h", "xla/xla_*"], [STD]),
     ("backends/cpu/*", [PUBLIC, "core/*", "host/*", "select/backend.h", OWN], [STD, SYSTEM]),
     ("backends/*/*_config.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_group_tiles.*", ["core/*", *OWN_PURE], [STD]),

@@ -67,6 +67,10 @@ class PlantedTest(unittest.TestCase):
             ("select/select.cpp", "<cuda_runtime.h>"),
             ("api/route.cpp", '"backends/mma/mma_config.h"'),
             ("xla/xla_handler.cpp", '"api/route.h"'),
+            ("xla/xla_call.cpp", '"core/problem.h"'),
+            ("api/tensors.cpp", '"api/route.h"'),
+            ("api/c_api_tensors.cpp", '"select/select.h"'),
+            ("../include/groupgemm_fp8/groupgemm_fp8.h", "<groupgemm_fp8/xla.h>"),
             ("xla/xla_abi.h", '"xla/ffi/api/c_api.h"'),
             ("backends/mma/mma_kernel.cuh", '"groupgemm_fp8/groupgemm_fp8.h"'),
             ("backends/mma/mma_kernel.cuh", '"backends/cpu/cpu_gemm.h"'),
@@ -81,6 +85,7 @@ class PlantedTest(unittest.TestCase):
     def test_allowed_includes(self):
         for name, header in [
             ("select/select.cpp", '"core/status.h"'),
+            ("api/tensors.cpp", '"api/tensor_checks.h"'),
             ("backends/mma/mma_kernel.cuh", '"ptx/mma_sync.cuh"'),
             ("backends/mma/mma_backend.cpp", '"select/backend.h"'),
             ("backends/sm100/sm100_kernel.cu", "<cutlass/cutlass.h>"),
@@ -139,6 +144,19 @@ class PlantedTest(unittest.TestCase):
             "GGFP8_API const char* ggfp8_one(int32_t x,\n  int32_t y);\n",
         )
         self.assertEqual(check_exports.declared_functions(header), {"ggfp8_one"})
+
+    def test_replaceable_calls(self):
+        relocations = (
+            "0036038  0000004000000007 R_X86_64_JUMP_SLOT  0011ab0 ggfp8_one + 0\n"
+            "0036048  0000004100000006 R_X86_64_GLOB_DAT   0011ac0 ggfp8_two + 0\n"
+            "0036058  0000004200000402 R_AARCH64_JUMP_SLOT 0011ad0 ggfp8_three + 0\n"
+            "0036068  0000000300000007 R_X86_64_JUMP_SLOT  0000000 memcpy@GLIBC_2.14 + 0\n"
+        )
+        exported = {"ggfp8_one", "ggfp8_two", "ggfp8_three", "ggfp8_four"}
+        self.assertEqual(
+            check_exports.replaceable_calls(relocations, exported),
+            ["ggfp8_one", "ggfp8_three", "ggfp8_two"],
+        )
 
     def test_sizes(self):
         self.write("long.cpp", "// x\n" * 401)

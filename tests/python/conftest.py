@@ -23,22 +23,6 @@ def jax_on_cpu():
         yield
 
 
-@pytest.fixture
-def long_calls(monkeypatch):
-    """A list that grows by one with every call that does not take the short way of tensors."""
-    from groupgemm_fp8 import _request
-
-    calls = []
-    build = _request.build
-
-    def counting_build(*arguments, **options):
-        calls.append(1)
-        return build(*arguments, **options)
-
-    monkeypatch.setattr(_request, "build", counting_build)
-    return calls
-
-
 def pytest_configure(config):
     config.addinivalue_line("markers", "large: needs several GiB of memory")
     config.addinivalue_line("markers", "soak: takes long; runs only where -m asks for it")
@@ -93,7 +77,7 @@ def gpu_backend(request):
 
 
 def step_runner(device):
-    from groupgemm_fp8._device import device_unavailable_reason
+    from groupgemm_fp8._cli.device import device_unavailable_reason
     from numeric.steps import StepRunner
 
     reason = device_unavailable_reason() if device == "cuda" else None

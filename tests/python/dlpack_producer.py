@@ -11,6 +11,7 @@ CODES = {
     "bfloat16": (4, 16),
     "float32": (2, 32),
     "int32": (0, 32),
+    "uint8": (1, 8),
 }
 
 _capsule_new = ctypes.PYFUNCTYPE(
@@ -48,19 +49,35 @@ class _ManagedVersioned(ctypes.Structure):
     ]
 
 
+_void_p = ctypes.c_void_p
+_DESTRUCTOR = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
+
+
 class Producer:
     """An array of NumPy memory that speaks nothing but DLPack.
 
-    The keyword arguments replace members of the tensor, so that a test can show a NULL pointer,
-    an unknown code, or another device.
+    Every capsule that dies appends to `deleted`. The other keyword arguments replace members of
+    the tensor, so that a test can show a NULL pointer, an unknown code, or another device.
     """
 
-    def __init__(self, array, version=(1, 0), readonly=False, dense=False, offset=0, **members):
+    is_copied = False
+
+    def __init__(
+        self,
+        array,
+        version=(1, 0),
+        readonly=False,
+        dense=False,
+        offset=0,
+        deleted=None,
+        **members,
+    ):
         self.array = array
         self.version = version  # None: a capsule from before version 1
         self.readonly = readonly
         self.dense = dense  # strides NULL
         self.offset = offset  # elements between the data pointer and the first element
+        self.deleted = deleted
         self.members = members
         self.num_exports = 0
         self.requests = []  # keyword arguments of every export
@@ -77,11 +94,15 @@ class Producer:
             managed, name = _Managed(tensor=tensor), b"dltensor"
         else:
             major, minor = self.version
-            managed = _ManagedVersioned(major, minor, None, None, int(self.readonly), tensor)
+            flags = int(self.readonly) | 2 * self.is_copied
+            managed = _ManagedVersioned(major, minor, None, None, flags, tensor)
             name = b"dltensor_versioned"
         self.num_exports += 1
-        self.keep = (managed, name, tensor)
-        return _capsule_new(ctypes.addressof(managed), name, None)
+        destructor = None
+        if self.deleted is not None:
+            destructor = _DESTRUCTOR(lambda capsule: self.deleted.append(name))
+        self.keep = (managed, name, tensor, destructor)
+        return _capsule_new(ctypes.addressof(managed), name, ctypes.cast(destructor, _void_p))
 
     def _tensor(self):
         array = self.array

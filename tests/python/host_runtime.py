@@ -13,7 +13,7 @@ class Status(enum.IntEnum):
 
 
 class HostRuntime:
-    """The CUDA functions that _device calls, on host memory; `allocated` maps live blocks.
+    """The CUDA functions that _cli.device calls, on host memory; `allocated` maps live blocks.
 
     Work runs at once, also during a capture, and every replay of a graph takes a millisecond.
     """

@@ -1,27 +1,19 @@
-"""Intake through DLPack capsules and CUDA array interfaces of every kind, and CUDA streams."""
+"""Arrays that speak DLPack: capsules of every kind, and what is refused."""
 
-import contextlib
-import ctypes
-import types
-
-import ml_dtypes
 import numpy as np
 import pytest
 
 import small_problem
-from dlpack_producer import CudaInterface, Producer
-from groupgemm_fp8 import _arrays, _request, _streams, group_gemm_fp8_nt_groupwise
-from groupgemm_fp8._arrays import readers
+from described import described
+from dlpack_producer import Producer
+from groupgemm_fp8 import _library, group_gemm_fp8_nt_groupwise
+from groupgemm_fp8._call import Call
 from small_problem import CUM_M, N, expected, same_bits
 
 
 @pytest.fixture
 def arrays():
     return small_problem.inputs()
-
-
-def read(x, stream=0):
-    return readers[type(x)]("x", x, lambda ordinal: stream)
 
 
 @pytest.mark.parametrize("version", [None, (1, 0), (1, 3)])
@@ -76,8 +68,10 @@ def test_out_must_be_given(arrays):
 
 def test_capsule_is_not_consumed(arrays):
     producer = Producer(arrays["a"])
-    view = read(producer)
-    assert '"dltensor_versioned"' in repr(view.owner)
+    call = Call((producer,))
+    described(producer, call=call)
+    (capsule,) = call.owners
+    assert '"dltensor_versioned"' in repr(capsule)
 
 
 def test_read_only(arrays):
@@ -89,9 +83,13 @@ def test_read_only(arrays):
 @pytest.mark.parametrize(
     "members, error, message",
     [
-        ({"data": None}, ValueError, "got an array without memory"),
-        ({"code": 2, "bits": 8}, TypeError, "got dtype float8,"),
-        ({"code": 11}, TypeError, "got dtype DLPack code 11 with 8 bits,"),
+        ({"data": None}, ValueError, "got an array of shape .* without memory"),
+        (
+            {"code": 2, "bits": 8},
+            TypeError,
+            "got dtype float8 .* which does not say which float of 8 bits",
+        ),
+        ({"code": 11}, TypeError, "got dtype float8_e4m3fnuz,"),
         ({"lanes": 4}, TypeError, "got dtype float8_e4m3fnx4,"),
         ({"device_type": 10}, ValueError, "got DLPack device type 10"),
     ],
@@ -116,142 +114,109 @@ def test_producer_that_refuses(arrays, error):
 
     arrays["b_scale"] = Refusing(arrays["b_scale"])
     kind = TypeError if error is TypeError else ValueError
-    with pytest.raises(kind, match="b_scale: cannot be read through DLPack: not today"):
+    with pytest.raises(kind, match="b_scale: got .*Refusing, which cannot be read: not today"):
         group_gemm_fp8_nt_groupwise(**arrays)
 
 
 def test_pinned_host_memory_is_cpu(arrays):
-    assert read(Producer(arrays["a"], device_type=3)).device == (1, 0)
+    call = {**arrays, "a": Producer(arrays["a"], device_type=3)}
+    out = np.zeros((CUM_M, N), np.float32)
+    group_gemm_fp8_nt_groupwise(**call, out=out)
+    assert same_bits(out, expected(arrays, "float32"))
 
 
 @pytest.mark.parametrize("device_type", [2, 13])
 @pytest.mark.parametrize("stream, wanted", [(0, 1), (2, 2), (12345, 12345)])
 def test_cuda_producer_gets_the_stream(arrays, device_type, stream, wanted):
     producer = Producer(arrays["a"], device_type=device_type, device_id=1)
-    assert read(producer, stream).device == (2, 1)
+    assert described(producer, stream).device == (device_type, 1)
     assert producer.requests[-1]["stream"] == wanted
 
 
-def cuda_problem(**options):
-    """A problem of CUDA array interfaces; its memory does not exist."""
-    arrays = small_problem.inputs()
-    return {
-        name: CudaInterface(array.dtype, array.shape, **options) for name, array in arrays.items()
-    }
+@pytest.mark.parametrize("name", ["out", "workspace"])
+def test_what_is_written_must_be_no_copy(arrays, name):
+    """The producer is asked for its own memory, and what it exports as a copy is refused."""
+    target = np.zeros((CUM_M, N), np.float32) if name == "out" else np.zeros(512, np.uint8)
+    producer = Producer(target)
+    options = {"out": np.zeros((CUM_M, N), np.float32), name: producer}
+    group_gemm_fp8_nt_groupwise(**arrays, **options)
+    assert producer.requests[0]["copy"] is False
+    producer.is_copied = True
+    with pytest.raises(
+        ValueError, match=f"{name}: got an array that its framework exports as a co"
+    ):
+        group_gemm_fp8_nt_groupwise(**arrays, **options)
+    for other in ("a", "m_indptr"):  # what is read may be a copy
+        copied = Producer(arrays[other])
+        copied.is_copied = True
+        out = np.zeros((CUM_M, N), np.float32)
+        group_gemm_fp8_nt_groupwise(**{**arrays, other: copied}, out=out)
+        assert same_bits(out, expected(arrays, "float32"))
+        assert "copy" not in copied.requests[-1]
 
 
-def test_cuda_interface(arrays):
-    x = CudaInterface(ml_dtypes.float8_e5m2, (4, 16), strides=(32, 1), readonly=True, ordinal=1)
-    view = read(x)
-    assert view[:6] == (x.address, (4, 16), (32, 1), "float8_e5m2", (2, 1), True)
-    assert read(CudaInterface(np.float32, (2, 3, 4))).strides == (12, 4, 1)
+@pytest.mark.parametrize("unknown", ["copy", "max_version", "both"])
+def test_producers_that_know_fewer_keywords(arrays, unknown):
+    class Older(Producer):
+        def __dlpack__(self, **options):
+            refused = ("copy", "max_version") if unknown == "both" else (unknown,)
+            for keyword in refused:
+                if keyword in options:
+                    raise TypeError(f"unexpected keyword argument {keyword!r}")
+            return super().__dlpack__(**options)
+
+    out = Older(np.zeros((CUM_M, N), np.float32))
+    call = {name: Older(array) for name, array in arrays.items()}
+    assert group_gemm_fp8_nt_groupwise(**call, out=out) is out
+    assert same_bits(out.array, expected(arrays, "float32"))
 
 
-def test_cuda_interface_with_a_mask():
-    class Masked(CudaInterface):
-        @property
-        def __cuda_array_interface__(self):
-            return {**super().__cuda_array_interface__, "mask": object()}
-
-    with pytest.raises(TypeError, match="x: got a masked array"):
-        read(Masked(np.float32, (2, 3)))
-
-
-def test_fresh_out_by_protocol():
-    made = []
-
-    class Allocating(CudaInterface):
-        @classmethod
-        def __ggfp8_empty__(cls, shape, dtype_name, device_id):
-            made.append((shape, dtype_name, device_id))
-            return cls(dtype_name, shape, ordinal=device_id)
-
-    call = cuda_problem(ordinal=3)
-    a = call["a"]
-    call["a"] = Allocating(a.dtype, a.shape, ordinal=3)
-    request = _request.build(**call, out_dtype="float16", allocate=True)
-    assert made == [((CUM_M, N), "float16", 3)]
-    assert type(request.out) is Allocating
-    assert request.device == (2, 3)
+LIARS = {
+    "device": (
+        {"device_type": 1, "device_id": 0},
+        (2, 1),
+        "DLPack capsule on device .1, 0., wanted",
+    ),
+    "ordinal": (
+        {"device_type": 2, "device_id": 1},
+        (2, 0),
+        "DLPack capsule on device .2, 1., wanted",
+    ),
+    "bits": ({"bits": 16}, None, "DLPack code 10 with 16 bits, wanted 8 bits"),
+    "sizes": ({"shape": None}, None, "DLPack capsule of 2 axes without sizes"),
+    "axes": ({"ndim": -1}, None, "DLPack capsule of -1 axes"),
+}
 
 
-@pytest.mark.parametrize("stream, wanted", [(None, None), (0, 0), (9, 9)])
-def test_fresh_out_is_made_for_an_explicit_stream(monkeypatch, stream, wanted):
-    """The allocator serves the call's stream while it makes the output."""
-    serving, served = [], []
-
-    @contextlib.contextmanager
-    def on_stream(ordinal, handle):
-        serving.append((ordinal, handle))
-        yield
-        serving.pop()
-
-    def empty(like, shape, dtype, device):
-        served.extend(serving)
-        return CudaInterface(dtype, shape, ordinal=device[1])
-
-    framework = _arrays.framework_of(CudaInterface)._replace(empty=empty, on_stream=on_stream)
-    monkeypatch.setattr(_arrays, "framework_of", lambda kind: framework)
-    call = cuda_problem(ordinal=3, stream=77)
-    _request.build(**call, out_dtype="float16", stream=stream, allocate=True)
-    assert served == ([] if wanted is None else [(3, wanted)])
+@pytest.mark.parametrize("lie", LIARS)
+def test_capsules_that_contradict_themselves(arrays, lie):
+    members, said, sentence = LIARS[lie]
+    producer = Producer(arrays["a"], **members)
+    if said is not None:
+        producer.__class__ = type("Liar", (Producer,), {"__dlpack_device__": lambda self: said})
+    with pytest.raises((TypeError, ValueError), match=f"a: got a? ?{sentence}"):
+        group_gemm_fp8_nt_groupwise(**{**arrays, "a": producer}, stream=1)
 
 
-@pytest.mark.parametrize("stream, handle", [(None, 0), (1, 1), (2, 2), (0x7F00, 0x7F00)])
-def test_current_stream_of_the_interface(stream, handle):
-    assert _request.build(**cuda_problem(stream=stream)).stream == handle
+def test_capsules_live_until_the_call_has_returned(arrays, monkeypatch):
+    """The library reads sizes and strides in the capsule's memory."""
+    deleted, alive = [], []
+    library = _library.load()
+    call = {}
+    for name, array in arrays.items():
+        call[name] = Producer(array, deleted=deleted)
 
+    class Library:
+        def __getattr__(self, name):
+            return getattr(library, name)
 
-def test_explicit_stream_goes_first():
-    call = cuda_problem(stream=0x7F00)
-    assert _request.build(**call, stream=0).stream == 0
-    assert _request.build(**call, stream=9).stream == 9
+        def ggfp8_group_gemm_nt_groupwise_tensors(self, *arguments):
+            alive.append(not deleted)
+            return library.ggfp8_group_gemm_nt_groupwise_tensors(*arguments)
 
-
-def test_no_framework_knows_the_stream():
-    arrays = small_problem.inputs()
-    call = {name: Producer(array, device_type=2) for name, array in arrays.items()}
-    with pytest.raises(ValueError, match=r"stream: Producer cannot tell .* pass stream="):
-        _request.build(**call)
-    assert _request.build(**call, stream=5).stream == 5
-    assert call["b"].requests[-1]["stream"] == 5
-    # An out of another framework knows its own.
-    out = CudaInterface(np.float32, (CUM_M, N), stream=77)
-    assert _request.build(**call, out=out).stream == 77
-    assert call["b"].requests[-1]["stream"] == 77
-
-
-def stream_object(**attributes):
-    return types.SimpleNamespace(**attributes)
-
-
-class CudaStream:
-    def __cuda_stream__(self):
-        return (0, 48)
-
-
-@pytest.mark.parametrize(
-    "stream, handle",
-    [
-        (0, 0),
-        (2**63, 2**63),
-        (stream_object(cuda_stream=16), 16),
-        (stream_object(ptr=32), 32),
-        (CudaStream(), 48),
-        (stream_object(handle=64), 64),
-        (stream_object(handle=ctypes.c_void_p(80)), 80),
-        (stream_object(handle=ctypes.c_void_p(None)), 0),
-    ],
-)
-def test_stream_objects(stream, handle):
-    assert _streams.handle_of(stream) == handle
-
-
-@pytest.mark.parametrize("name", small_problem.NAMES)
-def test_two_cuda_devices(name):
-    call = cuda_problem()
-    x = call[name]
-    call[name] = CudaInterface(x.dtype, x.shape, ordinal=1)
-    other = "b" if name == "a" else name
-    with pytest.raises(ValueError, match=f"{other}: got an array on cuda:., wanted cuda:. like a"):
-        _request.build(**call)
+    monkeypatch.setattr(_library, "load", Library)
+    out = np.zeros((CUM_M, N), np.float32)
+    group_gemm_fp8_nt_groupwise(**call, out=out)
+    assert alive == [True]
+    assert len(deleted) == len(arrays)
+    assert same_bits(out, expected(arrays, "float32"))

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from groupgemm_fp8._cli.cases import packaged_cases, read_cases
-from groupgemm_fp8._device import device_unavailable_reason
+from groupgemm_fp8._cli.device import device_unavailable_reason
 from numeric.process import BENCHMARKS, run_python
 
 FIRST_CALL_LIMIT_MS = 300

@@ -35,7 +35,7 @@ class Chain:
     """The calls' arrays: two buffers that take turns as `a` and `out`."""
 
     def __init__(self, backend: str, rows: tuple[int, ...]):
-        from groupgemm_fp8._device import DeviceArray
+        from groupgemm_fp8._cli.device import DeviceArray
 
         self._backend = backend
         num_rows, num_groups = sum(rows), len(rows)
@@ -73,7 +73,7 @@ class Chain:
 
 @pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
 def test_calls_wait_for_each_other(gpu_backend, rows):
-    from groupgemm_fp8._device import Graph, Stream
+    from groupgemm_fp8._cli.device import Graph, Stream
 
     chain = Chain(gpu_backend.name, rows)
     stream, graph = Stream(), Graph()

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import groupgemm_fp8
-from groupgemm_fp8 import _device
 from groupgemm_fp8.__main__ import main
 from groupgemm_fp8._cli import ceilings, demo, info, peers
+from groupgemm_fp8._cli import device as _device
 from host_runtime import HostRuntime
 
 TINY_GRID = ["--groups", "2", "3", "--rows", "5", "--n", "128", "--k", "256"]

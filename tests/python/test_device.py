@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from groupgemm_fp8 import _device
+from groupgemm_fp8._cli import device as _device
 from host_runtime import HostRuntime
 
 

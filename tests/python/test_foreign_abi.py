@@ -1,6 +1,6 @@
 """The library's own declarations of others' interfaces, compared with the headers that these bring.
 
-DLPack's comes with PyTorch, that of XLA's calls with jaxlib.
+DLPack's comes with PyTorch and is met by the public header, that of XLA's calls with jaxlib.
 """
 
 import os
@@ -12,13 +12,19 @@ import pytest
 
 from numeric.process import REPOSITORY
 
-# name: lines of our declarations, each with a wrong one
+# name: our declarations
+DECLARATIONS = {
+    "dlpack": "cpp/include/groupgemm_fp8/groupgemm_fp8.h",
+    "xla": "cpp/src/xla/xla_abi.h",
+}
+
+# name: parts of our declarations, each with a wrong one
 WRONG = {
     "dlpack": {
-        "void* unused[3];": "void* unused[4];",
         "uint64_t byte_offset;": "uint32_t byte_offset;",
-        "kFloat8E4m3fn = {10, 8, 1}": "kFloat8E4m3fn = {11, 8, 1}",
-        "int32_t id;": "int64_t id;",
+        "uint16_t dtype_lanes;": "uint8_t dtype_lanes;",
+        "int32_t ndim;": "int64_t ndim;",
+        "GGFP8_DLPACK_FLOAT8_E4M3FN 10u": "GGFP8_DLPACK_FLOAT8_E4M3FN 11u",
     },
     "xla": {
         "void* unused_1[3];": "void* unused_1[4];",
@@ -35,13 +41,13 @@ def their_headers(name: str) -> Path:
         return Path(jax.ffi.include_dir())
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     include = Path(torch.__file__).parent / "include"
-    if "DLPackExchangeAPI" not in (include / "ATen" / "dlpack.h").read_text():
-        pytest.skip("this PyTorch has a DLPack from before 1.3")
+    if "kDLFloat8_e4m3fn" not in (include / "ATen" / "dlpack.h").read_text():
+        pytest.skip("this PyTorch has a DLPack from before 1.1")
     return include
 
 
 def our_declarations(name: str) -> str:
-    return (REPOSITORY / "cpp" / "src" / name / f"{name}_abi.h").read_text()
+    return (REPOSITORY / DECLARATIONS[name]).read_text()
 
 
 @pytest.fixture
@@ -52,7 +58,8 @@ def compare(tmp_path):
         pytest.skip("no C++ compiler")
 
     def run(name: str, declarations: str):
-        ours = tmp_path / name / f"{name}_abi.h"
+        path = Path(DECLARATIONS[name])
+        ours = tmp_path / path.parent.name / path.name
         ours.parent.mkdir(exist_ok=True)
         ours.write_text(declarations)
         comparison = REPOSITORY / "tests" / "cpp" / f"{name}_abi_check.cpp"

@@ -15,7 +15,7 @@ CASE = Case((40, 0, 129, 1, 17), 200, 400, lead=2, trail=1)
 
 def capture(call, stream, **options):
     """A graph that holds one launch of the call."""
-    from groupgemm_fp8._device import Graph
+    from groupgemm_fp8._cli.device import Graph
 
     graph = Graph()
     with graph.capture(stream):
@@ -24,7 +24,7 @@ def capture(call, stream, **options):
 
 
 def new_stream():
-    from groupgemm_fp8._device import Stream
+    from groupgemm_fp8._cli.device import Stream
 
     return Stream()
 

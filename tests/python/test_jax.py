@@ -225,3 +225,55 @@ def test_no_leak(jax_arrays):
         compiled(jax_arrays).block_until_ready()
 
     assert_no_leak(jax_arrays.values(), call_both)
+
+
+def export_with(rows, a_scale_rows, arrays, **options):
+    """The product exported for inputs of symbolic numbers of rows."""
+    from jax import export
+
+    scope = export.SymbolicScope()
+    shapes = {name: x.shape for name, x in arrays.items()}
+    shapes["a"] = (*export.symbolic_shape(rows, scope=scope), K)
+    mb = export.symbolic_shape(a_scale_rows, scope=scope)
+    shapes["a_scale"] = (shapes["a_scale"][0], *mb)
+    specs = {name: jax.ShapeDtypeStruct(shapes[name], arrays[name].dtype) for name in arrays}
+
+    def product(arrays):
+        return group_gemm_fp8_nt_groupwise(**arrays, **options)
+
+    return export.export(jax.jit(product), platforms=["cpu"], disabled_checks=DISABLED)(specs)
+
+
+def disabled_checks():
+    from jax import export
+
+    targets = ("groupgemm_fp8", "groupgemm_fp8_validate")
+    return [export.DisabledSafetyCheck.custom_call(target) for target in targets]
+
+
+DISABLED = disabled_checks()
+
+
+@pytest.mark.parametrize("granularity", [(1, 128, 128), (128, 128, 128)])
+def test_exported_with_symbolic_rows(arrays, granularity):
+    """One program for any number of rows."""
+    gm = granularity[0]
+    options = {"scale_granularity_mnk": granularity, "out_dtype": "float32"}
+    if gm == 1:
+        exported = export_with("rows", "rows", arrays, **options)
+    else:
+        exported = export_with("rows", "-floordiv(-rows, 128)", arrays, **options)
+    for num_rows in (CUM_M, 200):
+        call = {
+            **arrays,
+            "a": np.resize(arrays["a"].view(np.uint8), (num_rows, K)).view(arrays["a"].dtype),
+            "a_scale": np.resize(arrays["a_scale"], (2, -(-num_rows // gm))),
+            "m_indptr": np.array([0, 0, 0, num_rows], np.int32),
+        }
+        wanted = groupgemm_fp8.group_gemm_fp8_nt_groupwise(**call, **options)
+        assert_result(exported.call(call), wanted)
+
+
+def test_exported_with_wrong_symbols(arrays):
+    with pytest.raises(ValueError, match=r"a_scale: got 2\*rows elements along an axis, wanted"):
+        export_with("rows", "2*rows", arrays)

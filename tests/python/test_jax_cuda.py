@@ -191,7 +191,7 @@ def test_command_buffers_honour_new_rows(gpus, validate):
 def test_plain_function(gpus, arrays):
     """JAX arrays as inputs of the plain function, which needs a stream and an output."""
     pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
-    from groupgemm_fp8._device import DeviceArray, Stream
+    from groupgemm_fp8._cli.device import DeviceArray, Stream
 
     placed = put(arrays, gpus[0])
     placed["a_scale"] = placed["a_scale"] * slow_ones(gpus[0])

@@ -83,7 +83,7 @@ def test_sentences_of_the_plain_function(arrays, run, what):
 def test_multiples(arrays, run):
     """What the C library alone knows is found while tracing, too."""
     arrays["b"] = arrays["b"][:, :132]
-    with pytest.raises(ValueError, match="n: got 132, wanted a multiple of 8"):
+    with pytest.raises(ValueError, match="b: got shape .* n a multiple of 8"):
         run(arrays, {})
 
 
@@ -158,17 +158,23 @@ def test_target_checks_by_itself(arrays):
     assert same_bits(np.asarray(call_target(arrays)), expected(arrays))
     longer = np.zeros((CUM_M, 160), arrays["a"].dtype)
     for wrong, sentence in (
-        ({"a": longer}, r"b: got shape \(3, 136, 144\), wanted \(3, 136, 160\)"),
-        ({"a_scale": arrays["a_scale"].T}, r"a_scale: got shape \(6, 2\), wanted \(2, 6\)"),
+        ({"a": longer}, r"b: got shape \(3, 136, 144\), wanted \(batch_size, n, 160\)"),
+        (
+            {"a_scale": arrays["a_scale"].T},
+            r"a_scale: got shape \(6, 2\), that is the layout of .*'K', wanted \(2, 6\)",
+        ),
         ({"b_scale": arrays["b_scale"][:2]}, "b_scale: got shape"),
-        ({"a_scale": arrays["a_scale"].astype(np.float16)}, "a_scale: got XLA type 10, wanted 11"),
+        (
+            {"a_scale": arrays["a_scale"].astype(np.float16)},
+            "a_scale: got dtype float16, wanted float32",
+        ),
         ({"m_indptr": arrays["m_indptr"][:2]}, r"m_indptr: got shape \(2,\), wanted \(4,\)"),
     ):
         with pytest.raises(RUNTIME_ERROR, match=sentence):
             call_target(arrays | wrong).block_until_ready()
     with pytest.raises(RUNTIME_ERROR, match=r"out: got shape \(6, 128\), wanted \(6, 136\)"):
         call_target(arrays, out=("bfloat16", (CUM_M, 128))).block_until_ready()
-    with pytest.raises(RUNTIME_ERROR, match="out: got XLA type"):
+    with pytest.raises(RUNTIME_ERROR, match="out: got dtype uint8, wanted bfloat16"):
         call_target(arrays, out=("uint8", (CUM_M, N))).block_until_ready()
     with pytest.raises(RUNTIME_ERROR, match="mma_sm: got another type, wanted an int32"):
         call_target(arrays, mma_sm="1").block_until_ready()

@@ -15,10 +15,12 @@ import pytest
 
 import groupgemm_fp8
 import small_problem
-from groupgemm_fp8 import _arrays, _ffi, _library, group_gemm_fp8_nt_groupwise, ops
+from described import read_back
+from groupgemm_fp8 import _ffi, _library, group_gemm_fp8_nt_groupwise, ops
+from groupgemm_fp8._frameworks import frameworks
 from small_problem import CUM_M, N, expected, same_bits
 
-HEADER = Path(__file__).parents[2] / "cpp/include/groupgemm_fp8/groupgemm_fp8.h"
+HEADERS = Path(__file__).parents[2] / "cpp/include/groupgemm_fp8"
 
 
 def load_again(monkeypatch, **environment):
@@ -63,6 +65,9 @@ def test_version_is_checked(monkeypatch, version, ok):
         def ggfp8_group_gemm_args_size(self):
             return real.ggfp8_group_gemm_args_size()
 
+        def ggfp8_group_gemm_options_size(self):
+            return real.ggfp8_group_gemm_options_size()
+
     monkeypatch.setattr(_ffi, "bind", lambda library: Library())
     if ok:
         assert load_again(monkeypatch).ggfp8_version() == version
@@ -103,9 +108,14 @@ def test_installed_version():
 
 @pytest.fixture(scope="module")
 def header():
-    if not HEADER.exists():
+    return read_header("groupgemm_fp8.h")
+
+
+def read_header(name):
+    """A header without its comments."""
+    if not HEADERS.exists():
         pytest.skip("the sources are not there")
-    return re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
+    return re.sub(r"/\*.*?\*/", "", (HEADERS / name).read_text(), flags=re.DOTALL)
 
 
 def struct_members(header, name):
@@ -118,18 +128,21 @@ def struct_members(header, name):
     "fields, name",
     [
         (_ffi.ARGS_FIELDS, "ggfp8_group_gemm_args"),
-        (_ffi.DLPACK_OPTIONS_FIELDS, "ggfp8_dlpack_options"),
+        (_ffi.TENSOR_FIELDS, "ggfp8_tensor"),
+        (_ffi.OPTIONS_FIELDS, "ggfp8_group_gemm_options"),
     ],
 )
 def test_packed_structs_mirror_the_header(header, fields, name):
     codes = {"size_t": "N", "int64_t": "q", "int32_t": "i", "uint32_t": "I"}
+    codes |= {"uint8_t": "B", "uint16_t": "H", "uint64_t": "Q"}
     members = struct_members(header, name)
     wanted = tuple((name, "P" if "*" in kind else codes[kind]) for kind, name in members)
     assert wanted == fields
 
 
-def test_size_of_args():
+def test_sizes_of_structs():
     assert _library.load().ggfp8_group_gemm_args_size() == _ffi.ARGS.size
+    assert _library.load().ggfp8_group_gemm_options_size() == _ffi.OPTIONS.size
 
 
 @pytest.mark.parametrize(
@@ -149,11 +162,13 @@ def test_info_structs_mirror_the_header(header, structure, name):
 
 
 def test_functions_and_constants_mirror_the_header(header):
-    functions = re.findall(r"GGFP8_API [^;(]*?\b(ggfp8_\w+)\(", header)
-    assert functions == list(_ffi.FUNCTIONS)
+    pattern = r"GGFP8_API [^;(]*?\b(ggfp8_\w+)\("
+    assert re.findall(pattern, header) == list(_ffi.FUNCTIONS)
+    assert re.findall(pattern, read_header("xla.h")) == list(_ffi.XLA_FUNCTIONS)
     values = dict(re.findall(r"#define GGFP8_(\w+) (\d+)u?\b", header))
     for name, value in vars(_ffi).items():
-        if name.isupper() and isinstance(value, int) and name != "FIRST_SYSTEM_ERROR":
+        is_ours = name in ("FIRST_SYSTEM_ERROR", "MAX_RANK", "TENSOR_BYTES")
+        if name.isupper() and isinstance(value, int) and not is_ours:
             assert int(values[name]) == value, name
 
 
@@ -176,11 +191,13 @@ class WantsWorkspace:
         num_bytes._obj.value = self.num_bytes
         return _ffi.SUCCESS
 
-    def ggfp8_group_gemm_nt_groupwise(self, args, workspace, workspace_bytes, stream):
-        self.calls.append((workspace, workspace_bytes))
-        if workspace_bytes < self.num_bytes:
+    def ggfp8_group_gemm_nt_groupwise_tensors(self, *arguments):
+        *arrays, workspace, options, stream = arguments
+        self.calls.append(read_back(workspace) if workspace else None)
+        if self.calls[-1] is None or self.calls[-1].shape[0] < self.num_bytes:
             return _ffi.ERROR_INVALID_WORKSPACE
-        return self.real.ggfp8_group_gemm_nt_groupwise(args, 0, 0, stream)
+        product = self.real.ggfp8_group_gemm_nt_groupwise_tensors
+        return product(*arrays, None, options, stream)
 
 
 @pytest.fixture
@@ -193,16 +210,18 @@ def wants_workspace(monkeypatch):
 def test_workspace_is_allocated_on_demand(wants_workspace):
     arrays = small_problem.inputs()
     assert same_bits(group_gemm_fp8_nt_groupwise(**arrays), expected(arrays))
-    (_, first_bytes), (address, num_bytes) = wants_workspace.calls
-    assert (first_bytes, num_bytes) == (0, 1000)
-    assert address % 256 == 0
+    first, second = wants_workspace.calls
+    assert first is None
+    assert second.shape == (1000 + 256,)  # with room for the alignment
+    assert second.dtype == (1, 8, 1)
 
 
 def test_given_workspace_is_passed_on(wants_workspace):
     arrays = small_problem.inputs()
     workspace = np.zeros(1000, np.uint8)
     group_gemm_fp8_nt_groupwise(**arrays, workspace=workspace)
-    assert wants_workspace.calls == [(workspace.ctypes.data, 1000)]
+    (space,) = wants_workspace.calls
+    assert (space.data, space.shape) == (workspace.ctypes.data, (1000,))
 
 
 def test_small_workspace_is_an_error(wants_workspace):
@@ -227,7 +246,7 @@ def test_threads():
             try:
                 group_gemm_fp8_nt_groupwise(**{**arrays, "a": arrays["a"][:, :8]}, out=out)
             except ValueError as error:
-                if "b: got shape" not in str(error):
+                if not str(error).startswith("a: got shape (6, 8), wanted"):
                     wrong.append(error)
 
     threads = [threading.Thread(target=work, args=(name,)) for name in (None, "cpu", None, "cpu")]
@@ -238,11 +257,12 @@ def test_threads():
     assert not wrong
 
 
-def test_reader_of_a_type_is_found_once():
+def test_framework_of_a_type_is_found_once():
     class Array(np.ndarray):
         pass
 
-    assert Array not in _arrays.readers
+    assert Array not in frameworks
     array = np.zeros((2, 2), np.float32).view(Array)
-    _arrays.readers[type(array)]("x", array, None)
-    assert Array in _arrays.readers
+    framework = frameworks[type(array)]
+    assert framework is frameworks[Array]
+    assert Array in frameworks

@@ -48,7 +48,7 @@ STEPS = tuple(step_inputs(0))
 
 def capture(step, stream):
     """A graph that holds one launch of the step."""
-    from groupgemm_fp8._device import Graph
+    from groupgemm_fp8._cli.device import Graph
 
     graph = Graph()
     with graph.capture(stream):
@@ -57,7 +57,7 @@ def capture(step, stream):
 
 
 def new_stream():
-    from groupgemm_fp8._device import Stream
+    from groupgemm_fp8._cli.device import Stream
 
     return Stream()
 

@@ -17,7 +17,7 @@ if torch.cuda.device_count() < 2:
 
 import groupgemm_fp8.torch  # noqa: E402, F401  registers the operators
 from groupgemm_fp8 import group_gemm_fp8_nt_groupwise, supports  # noqa: E402
-from torch_problem import needs_exchange_api, tensors_of, to_numpy  # noqa: E402
+from torch_problem import tensors_of, to_numpy  # noqa: E402
 
 operator = torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise
 CASE = Case((40, 0, 129, 1, 17), 200, 400, out_dtype="float32")
@@ -57,22 +57,59 @@ def test_other_device_than_the_current(function, backend_name):
         assert_right(problem, out, device)
 
 
-@needs_exchange_api
-def test_short_calls_on_every_device(long_calls):
-    """What one call told holds on all devices it has seen; the output is on the inputs' device."""
+def test_calls_on_devices_in_turn():
+    """A new output is on the inputs' device, whichever is current."""
     problem = exact_problem(CASE)
     calls = [call_on(device, problem) for device in (0, 1)]
-    for call in calls:
-        group_gemm_fp8_nt_groupwise(**call)
-    long_calls.clear()
     for device in (1, 0, 1):
         given = torch.zeros(sum(CASE.rows), CASE.n, device=f"cuda:{device}")
         assert_right(problem, group_gemm_fp8_nt_groupwise(**calls[device]), device)
         assert_right(problem, group_gemm_fp8_nt_groupwise(**calls[device], out=given), device)
         assert torch.cuda.current_device() == 0
-    assert not long_calls
     with pytest.raises(ValueError, match="b: got an array on cuda:1, wanted cuda:0 like a"):
         group_gemm_fp8_nt_groupwise(**{**calls[0], "b": calls[1]["b"]})
+
+
+@pytest.mark.parametrize("make", [torch.cuda.Stream, torch.cuda.default_stream])
+@pytest.mark.parametrize("given", [False, True])
+def test_stream_of_another_device(make, given):
+    """A default stream has the handle 0 on every device; its object tells the device."""
+    call = call_on(0, exact_problem(CASE))
+    if given:
+        call["out"] = torch.zeros(sum(CASE.rows), CASE.n, device="cuda:0")
+    with pytest.raises(ValueError, match="stream: got a stream of cuda:1, wanted one of cuda:0"):
+        group_gemm_fp8_nt_groupwise(**call, stream=make(device=1))
+
+
+def test_handle_of_a_stream_of_another_device():
+    call = call_on(0, exact_problem(CASE))
+    handle = torch.cuda.Stream(device=1).cuda_stream
+    with pytest.raises((ValueError, RuntimeError), match="stream"):
+        group_gemm_fp8_nt_groupwise(**call, stream=handle)
+
+
+class OnlyInterface:
+    """A CUDA array with nothing but its interface, which carries no device."""
+
+    def __init__(self, tensor):
+        fp8 = tensor.dtype.itemsize == 1
+        self._tensor = tensor.view(torch.uint8) if fp8 else tensor
+
+    @property
+    def __cuda_array_interface__(self):
+        return self._tensor.__cuda_array_interface__
+
+
+@pytest.mark.parametrize("device", [0, 1])
+def test_arrays_that_do_not_tell_their_device(device):
+    problem = exact_problem(CASE)
+    call = call_on(device, problem)
+    out = torch.zeros(sum(CASE.rows), CASE.n, device=f"cuda:{device}")
+    for name in ("a", "b", "a_scale", "b_scale", "m_indptr"):
+        call[name] = OnlyInterface(call[name])
+    declared = {"a_dtype": problem.a_dtype, "b_dtype": problem.b_dtype}
+    group_gemm_fp8_nt_groupwise(**call, **declared, out=OnlyInterface(out), stream=0)
+    assert_right(problem, out, device)
 
 
 def first_call_on_device_one() -> None:

@@ -162,3 +162,12 @@ GOOD = {"x": np.ones((2, 4)), "granularity": (1, 4)}
 def test_illegal_arguments(argument, value, error):
     with pytest.raises(error, match=f"^{argument}: got .*, wanted"):
         quantize_groupwise(**{**GOOD, argument: value})
+
+
+@pytest.mark.parametrize("mask", [False, True, np.ma.nomask])
+def test_a_mask_is_refused(mask):
+    """Its elements have no value that could be quantised."""
+    x = np.ma.masked_array(np.ones((4, 32), np.float32), mask)
+    with pytest.raises(TypeError, match=r"x: got a masked array, wanted .* x\.filled\(0\)"):
+        quantize_groupwise(x, (1, 32))
+    quantize_groupwise(x.filled(0), (1, 32))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import groupgemm_fp8 as gg
-from groupgemm_fp8._device import DeviceArray, Graph, Stream
+from groupgemm_fp8._cli.device import DeviceArray, Graph, Stream
 from numeric.cases import Case, random_problem
 from numeric.compare import assert_within_interval
 from numeric.gpu_build import load_gpu_program

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import groupgemm_fp8 as gg
-from groupgemm_fp8._device import device_unavailable_reason
+from groupgemm_fp8._cli.device import device_unavailable_reason
 from numeric import wgmma
 from numeric.formats import DECODE, DTYPE_PAIRS, FP8_DTYPES, FP8_NAN, decode
 from numeric.gpu_build import load_gpu_program

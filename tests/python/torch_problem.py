@@ -2,14 +2,7 @@
 
 import ml_dtypes
 import numpy as np
-import pytest
 import torch
-
-# For tests of calls that take the short way of tensors.
-needs_exchange_api = pytest.mark.skipif(
-    not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"),
-    reason="this PyTorch has a DLPack from before 1.3",
-)
 
 
 def to_torch(array: np.ndarray, device="cpu") -> torch.Tensor:

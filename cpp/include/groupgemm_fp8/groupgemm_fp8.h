@@ -31,11 +31,13 @@
  *     GGFP8_FLAG_VALIDATE_M_INDPTR asks for it.
  *   - No CUDA header is needed: a stream is the cudaStream_t passed as void*.
  *
- * Environment variables, read by each call:
+ * Environment variables, read by each call. An empty one counts as none, and a bad value is an
+ * error that names the variable.
  *   GGFP8_BACKEND      name of the backend to use where args->backend is NULL
- *   GGFP8_NUM_THREADS  most threads the CPU backend may use; default: the usable processors
+ *   GGFP8_NUM_THREADS  most threads the CPU backend may use; default: the usable processors, at
+ *                      most what a container's quota of CPU time is worth
  *   GGFP8_CPU_ISA      portable, avx2 or avx512: instruction set of the CPU backend; default: the
- *                      widest there is. It never changes a result.
+ *                      widest that the processor has. It never changes a result.
  *
  * Source of the operation: FlashInfer's flashinfer.gemm.group_gemm_fp8_nt_groupwise.
  */
@@ -112,7 +114,15 @@ GGFP8_API const char* ggfp8_last_error(void);
 #define GGFP8_DTYPE_FLOAT16 4
 #define GGFP8_DTYPE_FLOAT32 5
 
-/* Layout of both scale arrays: which index runs fastest in memory. */
+/*
+ * Layout of a scale array: which index runs fastest in memory.
+ *
+ *   +-----------------------------------------------------------------------------------------+
+ *   | Nothing can tell the layouts apart where both axes have one size: kb == nb for b_scale, |
+ *   | which square weights have, and kb == mb for a_scale. Scales in the other layout are     |
+ *   | then taken without an error, and the result is wrong. Checkpoints usually have K.       |
+ *   +-----------------------------------------------------------------------------------------+
+ */
 #define GGFP8_SCALE_MAJOR_MN 1 /* a_scale (kb, mb), b_scale (batch_size, kb, nb) */
 #define GGFP8_SCALE_MAJOR_K 2  /* a_scale (mb, kb), b_scale (batch_size, nb, kb) */
 
@@ -121,12 +131,19 @@ GGFP8_API const char* ggfp8_last_error(void);
 #define GGFP8_DEVICE_CUDA 2
 
 /*
- * Reads m_indptr back and checks it: 0 <= m_indptr[g] <= m_indptr[g + 1] <= cum_m, and multiples
- * of 128 where scale_granularity_m is 128. On CUDA this synchronises the stream, so it cannot be
- * used while the stream is being captured. Without the flag the values are clamped on the device:
- * a malformed m_indptr leaves the affected rows unspecified and is memory-safe.
+ * Reads m_indptr back and checks that it is as ggfp8_group_gemm_args says. On CUDA this
+ * synchronises the stream, so it cannot be used while the stream is being captured. Without the
+ * flag the values are clamped on the device: a malformed m_indptr leaves the affected rows
+ * unspecified and is memory-safe.
  */
 #define GGFP8_FLAG_VALIDATE_M_INDPTR 1u
+
+/*
+ * For functions that take arrays alone: out or workspace may not be written, which a ggfp8_tensor
+ * cannot say (in DLPack it is a flag beside the DLTensor). The call is refused.
+ */
+#define GGFP8_FLAG_OUT_READ_ONLY 2u
+#define GGFP8_FLAG_WORKSPACE_READ_ONLY 4u
 
 /* ------------------------------------------------------------------- limits */
 
@@ -152,18 +169,18 @@ GGFP8_API size_t ggfp8_workspace_alignment(void);
  * passed the call. Where an array has no elements its pointer may be NULL.
  *
  * The struct only grows at its end. struct_size tells which members the caller knows: members
- * behind it count as zero; a larger struct is accepted while its unknown tail is all zero.
+ * past it count as zero; a larger struct is accepted while its unknown tail is all zero.
  */
 typedef struct ggfp8_group_gemm_args {
   size_t struct_size; /* sizeof(ggfp8_group_gemm_args) as the caller was compiled */
 
   const void* a;           /* (cum_m, k) FP8, inner stride 1, any address */
   const void* b;           /* (batch_size, n, k) FP8, inner stride 1, any address */
-  const float* a_scale;    /* MN: (kb, mb), K: (mb, kb); with gm = 128 the scale row of row r of
-                              group g is m_indptr[g] / 128 + (r - m_indptr[g]) / 128 */
+  const float* a_scale;    /* MN: (kb, mb), K: (mb, kb); row r belongs to scale row r / gm */
   const float* b_scale;    /* MN: (batch_size, kb, nb), K: (batch_size, nb, kb) */
-  const int32_t* m_indptr; /* (batch_size + 1): first row of each group, then the end; values
-                              need not start at 0, end at cum_m, or be multiples of anything */
+  const int32_t* m_indptr; /* (batch_size + 1): first row of each group, then the last one's end.
+                              The bounds do not decrease and lie in [0, cum_m]; they need not start
+                              at 0 or end at cum_m. They are multiples of gm */
   void* out;               /* (cum_m, n), inner stride 1, aligned to its element; written only in
                               rows [m_indptr[0], m_indptr[batch_size]), never read */
 
@@ -188,7 +205,7 @@ typedef struct ggfp8_group_gemm_args {
   int32_t scale_granularity_m; /* gm: 1 or 128; 0 means 1 */
   int32_t scale_granularity_n; /* gn: 1, 64 or 128; 0 means 128 */
   int32_t scale_granularity_k; /* gk: 32, 64, 96 or 128; 0 means 128 */
-  int32_t scale_major;         /* GGFP8_SCALE_MAJOR_*; 0 means MN */
+  int32_t scale_major;         /* GGFP8_SCALE_MAJOR_* of a_scale and b_scale; 0 means MN */
   int32_t mma_sm;              /* 1 or 2 SMs per tcgen05 instruction on data-center Blackwell;
                                   without effect on the result elsewhere; 0 means 1 */
   int32_t device_type;         /* GGFP8_DEVICE_*; 0 means CUDA */
@@ -199,6 +216,9 @@ typedef struct ggfp8_group_gemm_args {
   const char* backend; /* name of the backend to use; NULL means the value of the environment
                           variable GGFP8_BACKEND, and without it the first that supports the
                           call */
+
+  int32_t b_scale_major; /* GGFP8_SCALE_MAJOR_* of b_scale; 0 means that of scale_major */
+  uint32_t reserved_2;   /* must be 0 */
 } ggfp8_group_gemm_args;
 
 /* clang-format off */
@@ -208,13 +228,24 @@ typedef struct ggfp8_group_gemm_args {
     0, 0, 0, 0,                               \
     0, 0, 0, 0, 0, 0, 0,                      \
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0u, 0u,     \
-    NULL }
+    NULL, 0, 0u }
 /* clang-format on */
 
 /* sizeof(ggfp8_group_gemm_args) as this library was compiled. */
 GGFP8_API size_t ggfp8_group_gemm_args_size(void);
 
 /* ------------------------------------------------------------------ tensors */
+
+/* Some of DLPack's dtype codes, and of its device types besides GGFP8_DEVICE_*. */
+#define GGFP8_DLPACK_INT 0u
+#define GGFP8_DLPACK_UINT 1u
+#define GGFP8_DLPACK_FLOAT 2u
+#define GGFP8_DLPACK_OPAQUE 3u
+#define GGFP8_DLPACK_BFLOAT 4u
+#define GGFP8_DLPACK_FLOAT8_E4M3FN 10u
+#define GGFP8_DLPACK_FLOAT8_E5M2 12u
+#define GGFP8_DLPACK_CUDA_HOST 3     /* pinned host memory, which counts as CPU */
+#define GGFP8_DLPACK_CUDA_MANAGED 13 /* managed memory, which counts as CUDA */
 
 /*
  * An array with its shape, for the functions whose names end in _tensors. The layout is that of
@@ -227,17 +258,43 @@ GGFP8_API size_t ggfp8_group_gemm_args_size(void);
 typedef struct ggfp8_tensor {
   void* data;           /* the first element lies byte_offset bytes after data; NULL is allowed
                            where the array has no elements */
-  int32_t device_type;  /* GGFP8_DEVICE_*; also DLPack's 3 (pinned host memory) and 13
-                           (managed memory) */
+  int32_t device_type;  /* GGFP8_DEVICE_*, or one of the two above */
   int32_t device_id;    /* CUDA ordinal; 0 for the CPU */
   int32_t ndim;         /* number of axes */
-  uint8_t dtype_code;   /* DLPack's DLDataTypeCode */
+  uint8_t dtype_code;   /* GGFP8_DLPACK_*, DLPack's DLDataTypeCode */
   uint8_t dtype_bits;   /* bits of an element */
   uint16_t dtype_lanes; /* 1 */
   int64_t* shape;       /* ndim sizes, or NULL, see above */
   int64_t* strides;     /* ndim steps in elements; NULL where shape is not: dense, row-major */
   uint64_t byte_offset; /* bytes from data to the first element */
 } ggfp8_tensor;
+
+/* What a product of arrays is asked for besides the arrays. The struct only grows at its end. */
+typedef struct ggfp8_group_gemm_options {
+  size_t struct_size;  /* sizeof(ggfp8_group_gemm_options) as the caller was compiled */
+  const char* backend; /* this and the next five: as in ggfp8_group_gemm_args */
+  int32_t scale_granularity_m;
+  int32_t scale_granularity_n;
+  int32_t scale_granularity_k;
+  int32_t scale_major;
+  int32_t mma_sm;
+  int32_t a_dtype;       /* GGFP8_DTYPE_FLOAT8_* of an a of bytes: int8, uint8 or opaque of 8 bits;
+                            0: the array says it itself */
+  int32_t b_dtype;       /* the same for b */
+  int32_t out_dtype;     /* the type that out must have, 0: any; without out the type of the one
+                            that is assumed, 0: bfloat16 */
+  uint32_t flags;        /* GGFP8_FLAG_* */
+  int32_t b_scale_major; /* as in ggfp8_group_gemm_args */
+} ggfp8_group_gemm_options;
+
+/* clang-format off */
+#define GGFP8_GROUP_GEMM_OPTIONS_INIT        \
+  { sizeof(ggfp8_group_gemm_options), NULL,  \
+    0, 0, 0, 0, 0, 0, 0, 0, 0u, 0 }
+/* clang-format on */
+
+/* sizeof(ggfp8_group_gemm_options) as this library was compiled. */
+GGFP8_API size_t ggfp8_group_gemm_options_size(void);
 
 /* --------------------------------------------------------------- operations */
 
@@ -261,6 +318,38 @@ GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise(const ggfp8_group_gemm_args* arg
  * Errors: 1xx, 2xx, GGFP8_ERROR_NO_DRIVER.
  */
 GGFP8_API int32_t ggfp8_group_gemm_workspace_size(const ggfp8_group_gemm_args* args, size_t* bytes);
+
+/*
+ * The same product of arrays with shapes and types, which are checked first: rank, shape, type,
+ * strides, alignment, device, write access. Sentences name the array. Shapes and types are those of
+ * ggfp8_group_gemm_args; the arrays are on one device. An axis of one element has no stride; else
+ * the last axis has stride 1, and the others have positive ones. No byte of out may be a byte of
+ * another array; rows of out may lie between rows of another array of the same row pitch.
+ *
+ * workspace  NULL, or one contiguous axis of int8, uint8 or opaque bytes, at any address: the part
+ *            from its first multiple of GGFP8_WORKSPACE_ALIGNMENT on is used, so that the size of
+ *            ggfp8_group_gemm_workspace_size plus GGFP8_WORKSPACE_ALIGNMENT always suffices
+ * options    NULL means defaults
+ *
+ * Errors: any status above. GGFP8_ERROR_INVALID_WORKSPACE for a workspace that is missing or too
+ * small comes after every other check but that of m_indptr's contents.
+ */
+GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
+    const ggfp8_tensor* a, const ggfp8_tensor* b, const ggfp8_tensor* a_scale,
+    const ggfp8_tensor* b_scale, const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+    const ggfp8_tensor* workspace, const ggfp8_group_gemm_options* options, void* stream);
+
+/*
+ * Checks the arrays likewise and fills *args, for ggfp8_group_gemm_workspace_size and the functions
+ * below. The caller sets args->struct_size to ggfp8_group_gemm_args_size(), the size of its memory.
+ * Without out (NULL) a dense one is assumed, and args->out is an address that is no memory.
+ * Reads neither the arrays' contents nor a device. args->backend is that of the options.
+ * Errors: 1xx.
+ */
+GGFP8_API int32_t ggfp8_group_gemm_args_from_tensors(
+    const ggfp8_tensor* a, const ggfp8_tensor* b, const ggfp8_tensor* a_scale,
+    const ggfp8_tensor* b_scale, const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+    const ggfp8_group_gemm_options* options, ggfp8_group_gemm_args* args);
 
 /* ------------------------------------------------------------ introspection */
 
@@ -318,92 +407,14 @@ GGFP8_API int32_t ggfp8_device_count(int32_t device_type, int32_t* count);
 GGFP8_API int32_t ggfp8_device_query(int32_t device_type, int32_t device_id,
                                      ggfp8_device_info* info);
 
-/* -------------------------------------------------------------------- XLA */
-
 /*
- * Handlers for XLA's foreign function interface, API version 0.1, platforms cpu and CUDA: XLA
- * passes an XLA_FFI_CallFrame* and gets an XLA_FFI_Error* with the sentence of ggfp8_last_error(),
- * or NULL. groupgemm_fp8.jax registers them; other users of XLA can.
- *
- * arguments   a, b, a_scale, b_scale, m_indptr: dense, row-major
- * results     out, and where the call needs a workspace a uint8 array of the size that
- *             ggfp8_group_gemm_workspace_size gives plus GGFP8_WORKSPACE_ALIGNMENT
- * attributes  int32 scale_granularity_m, _n, _k, scale_major, mma_sm and string backend, each as
- *             the member of ggfp8_group_gemm_args; a missing one means the default
- *
- * ggfp8_xla_ffi_cuda enqueues on XLA's stream and may be recorded into a command buffer. The
- * handlers named _validate set GGFP8_FLAG_VALIDATE_M_INDPTR, wait, and cannot be recorded.
+ * Writes the device that a pointer belongs to, as CUDA's driver knows it. Host memory, also what
+ * CUDA does not know, and any pointer where no CUDA is in use, belong to the CPU. Managed memory
+ * belongs to the CUDA device that allocated it.
+ * Errors: GGFP8_ERROR_INVALID_ARGUMENT if device_type or device_id is NULL.
  */
-GGFP8_API void* ggfp8_xla_ffi_cpu(void* call_frame);
-GGFP8_API void* ggfp8_xla_ffi_cpu_validate(void* call_frame);
-GGFP8_API void* ggfp8_xla_ffi_cuda(void* call_frame);
-GGFP8_API void* ggfp8_xla_ffi_cuda_validate(void* call_frame);
-
-/* ------------------------------------------------------------------ DLPack */
-
-/* What a call of the function below does, besides what its arrays say. Zeros mean defaults. */
-typedef struct ggfp8_dlpack_options {
-  size_t struct_size;       /* sizeof(ggfp8_dlpack_options) */
-  const void* exchange_api; /* the DLPackExchangeAPI* that the type of all the arrays publishes */
-  const char* backend;      /* this and the next five: as in ggfp8_group_gemm_args */
-  int32_t scale_granularity_m;
-  int32_t scale_granularity_n;
-  int32_t scale_granularity_k;
-  int32_t scale_major;
-  int32_t mma_sm;
-  int32_t a_dtype;   /* GGFP8_DTYPE_FLOAT8_* of an a of bytes; 0: a has an FP8 type itself */
-  int32_t b_dtype;   /* the same for b */
-  int32_t out_dtype; /* the type that out must have; 0: any */
-} ggfp8_dlpack_options;
-
-/*
- * A new reference to a builtin function of CPython that makes calls with one set of options, for
- * packages to whom the host's time of a call matters. It reads arrays through the C functions that
- * DLPack 1.3 calls the exchange API, and asks their framework what DLPack does not show.
- *
- * `constants` is a tuple, which the function keeps, of
- *
- * packed          bytes: a ggfp8_dlpack_options
- * remembered      list: the objects that stand for these options, see below
- * array_type      the type of arrays
- * parameter_type  the type of arrays that are a model's parameters
- * requires_grad   str: the name of an attribute of arrays, true where a gradient is wanted
- * is_grad_enabled is_grad_enabled() is false where none is computed anyway
- * is_negated      is_negated(array) is true where the array is the negative of its memory
- * count_write     count_write((out,)) tells the framework that out has new contents
- * empty           makes an output
- * keywords        list of dicts: an output is empty(cum_m, n, **keywords[i]), with i = 0 for the
- *                 CPU and 1 + ordinal for CUDA; None in place of a dict where none is to be made
- *
- * NULL in a process without CPython, and if `constants` is not a tuple of so many objects. The
- * caller holds the GIL, here and in a call of
- *
- *     function(a, b, a_scale, b_scale, m_indptr, out, stream, workspace, options)
- *
- * a to m_indptr arrays as ggfp8_group_gemm_args has them, all on one device. Their type is
- *               array_type, not a subclass; that of b and b_scale may be parameter_type. While
- *               gradients are enabled, none but m_indptr wants one. The scales are not negated.
- * out           such an array, of one of the two types, that wants no gradient either and is not
- *               negated; or None: a new one, of array_type
- * stream        None: the framework's current stream on the device; or an int: a cudaStream_t, for
- *               which out must be given. Without effect on the CPU
- * workspace     None, or an array_type of uint8, at any address
- * options       None, or a tuple of as many objects as are remembered, each the very one that is
- *               there: a caller that passes on its own arguments learns if they are still the same
- *
- * The function returns out for success, after a call of count_write for a given one; what that
- * raises is raised. Nothing else is. Otherwise nothing was enqueued, out is untouched, and it
- * returns an int:
- *     0             options are not the objects remembered, or stream is neither None nor an int
- *                   (a bool is none here); nothing else was looked at
- *     negative      a workspace of so many bytes is needed, GGFP8_WORKSPACE_ALIGNMENT not counted
- *     positive      a status, which ggfp8_last_error() need not explain. Read the arrays in another
- *                   way and call ggfp8_group_gemm_nt_groupwise with them: that explains it.
- *
- * Arrays without elements are refused. The GIL is released while the product is enqueued or
- * computed.
- */
-GGFP8_API void* ggfp8_dlpack_function(void* constants);
+GGFP8_API int32_t ggfp8_pointer_device(const void* pointer, int32_t* device_type,
+                                       int32_t* device_id);
 
 #ifdef __cplusplus
 }

@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "groupgemm_fp8/groupgemm_fp8.h"
+#include <groupgemm_fp8/groupgemm_fp8.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,9 +1,11 @@
 // The bodies of the public functions. Each runs inside one guard that lets no exception pass.
+// Functions that take arrays with shapes are in c_api_tensors.cpp.
 #include <cstring>
 
 #include "api/guard.h"
 #include "api/m_indptr_check.h"
 #include "api/route.h"
+#include "api/sized_struct.h"
 #include "api/validate.h"
 #include "cuda/cuda_device.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
@@ -25,25 +27,13 @@ Status check_workspace(const Plan& plan, const void* workspace, size_t workspace
   return kSuccess;
 }
 
-// Fills the caller's struct up to the size the caller knows.
-template <class Struct>
-Status write_sized_struct(Struct value, size_t minimum_bytes, Struct* destination,
-                          const char* name) {
-  Struct ignored;
-  if (Status s = read_sized_struct(destination, sizeof ignored, minimum_bytes, &ignored, name)) {
-    return s;
-  }
-  value.struct_size = destination->struct_size;
-  const size_t known = value.struct_size < sizeof value ? value.struct_size : sizeof value;
-  std::memcpy(static_cast<void*>(destination), &value, known);
-  return kSuccess;
+Status launch(const Route& route, const LaunchContext& context) {
+  const Problem& problem = route.problem;
+  const Status status = route.backend->launch(problem, route.device, route.plan, context);
+  if (status != GGFP8_ERROR_CUDA) return status;
+  if (Status s = check_stream_device(problem.device_id, context.stream)) return s;
+  return status;
 }
-
-// Sizes of the output structs in version 1; later versions only append.
-constexpr size_t kPlanInfoBytesV1 = 40;
-constexpr size_t kDeviceInfoBytesV1 = 288;
-static_assert(sizeof(ggfp8_plan_info) == kPlanInfoBytesV1);
-static_assert(sizeof(ggfp8_device_info) == kDeviceInfoBytesV1);
 
 }  // namespace
 }  // namespace ggfp8
@@ -93,8 +83,7 @@ int32_t ggfp8_group_gemm_nt_groupwise(const ggfp8_group_gemm_args* args, void* w
       if (Status s = check_m_indptr(route.problem, stream)) return s;
     }
     if (route.empty) return kSuccess;
-    return route.backend->launch(route.problem, route.device, route.plan,
-                                 LaunchContext{workspace, workspace_bytes, stream});
+    return launch(route, LaunchContext{workspace, workspace_bytes, stream});
   });
 }
 
@@ -180,6 +169,18 @@ int32_t ggfp8_device_query(int32_t device_type, int32_t device_id, ggfp8_device_
     result.num_processors = device.num_processors;
     result.l2_bytes = device.l2_bytes;
     return write_sized_struct(result, kDeviceInfoBytesV1, info, "info");
+  });
+}
+
+int32_t ggfp8_pointer_device(const void* pointer, int32_t* device_type, int32_t* device_id) {
+  return guarded([&]() -> Status {
+    if (device_type == nullptr || device_id == nullptr) {
+      return fail(GGFP8_ERROR_INVALID_ARGUMENT, "%s: got NULL, wanted a place for the result",
+                  device_type == nullptr ? "device_type" : "device_id");
+    }
+    *device_id = 0;
+    *device_type = cuda_device_of(pointer, device_id) ? GGFP8_DEVICE_CUDA : GGFP8_DEVICE_CPU;
+    return kSuccess;
   });
 }
 

@@ -1,7 +1,7 @@
 #include "api/combine_args.h"
 
 #include "api/argument_checks.h"
-#include "api/validate.h"
+#include "api/sized_struct.h"
 
 namespace ggfp8 {
 namespace {

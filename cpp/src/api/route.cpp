@@ -15,8 +15,7 @@ Status query_device(DeviceType type, int32_t id, DeviceInfo* info) {
   if (id != 0) {
     return fail(GGFP8_ERROR_INVALID_DEVICE, "device_id: got %d, wanted 0 for the CPU", id);
   }
-  *info = query_cpu_device();
-  return kSuccess;
+  return query_cpu_device(info);
 }
 
 Status find_route(const ggfp8_group_gemm_args* args, Route* route) {

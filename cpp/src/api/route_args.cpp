@@ -3,7 +3,7 @@
 #include <cinttypes>
 
 #include "api/argument_checks.h"
-#include "api/validate.h"
+#include "api/sized_struct.h"
 
 namespace ggfp8 {
 namespace {

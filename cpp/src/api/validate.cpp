@@ -1,33 +1,47 @@
 #include "api/validate.h"
 
 #include <cinttypes>
-#include <cstring>
 
+#include "api/argument_rules.h"
+#include "api/sized_struct.h"
 #include "core/math.h"
 
 namespace ggfp8 {
 namespace {
 
-// sizeof(ggfp8_group_gemm_args) in version 1; later versions only append.
-constexpr size_t kArgsBytesV1 = 200;
-static_assert(sizeof(ggfp8_group_gemm_args) == kArgsBytesV1);
-
 using Args = ggfp8_group_gemm_args;
 
-Status check_size(const char* name, int64_t value, int64_t multiple, int64_t limit) {
-  if (value < 0 || value > limit || value % multiple != 0) {
-    return fail(GGFP8_ERROR_INVALID_SHAPE,
-                "%s: got %" PRId64 ", wanted a multiple of %" PRId64 " from 0 to %" PRId64, name,
-                value, multiple, limit);
-  }
-  return kSuccess;
+// Codes of the header become enumerators by a cast.
+static_assert(static_cast<int32_t>(Dtype::kFloat8E4M3) == GGFP8_DTYPE_FLOAT8_E4M3FN &&
+              static_cast<int32_t>(Dtype::kFloat8E5M2) == GGFP8_DTYPE_FLOAT8_E5M2 &&
+              static_cast<int32_t>(Dtype::kBFloat16) == GGFP8_DTYPE_BFLOAT16 &&
+              static_cast<int32_t>(Dtype::kFloat16) == GGFP8_DTYPE_FLOAT16 &&
+              static_cast<int32_t>(Dtype::kFloat32) == GGFP8_DTYPE_FLOAT32);
+static_assert(static_cast<int32_t>(ScaleMajor::kMn) == GGFP8_SCALE_MAJOR_MN &&
+              static_cast<int32_t>(ScaleMajor::kK) == GGFP8_SCALE_MAJOR_K);
+static_assert(static_cast<int32_t>(DeviceType::kCpu) == GGFP8_DEVICE_CPU &&
+              static_cast<int32_t>(DeviceType::kCuda) == GGFP8_DEVICE_CUDA);
+
+Status check_size(const char* name, int64_t value, const SizeRule& rule) {
+  if (rule.allows(value)) return kSuccess;
+  return fail(GGFP8_ERROR_INVALID_SHAPE,
+              "%s: got %" PRId64 ", wanted a multiple of %" PRId64 " from 0 to %" PRId64, name,
+              value, rule.multiple, rule.limit);
 }
 
-Status check_sizes(const Args& args) {
-  if (Status s = check_size("cum_m", args.cum_m, 1, GGFP8_MAX_CUM_M)) return s;
-  if (Status s = check_size("n", args.n, 8, GGFP8_MAX_N)) return s;
-  if (Status s = check_size("k", args.k, 16, GGFP8_MAX_K)) return s;
-  return check_size("batch_size", args.batch_size, 1, GGFP8_MAX_BATCH_SIZE);
+Status read_sizes(const Args& args, Problem* problem) {
+  if (Status s = check_size("cum_m", args.cum_m, kCumMRule)) return s;
+  if (Status s = check_size("n", args.n, kNRule)) return s;
+  if (Status s = check_size("k", args.k, kKRule)) return s;
+  if (Status s = check_size("batch_size", args.batch_size, kBatchSizeRule)) return s;
+  problem->cum_m = args.cum_m;
+  problem->n = args.n;
+  problem->k = args.k;
+  problem->batch_size = args.batch_size;
+  problem->num_m_blocks = ceil_div<int64_t>(args.cum_m, problem->granularity_m);
+  problem->num_n_blocks = ceil_div<int64_t>(args.n, problem->granularity_n);
+  problem->num_k_blocks = ceil_div<int64_t>(args.k, problem->granularity_k);
+  return kSuccess;
 }
 
 Status read_fp8_dtype(const char* name, int32_t code, Dtype* dtype) {
@@ -74,25 +88,38 @@ Status read_granularity(const Args& args, Problem* problem) {
   problem->granularity_m = gm;
   problem->granularity_n = gn;
   problem->granularity_k = gk;
-  problem->num_m_blocks = ceil_div<int64_t>(args.cum_m, gm);
-  problem->num_n_blocks = ceil_div<int64_t>(args.n, gn);
-  problem->num_k_blocks = ceil_div<int64_t>(args.k, gk);
+  return kSuccess;
+}
+
+Status read_scale_major(const char* name, int32_t major, ScaleMajor* scale_major) {
+  if (major != GGFP8_SCALE_MAJOR_MN && major != GGFP8_SCALE_MAJOR_K) {
+    return fail(GGFP8_ERROR_INVALID_SCALE_MAJOR, "%s: got %d, wanted %d (MN) or %d (K)", name,
+                major, GGFP8_SCALE_MAJOR_MN, GGFP8_SCALE_MAJOR_K);
+  }
+  *scale_major = static_cast<ScaleMajor>(major);
   return kSuccess;
 }
 
 Status read_modes(const Args& args, Problem* problem) {
   const int32_t major = value_or(args.scale_major, GGFP8_SCALE_MAJOR_MN);
-  if (major != GGFP8_SCALE_MAJOR_MN && major != GGFP8_SCALE_MAJOR_K) {
-    return fail(GGFP8_ERROR_INVALID_SCALE_MAJOR, "scale_major: got %d, wanted %d (MN) or %d (K)",
-                major, GGFP8_SCALE_MAJOR_MN, GGFP8_SCALE_MAJOR_K);
-  }
-  problem->scale_major = static_cast<ScaleMajor>(major);
+  if (Status s = read_scale_major("scale_major", major, &problem->a_scale_major)) return s;
+  const int32_t b_major = value_or(args.b_scale_major, major);
+  if (Status s = read_scale_major("b_scale_major", b_major, &problem->b_scale_major)) return s;
 
   problem->mma_sm = value_or(args.mma_sm, 1);
   if (problem->mma_sm != 1 && problem->mma_sm != 2) {
     return fail(GGFP8_ERROR_INVALID_MMA_SM, "mma_sm: got %d, wanted 1 or 2", args.mma_sm);
   }
+  if ((args.flags & ~GGFP8_FLAG_VALIDATE_M_INDPTR) != 0) {
+    return fail(GGFP8_ERROR_INVALID_ARGUMENT, "flags: got 0x%x, wanted a combination of 0x%x",
+                args.flags, GGFP8_FLAG_VALIDATE_M_INDPTR);
+  }
+  problem->validate_m_indptr = (args.flags & GGFP8_FLAG_VALIDATE_M_INDPTR) != 0;
+  problem->backend = args.backend;
+  return kSuccess;
+}
 
+Status read_device(const Args& args, Problem* problem) {
   const int32_t device_type = value_or(args.device_type, GGFP8_DEVICE_CUDA);
   if (device_type != GGFP8_DEVICE_CPU && device_type != GGFP8_DEVICE_CUDA) {
     return fail(GGFP8_ERROR_INVALID_DEVICE, "device_type: got %d, wanted %d (CPU) or %d (CUDA)",
@@ -100,33 +127,25 @@ Status read_modes(const Args& args, Problem* problem) {
   }
   problem->device_type = static_cast<DeviceType>(device_type);
   problem->device_id = args.device_id;
-
-  if ((args.flags & ~GGFP8_FLAG_VALIDATE_M_INDPTR) != 0) {
-    return fail(GGFP8_ERROR_INVALID_ARGUMENT, "flags: got 0x%x, wanted a combination of 0x%x",
-                args.flags, GGFP8_FLAG_VALIDATE_M_INDPTR);
-  }
-  problem->validate_m_indptr = (args.flags & GGFP8_FLAG_VALIDATE_M_INDPTR) != 0;
-
-  if (args.reserved != 0) {
-    return fail(GGFP8_ERROR_INVALID_ARGUMENT, "reserved: got %u, wanted 0", args.reserved);
-  }
-  problem->backend = args.backend;
   return kSuccess;
 }
 
-// Fills in the dense default and checks that `count` steps of the stride keep rows apart and that
-// the farthest element stays addressable.
-Status read_stride(const char* name, int64_t stride, int64_t dense, int64_t multiple, int64_t count,
+Status check_reserved(const Args& args) {
+  if (args.reserved == 0 && args.reserved_2 == 0) return kSuccess;
+  return fail(GGFP8_ERROR_INVALID_ARGUMENT, "reserved: got %u, wanted 0",
+              args.reserved != 0 ? args.reserved : args.reserved_2);
+}
+
+// Fills in the dense default, the least stride, and checks `count` steps of the stride.
+Status read_stride(const char* name, int64_t stride, const StrideRule& rule, int64_t count,
                    int64_t* resolved) {
-  if (stride == 0) stride = dense;
-  if (stride < dense || stride % multiple != 0) {
+  if (stride == 0) stride = rule.least;
+  if (!rule.allows(stride)) {
     return fail(GGFP8_ERROR_INVALID_STRIDE,
                 "%s: got %" PRId64 ", wanted a multiple of %" PRId64 " of at least %" PRId64, name,
-                stride, multiple, dense);
+                stride, rule.multiple, rule.least);
   }
-  // Elements have up to 4 bytes and a second stride may add as much again.
-  int64_t reach = 0;
-  if (__builtin_mul_overflow(stride, count, &reach) || reach > INT64_MAX / 16) {
+  if (!is_addressable(stride, count)) {
     return fail(GGFP8_ERROR_INVALID_STRIDE,
                 "%s: got %" PRId64 ", wanted %" PRId64 " steps of it to be addressable", name,
                 stride, count);
@@ -136,44 +155,48 @@ Status read_stride(const char* name, int64_t stride, int64_t dense, int64_t mult
 }
 
 Status read_data_strides(const Args& args, Problem* problem) {
-  if (Status s = read_stride("a_row_stride", args.a_row_stride, args.k, 16, args.cum_m,
-                             &problem->a_row_stride)) {
+  const StrideRule row = {args.k, kFp8StrideMultiple};
+  if (Status s =
+          read_stride("a_row_stride", args.a_row_stride, row, args.cum_m, &problem->a_row_stride)) {
     return s;
   }
-  if (Status s = read_stride("b_row_stride", args.b_row_stride, args.k, 16, args.n,
-                             &problem->b_row_stride)) {
+  if (Status s =
+          read_stride("b_row_stride", args.b_row_stride, row, args.n, &problem->b_row_stride)) {
     return s;
   }
-  if (Status s = read_stride("b_group_stride", args.b_group_stride, args.n * problem->b_row_stride,
-                             16, args.batch_size, &problem->b_group_stride)) {
+  const StrideRule group = {args.n * problem->b_row_stride, kFp8StrideMultiple};
+  if (Status s = read_stride("b_group_stride", args.b_group_stride, group, args.batch_size,
+                             &problem->b_group_stride)) {
     return s;
   }
-  return read_stride("out_row_stride", args.out_row_stride, args.n, 1, args.cum_m,
+  return read_stride("out_row_stride", args.out_row_stride, {args.n, 1}, args.cum_m,
                      &problem->out_row_stride);
 }
 
-Status read_scale_strides(const Args& args, Problem* problem) {
-  const Problem& p = *problem;
-  const bool mn_major = p.scale_major == ScaleMajor::kMn;
-
-  const int64_t a_fast = mn_major ? p.num_m_blocks : p.num_k_blocks;
-  const int64_t a_slow = mn_major ? p.num_k_blocks : p.num_m_blocks;
-  int64_t a_stride = 0;
-  if (Status s = read_stride("a_scale_stride", args.a_scale_stride, a_fast, 1, a_slow, &a_stride)) {
+Status read_a_scale_stride(const Args& args, Problem* problem) {
+  const bool mn_major = problem->a_scale_major == ScaleMajor::kMn;
+  const int64_t fast = mn_major ? problem->num_m_blocks : problem->num_k_blocks;
+  const int64_t slow = mn_major ? problem->num_k_blocks : problem->num_m_blocks;
+  int64_t stride = 0;
+  if (Status s = read_stride("a_scale_stride", args.a_scale_stride, {fast, 1}, slow, &stride)) {
     return s;
   }
-  problem->a_scale_m_stride = mn_major ? 1 : a_stride;
-  problem->a_scale_k_stride = mn_major ? a_stride : 1;
+  problem->a_scale_m_stride = mn_major ? 1 : stride;
+  problem->a_scale_k_stride = mn_major ? stride : 1;
+  return kSuccess;
+}
 
-  const int64_t b_fast = mn_major ? p.num_n_blocks : p.num_k_blocks;
-  const int64_t b_slow = mn_major ? p.num_k_blocks : p.num_n_blocks;
-  int64_t b_stride = 0;
-  if (Status s = read_stride("b_scale_stride", args.b_scale_stride, b_fast, 1, b_slow, &b_stride)) {
+Status read_b_scale_strides(const Args& args, Problem* problem) {
+  const bool mn_major = problem->b_scale_major == ScaleMajor::kMn;
+  const int64_t fast = mn_major ? problem->num_n_blocks : problem->num_k_blocks;
+  const int64_t slow = mn_major ? problem->num_k_blocks : problem->num_n_blocks;
+  int64_t stride = 0;
+  if (Status s = read_stride("b_scale_stride", args.b_scale_stride, {fast, 1}, slow, &stride)) {
     return s;
   }
-  problem->b_scale_n_stride = mn_major ? 1 : b_stride;
-  problem->b_scale_k_stride = mn_major ? b_stride : 1;
-  return read_stride("b_scale_group_stride", args.b_scale_group_stride, b_slow * b_stride, 1,
+  problem->b_scale_n_stride = mn_major ? 1 : stride;
+  problem->b_scale_k_stride = mn_major ? stride : 1;
+  return read_stride("b_scale_group_stride", args.b_scale_group_stride, {slow * stride, 1},
                      args.batch_size, &problem->b_scale_group_stride);
 }
 
@@ -213,48 +236,23 @@ Status read_pointers(const Args& args, Problem* problem) {
 
 }  // namespace
 
-Status read_sized_struct(const void* source, size_t known_bytes, size_t minimum_bytes, void* copy,
-                         const char* name) noexcept {
-  if (source == nullptr) {
-    return fail(GGFP8_ERROR_INVALID_ARGUMENT, "%s: got NULL, wanted a struct", name);
-  }
-  size_t given_bytes = 0;
-  std::memcpy(&given_bytes, source, sizeof given_bytes);
-  // The upper bound keeps a garbage size from being followed as the length of a tail.
-  constexpr size_t kMaxStructBytes = 65536;
-  if (given_bytes < minimum_bytes || given_bytes > kMaxStructBytes) {
-    return fail(GGFP8_ERROR_INVALID_STRUCT_SIZE, "%s.struct_size: got %zu, wanted %zu to %zu", name,
-                given_bytes, minimum_bytes, kMaxStructBytes);
-  }
-  const auto* bytes = static_cast<const unsigned char*>(source);
-  for (size_t i = known_bytes; i < given_bytes; ++i) {
-    if (bytes[i] != 0) {
-      return fail(
-          GGFP8_ERROR_INVALID_STRUCT_SIZE,
-          "%s.struct_size: got %zu with byte %zu set, wanted zeros behind byte %zu, the end "
-          "of the struct in this version",
-          name, given_bytes, i, known_bytes);
-    }
-  }
-  std::memset(copy, 0, known_bytes);
-  std::memcpy(copy, source, min_of(given_bytes, known_bytes));
-  return kSuccess;
+Status validate_options(const ggfp8_group_gemm_args& args, Problem* problem) noexcept {
+  if (Status s = read_dtypes(args, problem)) return s;
+  if (Status s = read_granularity(args, problem)) return s;
+  return read_modes(args, problem);
 }
 
 Status validate(const ggfp8_group_gemm_args* source, Problem* problem, bool* empty) noexcept {
   Args args;
   if (Status s = read_sized_struct(source, sizeof args, kArgsBytesV1, &args, "args")) return s;
   *problem = Problem{};
-  if (Status s = check_sizes(args)) return s;
-  problem->cum_m = args.cum_m;
-  problem->n = args.n;
-  problem->k = args.k;
-  problem->batch_size = args.batch_size;
-  if (Status s = read_dtypes(args, problem)) return s;
-  if (Status s = read_granularity(args, problem)) return s;
-  if (Status s = read_modes(args, problem)) return s;
+  if (Status s = validate_options(args, problem)) return s;
+  if (Status s = read_sizes(args, problem)) return s;
+  if (Status s = read_device(args, problem)) return s;
+  if (Status s = check_reserved(args)) return s;
   if (Status s = read_data_strides(args, problem)) return s;
-  if (Status s = read_scale_strides(args, problem)) return s;
+  if (Status s = read_a_scale_stride(args, problem)) return s;
+  if (Status s = read_b_scale_strides(args, problem)) return s;
 
   *empty = args.cum_m == 0 || args.n == 0 || args.batch_size == 0;
   if (!*empty) return read_pointers(args, problem);

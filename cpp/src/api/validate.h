@@ -13,9 +13,8 @@ namespace ggfp8 {
 // to be computed. An empty problem has no pointer but m_indptr, which may be null.
 Status validate(const ggfp8_group_gemm_args* args, Problem* problem, bool* empty) noexcept;
 
-// Copies a caller's struct of any accepted size into *args: members the caller does not know
-// become zero, and an unknown tail must be zero. Shared by all size-first structs.
-Status read_sized_struct(const void* source, size_t known_bytes, size_t minimum_bytes, void* copy,
-                         const char* name) noexcept;
+// The part of validate that needs neither sizes nor arrays: element types, granularity, layout of
+// the scales, modes. Fills those members of *problem.
+Status validate_options(const ggfp8_group_gemm_args& args, Problem* problem) noexcept;
 
 }  // namespace ggfp8

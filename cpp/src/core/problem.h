@@ -61,7 +61,7 @@ struct Problem {
   int64_t b_group_stride = 0;
   int64_t out_row_stride = 0;
 
-  // Both scale majors in one form: a_scale[mb * m_stride + kb * k_stride] and
+  // Every scale major in one form: a_scale[mb * m_stride + kb * k_stride] and
   // b_scale[g * group_stride + nb * n_stride + kb * k_stride].
   int64_t a_scale_m_stride = 0;
   int64_t a_scale_k_stride = 0;
@@ -76,7 +76,8 @@ struct Problem {
   int32_t granularity_m = 1;
   int32_t granularity_n = 128;
   int32_t granularity_k = 128;
-  ScaleMajor scale_major = ScaleMajor::kMn;
+  ScaleMajor a_scale_major = ScaleMajor::kMn;
+  ScaleMajor b_scale_major = ScaleMajor::kMn;
   int32_t mma_sm = 1;
 
   DeviceType device_type = DeviceType::kCuda;

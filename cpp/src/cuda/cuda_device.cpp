@@ -1,5 +1,6 @@
 #include "cuda/cuda_device.h"
 
+#include <cuda.h>
 #include <cuda_runtime_api.h>
 
 #include <array>
@@ -45,6 +46,23 @@ cudaError_t read_device(int id, DeviceInfo* info) {
   return read_attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor, id, &info->smem_bytes_per_sm);
 }
 
+using PointerGetAttributes = decltype(&cuPointerGetAttributes);
+
+// The driver's function, found at run time: the library does not link the driver. The runtime's own
+// question about pointers would make a context.
+PointerGetAttributes find_pointer_get_attributes() noexcept {
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult result = cudaDriverEntryPointSymbolNotFound;
+  constexpr unsigned kFirstVersion = 7000;
+  if (cudaGetDriverEntryPointByVersion("cuPointerGetAttributes", &function, kFirstVersion,
+                                       cudaEnableDefault, &result) != cudaSuccess) {
+    (void)cudaGetLastError();
+    return nullptr;
+  }
+  if (result != cudaDriverEntryPointSuccess) return nullptr;
+  return reinterpret_cast<PointerGetAttributes>(function);
+}
+
 CachedDevice& cached_device(int id) {
   static std::array<CachedDevice, kMaxDevices> devices;
   return devices[static_cast<size_t>(id)];
@@ -83,6 +101,42 @@ Status query_cuda_device(int32_t id, DeviceInfo* info) noexcept {
   if (cached.error != cudaSuccess) return check_cuda(cached.error, "cudaGetDeviceProperties");
   *info = cached.info;
   return kSuccess;
+}
+
+bool cuda_device_of(const void* pointer, int32_t* id) noexcept {
+  static const PointerGetAttributes get_attributes = find_pointer_get_attributes();
+  if (pointer == nullptr || get_attributes == nullptr) return false;
+  CUmemorytype memory_type = CU_MEMORYTYPE_HOST;
+  int ordinal = -1;
+  unsigned is_managed = 0;
+  CUpointer_attribute attributes[] = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+                                      CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
+                                      CU_POINTER_ATTRIBUTE_IS_MANAGED};
+  void* values[] = {&memory_type, &ordinal, &is_managed};
+  // A pointer that CUDA does not know is no error here: its values are zeros.
+  const CUresult result =
+      get_attributes(3, attributes, values, reinterpret_cast<CUdeviceptr>(pointer));
+  const bool on_device = memory_type == CU_MEMORYTYPE_DEVICE || is_managed != 0;
+  if (result != CUDA_SUCCESS || !on_device || ordinal < 0) return false;
+  *id = ordinal;
+  return true;
+}
+
+Status check_stream_device(int32_t device_id, void* stream) noexcept {
+  const auto cuda_stream = static_cast<cudaStream_t>(stream);
+  // These handles name a stream of whichever device is current.
+  const bool follows_device = cuda_stream == nullptr || cuda_stream == cudaStreamLegacy ||
+                              cuda_stream == cudaStreamPerThread;
+  int stream_device = device_id;
+  if (follows_device) return kSuccess;
+  if (cudaStreamGetDevice(cuda_stream, &stream_device) != cudaSuccess) {
+    (void)cudaGetLastError();  // an older driver cannot tell
+    return kSuccess;
+  }
+  if (stream_device == device_id) return kSuccess;
+  return fail(GGFP8_ERROR_INVALID_DEVICE,
+              "stream: got %p, which is a stream of cuda:%d, wanted one of cuda:%d like the arrays",
+              stream, stream_device, device_id);
 }
 
 Status copy_to_host(int32_t device_id, void* destination, const void* source, size_t bytes,

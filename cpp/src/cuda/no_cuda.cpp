@@ -21,6 +21,14 @@ Status query_cuda_device(int32_t, DeviceInfo*) noexcept {
   return refuse_cuda();
 }
 
+bool cuda_device_of(const void*, int32_t*) noexcept {
+  return false;
+}
+
+Status check_stream_device(int32_t, void*) noexcept {
+  return kSuccess;
+}
+
 Status copy_to_host(int32_t, void*, const void*, size_t, void*) noexcept {
   return refuse_cuda();
 }

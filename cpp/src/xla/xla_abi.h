@@ -22,14 +22,31 @@ enum class ExtensionType : int32_t { kMetadata = 1 };
 enum class ValueType : int32_t { kBuffer = 1 };
 enum class AttributeType : int32_t { kArray = 1, kDictionary = 2, kScalar = 3, kString = 4 };
 
+// Types of whole bytes.
 enum class DataType : int32_t {
+  kBool = 1,
+  kInt8 = 2,
+  kInt16 = 3,
   kInt32 = 4,
+  kInt64 = 5,
   kUint8 = 6,
+  kUint16 = 7,
+  kUint32 = 8,
+  kUint64 = 9,
   kFloat16 = 10,
   kFloat32 = 11,
+  kFloat64 = 12,
+  kComplex64 = 15,
   kBfloat16 = 16,
+  kComplex128 = 18,
   kFloat8E5m2 = 19,
   kFloat8E4m3fn = 20,
+  kFloat8E4m3b11fnuz = 23,
+  kFloat8E5m2fnuz = 24,
+  kFloat8E4m3fnuz = 25,
+  kFloat8E4m3 = 28,
+  kFloat8E3m4 = 29,
+  kFloat8E8m0fnu = 33,
 };
 
 enum class ErrorCode : int32_t {
@@ -56,7 +73,7 @@ struct ApiVersion {
   int minor;
 };
 
-// What XLA asks a handler before it registers it. Newer versions have more members behind these.
+// What XLA asks a handler before it registers it. Newer versions have more members after these.
 struct Metadata {
   size_t struct_size;
   ApiVersion api_version;

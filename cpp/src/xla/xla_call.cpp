@@ -2,29 +2,31 @@
 
 #include <cinttypes>
 #include <cstring>
-#include <initializer_list>
 #include <string_view>
 
-#include "core/array_args.h"
+#include "xla/xla_dtype.h"
 
 namespace ggfp8::xla {
 namespace {
 
 struct IntegerAttribute {
   std::string_view name;
-  int32_t ggfp8_group_gemm_args::* member;
+  int32_t ggfp8_group_gemm_options::* member;
 };
 
 constexpr IntegerAttribute kIntegerAttributes[] = {
-    {"mma_sm", &ggfp8_group_gemm_args::mma_sm},
-    {"scale_granularity_k", &ggfp8_group_gemm_args::scale_granularity_k},
-    {"scale_granularity_m", &ggfp8_group_gemm_args::scale_granularity_m},
-    {"scale_granularity_n", &ggfp8_group_gemm_args::scale_granularity_n},
-    {"scale_major", &ggfp8_group_gemm_args::scale_major},
+    {"a_dtype", &ggfp8_group_gemm_options::a_dtype},
+    {"b_dtype", &ggfp8_group_gemm_options::b_dtype},
+    {"b_scale_major", &ggfp8_group_gemm_options::b_scale_major},
+    {"mma_sm", &ggfp8_group_gemm_options::mma_sm},
+    {"scale_granularity_k", &ggfp8_group_gemm_options::scale_granularity_k},
+    {"scale_granularity_m", &ggfp8_group_gemm_options::scale_granularity_m},
+    {"scale_granularity_n", &ggfp8_group_gemm_options::scale_granularity_n},
+    {"scale_major", &ggfp8_group_gemm_options::scale_major},
 };
 
 Status read_integer(std::string_view name, AttributeType type, const void* value,
-                    ggfp8_group_gemm_args* args) {
+                    ggfp8_group_gemm_options* options) {
   for (const IntegerAttribute& attribute : kIntegerAttributes) {
     if (attribute.name != name) continue;
     const auto* scalar = static_cast<const Scalar*>(value);
@@ -32,7 +34,7 @@ Status read_integer(std::string_view name, AttributeType type, const void* value
       return fail(GGFP8_ERROR_INVALID_ARGUMENT, "%.*s: got another type, wanted an int32 attribute",
                   static_cast<int>(name.size()), name.data());
     }
-    std::memcpy(&(args->*attribute.member), scalar->value, sizeof(int32_t));
+    std::memcpy(&(options->*attribute.member), scalar->value, sizeof(int32_t));
     return kSuccess;
   }
   return fail(GGFP8_ERROR_INVALID_ARGUMENT, "%.*s: got an attribute that is not known",
@@ -48,7 +50,7 @@ Status read_backend(AttributeType type, const void* value, Call* call) {
   }
   if (name->size == 0) return kSuccess;
   std::memcpy(call->backend, name->data, name->size);
-  call->args.backend = call->backend;
+  call->options.backend = call->backend;
   return kSuccess;
 }
 
@@ -58,16 +60,14 @@ Status read_attributes(const Attributes& attributes, Call* call) {
     const Status status =
         name == "backend"
             ? read_backend(attributes.types[i], attributes.values[i], call)
-            : read_integer(name, attributes.types[i], attributes.values[i], &call->args);
+            : read_integer(name, attributes.types[i], attributes.values[i], &call->options);
     if (status != kSuccess) return status;
   }
   return kSuccess;
 }
 
-constexpr int64_t kNumArguments = 5;
-
 Status check_counts(const Values& arguments, const Values& results) {
-  if (arguments.size != kNumArguments || results.size < 1 || results.size > 2) {
+  if (arguments.size != kNumArguments || results.size < 1 || results.size > kMaxResults) {
     return fail(GGFP8_ERROR_INVALID_ARGUMENT,
                 "call: got %" PRId64 " arguments and %" PRId64
                 " results, wanted a, b, a_scale, b_scale, m_indptr and out with or without "
@@ -84,118 +84,43 @@ Status check_counts(const Values& arguments, const Values& results) {
   return kSuccess;
 }
 
-const Buffer& buffer_at(const Values& values, int idx) {
-  return *static_cast<const Buffer*>(values.values[idx]);
-}
-
-Status check_rank(const char* name, const Buffer& buffer, int64_t rank) {
-  if (buffer.rank == rank) return kSuccess;
-  return fail(GGFP8_ERROR_INVALID_SHAPE, "%s: got %" PRId64 " axes, wanted %" PRId64, name,
-              buffer.rank, rank);
-}
-
-void append_shape(const int64_t* dims, size_t rank, Message* text) {
-  for (size_t i = 0; i < rank; ++i) text->append("%s%" PRId64, i == 0 ? "(" : ", ", dims[i]);
-  text->append(rank == 1 ? ",)" : ")");
-}
-
-Status check_shape(const char* name, const Buffer& buffer, std::initializer_list<int64_t> wanted) {
-  if (Status s = check_rank(name, buffer, static_cast<int64_t>(wanted.size()))) return s;
-  const size_t bytes = wanted.size() * sizeof(int64_t);
-  if (std::memcmp(buffer.dims, wanted.begin(), bytes) == 0) return kSuccess;
-  Message got_text, wanted_text;
-  append_shape(buffer.dims, wanted.size(), &got_text);
-  append_shape(wanted.begin(), wanted.size(), &wanted_text);
-  return fail(GGFP8_ERROR_INVALID_SHAPE, "%s: got shape %s, wanted %s", name, got_text.text,
-              wanted_text.text);
-}
-
-Status check_dtype(const char* name, const Buffer& buffer, DataType wanted) {
-  if (buffer.dtype == wanted) return kSuccess;
-  return fail(GGFP8_ERROR_INVALID_DTYPE, "%s: got XLA type %d, wanted %d", name,
-              static_cast<int>(buffer.dtype), static_cast<int>(wanted));
-}
-
-Status read_fp8_dtype(const char* name, const Buffer& buffer, int32_t* code) {
-  switch (buffer.dtype) {
-    case DataType::kFloat8E4m3fn: *code = GGFP8_DTYPE_FLOAT8_E4M3FN; return kSuccess;
-    case DataType::kFloat8E5m2: *code = GGFP8_DTYPE_FLOAT8_E5M2; return kSuccess;
-    default:
-      return fail(GGFP8_ERROR_INVALID_DTYPE,
-                  "%s: got XLA type %d, wanted float8_e4m3fn or float8_e5m2", name,
-                  static_cast<int>(buffer.dtype));
+Status describe(const char* name, const Values& values, int idx, ggfp8_tensor* tensor) {
+  const Buffer& buffer = *static_cast<const Buffer*>(values.values[idx]);
+  const DtypePair* dtype = find_dtype(buffer.dtype);
+  if (dtype == nullptr) {
+    return fail(GGFP8_ERROR_INVALID_DTYPE, "%s: got XLA type %d, wanted one of whole bytes", name,
+                static_cast<int>(buffer.dtype));
   }
-}
-
-Status read_out_dtype(const Buffer& buffer, int32_t* code) {
-  switch (buffer.dtype) {
-    case DataType::kBfloat16: *code = GGFP8_DTYPE_BFLOAT16; return kSuccess;
-    case DataType::kFloat16: *code = GGFP8_DTYPE_FLOAT16; return kSuccess;
-    case DataType::kFloat32: *code = GGFP8_DTYPE_FLOAT32; return kSuccess;
-    default:
-      return fail(GGFP8_ERROR_INVALID_DTYPE,
-                  "out: got XLA type %d, wanted bfloat16, float16 or float32",
-                  static_cast<int>(buffer.dtype));
-  }
-}
-
-Status read_inputs(const Values& values, ggfp8_group_gemm_args* args) {
-  const Buffer &a = buffer_at(values, 0), &b = buffer_at(values, 1);
-  if (Status s = check_rank("a", a, 2)) return s;
-  if (Status s = check_rank("b", b, 3)) return s;
-  if (Status s = read_fp8_dtype("a", a, &args->a_dtype)) return s;
-  if (Status s = read_fp8_dtype("b", b, &args->b_dtype)) return s;
-  args->a = a.data;
-  args->b = b.data;
-  args->cum_m = a.dims[0];
-  args->k = a.dims[1];
-  args->batch_size = b.dims[0];
-  args->n = b.dims[1];
-  return check_shape("b", b, {args->batch_size, args->n, args->k});
-}
-
-Status read_scales(const Values& values, ggfp8_group_gemm_args* args) {
-  const Buffer &a_scale = buffer_at(values, 2), &b_scale = buffer_at(values, 3);
-  if (Status s = check_dtype("a_scale", a_scale, DataType::kFloat32)) return s;
-  if (Status s = check_dtype("b_scale", b_scale, DataType::kFloat32)) return s;
-  args->a_scale = static_cast<const float*>(a_scale.data);
-  args->b_scale = static_cast<const float*>(b_scale.data);
-  const auto [mb, nb, kb] = scale_blocks(*args);
-  if (args->scale_major == GGFP8_SCALE_MAJOR_K) {
-    if (Status s = check_shape("a_scale", a_scale, {mb, kb})) return s;
-    return check_shape("b_scale", b_scale, {args->batch_size, nb, kb});
-  }
-  if (Status s = check_shape("a_scale", a_scale, {kb, mb})) return s;
-  return check_shape("b_scale", b_scale, {args->batch_size, kb, nb});
-}
-
-Status read_workspace(const Buffer& buffer, Call* call) {
-  if (Status s = check_dtype("workspace", buffer, DataType::kUint8)) return s;
-  if (Status s = check_rank("workspace", buffer, 1)) return s;
-  const auto [data, bytes] = aligned_workspace(buffer.data, static_cast<size_t>(buffer.dims[0]));
-  call->workspace = data;
-  call->workspace_bytes = bytes;
+  tensor->data = buffer.data;
+  tensor->ndim = static_cast<int32_t>(buffer.rank);
+  tensor->dtype_code = dtype->dlpack_code;
+  tensor->dtype_bits = dtype->bits;
+  tensor->dtype_lanes = 1;
+  tensor->shape = buffer.dims;
   return kSuccess;
 }
 
+constexpr const char* kArgumentNames[kNumArguments] = {"a", "b", "a_scale", "b_scale", "m_indptr"};
+constexpr const char* kResultNames[kMaxResults] = {"out", "workspace"};
+
 }  // namespace
 
-Status read_call(const CallFrame& frame, Call* call) noexcept {
-  const Values &inputs = frame.arguments, &outputs = frame.results;
-  ggfp8_group_gemm_args* args = &call->args;
-  if (Status s = check_counts(inputs, outputs)) return s;
+Status read_call(const CallFrame& frame, int32_t device_type, int32_t device_id,
+                 Call* call) noexcept {
+  if (Status s = check_counts(frame.arguments, frame.results)) return s;
   if (Status s = read_attributes(frame.attributes, call)) return s;
-  if (Status s = read_inputs(inputs, args)) return s;
-  if (Status s = read_scales(inputs, args)) return s;
-
-  const Buffer &m_indptr = buffer_at(inputs, 4), &out = buffer_at(outputs, 0);
-  if (Status s = check_dtype("m_indptr", m_indptr, DataType::kInt32)) return s;
-  if (Status s = check_shape("m_indptr", m_indptr, {args->batch_size + 1})) return s;
-  args->m_indptr = static_cast<const int32_t*>(m_indptr.data);
-  if (Status s = read_out_dtype(out, &args->out_dtype)) return s;
-  if (Status s = check_shape("out", out, {args->cum_m, args->n})) return s;
-  args->out = out.data;
-  return outputs.size == 2 ? read_workspace(buffer_at(outputs, 1), call) : kSuccess;
+  for (int i = 0; i < kNumArguments; ++i) {
+    call->arguments[i].device_type = device_type;
+    call->arguments[i].device_id = device_id;
+    if (Status s = describe(kArgumentNames[i], frame.arguments, i, &call->arguments[i])) return s;
+  }
+  for (int i = 0; i < frame.results.size; ++i) {
+    call->results[i].device_type = device_type;
+    call->results[i].device_id = device_id;
+    if (Status s = describe(kResultNames[i], frame.results, i, &call->results[i])) return s;
+  }
+  call->has_workspace = frame.results.size == kMaxResults;
+  return kSuccess;
 }
 
 }  // namespace ggfp8::xla

@@ -1,5 +1,8 @@
-// From a call frame of XLA to the arguments of ggfp8_group_gemm_nt_groupwise. Called by
+// From a call frame of XLA to the arguments of ggfp8_group_gemm_nt_groupwise_tensors. Called by
 // xla_handler.
+//
+// Arrays are described here, not checked: whoever knows a handler's name may call it with any, and
+// the C API refuses what is wrong.
 #pragma once
 
 #include <cstddef>
@@ -13,19 +16,24 @@ namespace ggfp8::xla {
 // Longest name of a backend, the terminating zero included.
 constexpr size_t kBackendBytes = 64;
 
+constexpr int kNumArguments = 5;  // a, b, a_scale, b_scale, m_indptr
+constexpr int kMaxResults = 2;    // out, workspace
+
+// Shapes belong to the frame.
 struct Call {
-  ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;  // without device and flags
-  void* workspace = nullptr;
-  size_t workspace_bytes = 0;
-  char backend[kBackendBytes] = {0};  // args.backend points here
+  ggfp8_tensor arguments[kNumArguments] = {};
+  ggfp8_tensor results[kMaxResults] = {};
+  bool has_workspace = false;
+  ggfp8_group_gemm_options options = GGFP8_GROUP_GEMM_OPTIONS_INIT;  // without flags
+  char backend[kBackendBytes] = {0};                                 // options.backend points here
 
   Call() = default;
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 };
 
-// Reads arrays and attributes, and checks what the C API cannot see behind its pointers: types and
-// shapes. Whoever knows a handler's name may call it with any arrays.
-[[nodiscard]] Status read_call(const CallFrame& frame, Call* call) noexcept;
+// Describes the arrays of the frame, which are all on one device, and reads its attributes.
+[[nodiscard]] Status read_call(const CallFrame& frame, int32_t device_type, int32_t device_id,
+                               Call* call) noexcept;
 
 }  // namespace ggfp8::xla

@@ -1,5 +1,7 @@
 // The handlers that XLA calls: one per platform, with and without a check of m_indptr. Each reads
 // its call frame, makes one call of the C API and turns a status into an error of XLA.
+#include "groupgemm_fp8/xla.h"
+
 #include "groupgemm_fp8/groupgemm_fp8.h"
 #include "xla/xla_abi.h"
 #include "xla/xla_call.h"
@@ -54,22 +56,25 @@ Error* read_stream(const CallFrame& frame, void** stream) {
   return error;
 }
 
-// kTraits is what XLA may do with the handler, kFlags those of the args.
+// kTraits is what XLA may do with the handler, kFlags those of the options.
 template <int32_t kDeviceType, uint32_t kTraits, uint32_t kFlags>
 void* handle(void* call_frame) noexcept {
   const CallFrame& frame = *static_cast<const CallFrame*>(call_frame);
   if (answer_metadata(frame, kTraits)) return nullptr;
-  Call call;
-  if (Status s = read_call(frame, &call)) return error_of(frame, s);
-  call.args.device_type = kDeviceType;
-  call.args.flags = kFlags;
+  int32_t device_id = 0;
   void* stream = nullptr;
   if constexpr (kDeviceType == GGFP8_DEVICE_CUDA) {
-    if (Error* error = read_device_ordinal(frame, &call.args.device_id)) return error;
+    if (Error* error = read_device_ordinal(frame, &device_id)) return error;
     if (Error* error = read_stream(frame, &stream)) return error;
   }
-  return error_of(frame, ggfp8_group_gemm_nt_groupwise(&call.args, call.workspace,
-                                                       call.workspace_bytes, stream));
+  Call call;
+  if (Status s = read_call(frame, kDeviceType, device_id, &call)) return error_of(frame, s);
+  call.options.flags = kFlags;
+  const ggfp8_tensor* inputs = call.arguments;
+  return error_of(frame,
+                  ggfp8_group_gemm_nt_groupwise_tensors(
+                      &inputs[0], &inputs[1], &inputs[2], &inputs[3], &inputs[4], &call.results[0],
+                      call.has_workspace ? &call.results[1] : nullptr, &call.options, stream));
 }
 
 }  // namespace

@@ -11,11 +11,11 @@ import time
 
 import groupgemm_fp8
 
-from .._device import CudaError
 from . import CommandError, options, report
 from .cases import grid_cases, packaged_cases, read_cases
 from .ceilings import measure_ceilings
 from .check import Sample, check
+from .device import CudaError
 from .machine import open_machine
 from .peers import peer_kinds, prepare_peers, release_memory
 from .plot import require_matplotlib, write_plot

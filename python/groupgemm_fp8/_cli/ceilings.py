@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _device
+from . import device as _device
 from .timing import Contender, TorchContender
 
 _GPU_READ_BYTES = 4 << 30

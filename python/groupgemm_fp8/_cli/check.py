@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._device import as_dtype
+from .device import as_dtype
 
 # Relative error of one block's inner product. Tensor cores that sum FP8 products in 13 fraction
 # bits are bounded by the large figure, everything that sums in float32 by the small one.

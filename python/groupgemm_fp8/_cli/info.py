@@ -13,7 +13,7 @@ import numpy as np
 
 import groupgemm_fp8
 
-from .. import _device
+from . import device as _device
 from .machine import cuda_unavailable_reason, library_cuda_reason
 
 _FRAMEWORKS = ("numpy", "ml_dtypes", "torch", "cupy", "jax", "cuda-python")

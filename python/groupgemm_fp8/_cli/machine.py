@@ -1,4 +1,4 @@
-"""Where the commands run: the host's CPU, or one CUDA device through _device.
+"""Where the commands run: the host's CPU, or one CUDA device through device.py.
 
 Both machines have the same members, so that demo and bench are written once: upload, download,
 empty, filled, time, synchronize, and `stream`, which goes into the package's functions.
@@ -12,8 +12,8 @@ import numpy as np
 
 import groupgemm_fp8
 
-from .. import _device
 from . import CommandError
+from . import device as _device
 from .timing import host_time_per_call, time_on_gpu, time_on_host
 
 

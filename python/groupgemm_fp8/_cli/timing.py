@@ -17,7 +17,7 @@ import statistics
 import time
 from dataclasses import dataclass
 
-from .._device import Event, Graph
+from .device import Event, Graph
 
 _GRAPH_SECONDS = 0.02  # length of one replay: launching a graph costs some 10 us
 _MAX_GRAPH_RUNS = 2000

@@ -80,7 +80,7 @@ class DeviceMemory:
     name = "device"
 
     def __init__(self, device_id: int = 0):
-        from groupgemm_fp8._device import DeviceArray
+        from groupgemm_fp8._cli.device import DeviceArray
 
         self._array = DeviceArray
         self.device_id = device_id
@@ -90,7 +90,7 @@ class DeviceMemory:
         return self._array.from_numpy(image, self.device_id)
 
     def capacity(self) -> int:
-        from groupgemm_fp8._device import free_bytes
+        from groupgemm_fp8._cli.device import free_bytes
 
         return free_bytes(self.device_id)
 

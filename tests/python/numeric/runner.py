@@ -154,7 +154,7 @@ def unavailable_reason(name: str) -> str | None:
     """Why a backend cannot run on this machine, in words, or None."""
     if name == "cpu":
         return None
-    from groupgemm_fp8._device import device_unavailable_reason
+    from groupgemm_fp8._cli.device import device_unavailable_reason
 
     reason = device_unavailable_reason()
     if reason is not None:

@@ -1,8 +1,10 @@
 #include "backends/cpu/cpu_device.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 
 #if defined(__linux__)
@@ -11,6 +13,8 @@
 #endif
 
 #include "backends/cpu/cpu_isa.h"
+#include "backends/cpu/cpu_quota.h"
+#include "groupgemm_fp8/groupgemm_fp8.h"
 
 namespace ggfp8 {
 namespace {
@@ -31,21 +35,42 @@ int64_t l2_bytes() noexcept {
 #endif
 }
 
+// The processors that this process may use, at least one.
+int32_t default_num_threads() noexcept {
+  const int32_t usable = usable_processors(), quota = quota_processors();
+  return quota == 0 ? usable : std::min(usable, quota);
+}
+
+// An empty variable counts as none.
+Status read_num_threads(int32_t* num_threads) noexcept {
+  const char* text = std::getenv("GGFP8_NUM_THREADS");
+  if (text == nullptr || text[0] == '\0') {
+    *num_threads = default_num_threads();
+    return kSuccess;
+  }
+  int32_t limit = INT32_MAX;  // stays where the number is larger
+  const char* text_end = text + std::strlen(text);
+  const auto [end, error] = std::from_chars(text, text_end, limit);
+  if (end != text_end || error == std::errc::invalid_argument || text[0] == '-' || limit < 1) {
+    return fail(GGFP8_ERROR_INVALID_ARGUMENT,
+                "GGFP8_NUM_THREADS: got \"%s\", wanted a whole number of at least 1", text);
+  }
+  *num_threads = std::min(limit, usable_processors());
+  return kSuccess;
+}
+
 }  // namespace
 
-DeviceInfo query_cpu_device() noexcept {
+Status query_cpu_device(DeviceInfo* info) noexcept {
   DeviceInfo device;
   device.type = DeviceType::kCpu;
-  std::snprintf(device.name, sizeof(device.name), "%s", current_isa().name);
-  device.num_processors = usable_processors();
+  const CpuIsa* isa = nullptr;
+  if (Status s = read_isa(&isa)) return s;
+  if (Status s = read_num_threads(&device.num_processors)) return s;
+  std::snprintf(device.name, sizeof(device.name), "%s", isa->name);
   device.l2_bytes = l2_bytes();
-  if (const char* limit = std::getenv("GGFP8_NUM_THREADS")) {
-    const long wanted = std::strtol(limit, nullptr, 10);
-    if (wanted > 0 && wanted < device.num_processors) {
-      device.num_processors = static_cast<int32_t>(wanted);
-    }
-  }
-  return device;
+  *info = device;
+  return kSuccess;
 }
 
 }  // namespace ggfp8

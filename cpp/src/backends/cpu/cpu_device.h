@@ -4,11 +4,13 @@
 #pragma once
 
 #include "core/device_info.h"
+#include "core/status.h"
 
 namespace ggfp8 {
 
-// num_processors is the number of processors this process may run on, at most GGFP8_NUM_THREADS
-// where that environment variable is a positive number.
-DeviceInfo query_cpu_device() noexcept;
+// num_processors is the number of processors this process may run on: at most GGFP8_NUM_THREADS,
+// and without that variable at most what the control group's quota of CPU time is worth. Fails for
+// bad values of the variables.
+Status query_cpu_device(DeviceInfo* info) noexcept;
 
 }  // namespace ggfp8

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "groupgemm_fp8/groupgemm_fp8.h"
+
 namespace ggfp8 {
 
 extern const CpuIsa kPortableIsa;
@@ -41,12 +43,19 @@ std::span<const CpuIsa* const> available_isas() noexcept {
   return {list.isas.data(), list.count};
 }
 
-const CpuIsa& current_isa() noexcept {
+Status read_isa(const CpuIsa** isa) noexcept {
   const char* requested = std::getenv("GGFP8_CPU_ISA");
-  for (const CpuIsa* isa : available_isas()) {
-    if (requested != nullptr && std::strcmp(requested, isa->name) == 0) return *isa;
+  *isa = available_isas().front();
+  if (requested == nullptr || requested[0] == '\0') return kSuccess;
+  Message names;
+  for (const CpuIsa* available : available_isas()) {
+    *isa = available;
+    if (std::strcmp(requested, available->name) == 0) return kSuccess;
+    names.append("%s%s", names.text[0] ? ", " : "", available->name);
   }
-  return *available_isas().front();
+  return fail(GGFP8_ERROR_INVALID_ARGUMENT,
+              "GGFP8_CPU_ISA: got \"%s\", wanted what this processor has: %s", requested,
+              names.text);
 }
 
 int32_t isa_index(const char* name) noexcept {

@@ -1,21 +1,22 @@
 // Which instruction-set paths this build has and this processor can run.
 //
-// The environment variable GGFP8_CPU_ISA (portable, avx2, avx512) chooses one for tests; a name
-// that is unknown or not available here is ignored. The choice travels in DeviceInfo::name.
+// The environment variable GGFP8_CPU_ISA (portable, avx2, avx512) chooses one. The choice travels
+// in DeviceInfo::name.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
 #include "backends/cpu/cpu_gemm.h"
+#include "core/status.h"
 
 namespace ggfp8 {
 
 // Available paths, best first; the last is always "portable". Computed once.
 std::span<const CpuIsa* const> available_isas() noexcept;
 
-// The path to use now: GGFP8_CPU_ISA if it names an available one, else the best.
-const CpuIsa& current_isa() noexcept;
+// Finds the path to use: that of GGFP8_CPU_ISA, which must be available, or without it the best.
+Status read_isa(const CpuIsa** isa) noexcept;
 
 // Index of a name in available_isas(), or of "portable" if it is not there.
 int32_t isa_index(const char* name) noexcept;

@@ -1,0 +1,39 @@
+/*
+ * groupgemm_fp8 for XLA: handlers for XLA's foreign function interface, API version 0.1.
+ *
+ * XLA passes an XLA_FFI_CallFrame* and gets an XLA_FFI_Error* with the sentence of
+ * ggfp8_last_error(), or NULL. groupgemm_fp8.jax registers the handlers; other users of XLA can.
+ *
+ * arguments   a, b, a_scale, b_scale, m_indptr: dense, row-major
+ * results     out, and where the call needs a workspace a uint8 array of the size that
+ *             ggfp8_group_gemm_workspace_size gives plus GGFP8_WORKSPACE_ALIGNMENT
+ * attributes  int32 scale_granularity_m, _n, _k, scale_major, b_scale_major, mma_sm, a_dtype,
+ *             b_dtype and string backend, each as the member of ggfp8_group_gemm_options; a missing
+ *             one, and an empty backend, mean the default
+ *
+ * The arrays are checked as those of ggfp8_group_gemm_nt_groupwise_tensors.
+ */
+#ifndef GROUPGEMM_FP8_XLA_H_
+#define GROUPGEMM_FP8_XLA_H_
+
+#include <groupgemm_fp8/groupgemm_fp8.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* For platform cpu. */
+GGFP8_API void* ggfp8_xla_ffi_cpu(void* call_frame);
+
+/* For platform CUDA: enqueues on XLA's stream and may be recorded into a command buffer. */
+GGFP8_API void* ggfp8_xla_ffi_cuda(void* call_frame);
+
+/* The same with GGFP8_FLAG_VALIDATE_M_INDPTR. These wait and cannot be recorded. */
+GGFP8_API void* ggfp8_xla_ffi_cpu_validate(void* call_frame);
+GGFP8_API void* ggfp8_xla_ffi_cuda_validate(void* call_frame);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GROUPGEMM_FP8_XLA_H_ */

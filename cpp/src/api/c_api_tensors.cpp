@@ -1,0 +1,51 @@
+// The bodies of the public functions that take arrays with shapes. They are users of the functions
+// that take plain pointers: nothing is computed here.
+#include "api/guard.h"
+#include "api/sized_struct.h"
+#include "api/tensors.h"
+#include "groupgemm_fp8/groupgemm_fp8.h"
+
+using namespace ggfp8;
+
+extern "C" {
+
+size_t ggfp8_group_gemm_options_size(void) {
+  return sizeof(ggfp8_group_gemm_options);
+}
+
+int32_t ggfp8_group_gemm_nt_groupwise_tensors(
+    const ggfp8_tensor* a, const ggfp8_tensor* b, const ggfp8_tensor* a_scale,
+    const ggfp8_tensor* b_scale, const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+    const ggfp8_tensor* workspace, const ggfp8_group_gemm_options* options, void* stream) {
+  return guarded([&]() -> Status {
+    if (out == nullptr) {
+      return fail(GGFP8_ERROR_INVALID_ARGUMENT, "out: got NULL, wanted an array");
+    }
+    ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
+    WorkspacePart part;
+    if (Status s = args_from_tensors({a, b, a_scale, b_scale, m_indptr, out, workspace}, options,
+                                     &args, &part)) {
+      return s;
+    }
+    return ggfp8_group_gemm_nt_groupwise(&args, part.data, part.bytes, stream);
+  });
+}
+
+int32_t ggfp8_group_gemm_args_from_tensors(const ggfp8_tensor* a, const ggfp8_tensor* b,
+                                           const ggfp8_tensor* a_scale, const ggfp8_tensor* b_scale,
+                                           const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+                                           const ggfp8_group_gemm_options* options,
+                                           ggfp8_group_gemm_args* args) {
+  return guarded([&]() -> Status {
+    ggfp8_group_gemm_args result = GGFP8_GROUP_GEMM_ARGS_INIT;
+    WorkspacePart no_workspace;
+    if (Status s = args_from_tensors({a, b, a_scale, b_scale, m_indptr, out, nullptr}, options,
+                                     &result, &no_workspace)) {
+      return s;
+    }
+    // A caller that knows fewer members could not pass these args on.
+    return write_sized_struct(result, sizeof result, args, "args");
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,228 @@
+"""Options: the arguments of a product that are no arrays, checked, as one immutable object.
+
+options() makes it from the keyword arguments; equal arguments get the same object. To add an
+option: a member of ggfp8_group_gemm_options (_ffi), a field here, and the signatures of ops, jax
+and torch.
+"""
+
+import ctypes
+import functools
+import itertools
+import operator
+from typing import NamedTuple
+
+from . import _ffi, _library
+from ._dtypes import FP8, OUTPUTS, argument_dtype_name
+
+_FP8_CODES = {
+    None: 0,
+    "float8_e4m3fn": _ffi.DTYPE_FLOAT8_E4M3FN,
+    "float8_e5m2": _ffi.DTYPE_FLOAT8_E5M2,
+}
+_OUT_CODES = {
+    None: 0,
+    "bfloat16": _ffi.DTYPE_BFLOAT16,
+    "float16": _ffi.DTYPE_FLOAT16,
+    "float32": _ffi.DTYPE_FLOAT32,
+}
+_SCALE_MAJORS = {"MN": _ffi.SCALE_MAJOR_MN, "K": _ffi.SCALE_MAJOR_K}
+
+# Every (m, n, k) that some backend knows.
+_GRANULARITIES = frozenset(itertools.product((1, 128), (1, 64, 128), (32, 64, 96, 128)))
+
+# FlashInfer's names of its own backends: to callers of this library they mean "automatic".
+_FOREIGN_BACKENDS = ("trtllm", "cutile")
+
+
+class Options(NamedTuple):
+    """Checked options by the names of the public functions; `packed` is their C struct."""
+
+    scale_granularity_mnk: tuple[int, int, int]
+    scale_major_mode: str
+    mma_sm: int
+    out_dtype: str | None
+    backend: str | None
+    a_dtype: str | None
+    b_dtype: str | None
+    validate: bool
+    packed: bytes
+
+    @property
+    def takes_bytes(self) -> bool:
+        """Whether a or b may be an array of bytes."""
+        return self.a_dtype is not None or self.b_dtype is not None
+
+    def pack(self, flags: int = 0) -> bytes:
+        """ggfp8_group_gemm_options with further flags."""
+        validate = _ffi.FLAG_VALIDATE_M_INDPTR if self.validate else 0
+        return _ffi.OPTIONS.pack(
+            _ffi.OPTIONS.size,
+            0 if self.backend is None else _backends()[self.backend],
+            *self.scale_granularity_mnk,
+            _SCALE_MAJORS[self.scale_major_mode],
+            self.mma_sm,
+            _FP8_CODES[self.a_dtype],
+            _FP8_CODES[self.b_dtype],
+            _OUT_CODES[self.out_dtype],
+            flags | validate,
+            0,  # b_scale_major: that of scale_major
+        )
+
+    def attributes(self) -> dict:
+        """The same as XLA's handlers take it: name -> integer, or the backend's name."""
+        names = [name for name, _ in _ffi.OPTIONS_FIELDS]
+        values = dict(zip(names, _ffi.OPTIONS.unpack(self.packed), strict=True))
+        integers = {name: values[name] for name in _XLA_INTEGERS}
+        return {**integers, "backend": self.backend or ""}
+
+
+_XLA_INTEGERS = (
+    "scale_granularity_m",
+    "scale_granularity_n",
+    "scale_granularity_k",
+    "scale_major",
+    "mma_sm",
+)
+
+
+def options(
+    scale_granularity_mnk=(1, 128, 128),
+    scale_major_mode="MN",
+    mma_sm=1,
+    out_dtype=None,
+    backend=None,
+    segment_alignment=1,
+    a_dtype=None,
+    b_dtype=None,
+    validate=False,
+    skip_check=False,
+) -> Options:
+    """The checked options, which the documentation of group_gemm_fp8_nt_groupwise explains."""
+    others = (
+        scale_major_mode,
+        mma_sm,
+        out_dtype,
+        backend,
+        segment_alignment,
+        a_dtype,
+        b_dtype,
+        validate,
+        skip_check,
+    )
+    # Fast part: arguments of the same values and types as in an earlier call.
+    try:
+        gm, gn, gk = scale_granularity_mnk
+        return _known(gm, gn, gk, *others)
+    except (TypeError, ValueError):  # wrong, or of no type that can be a key
+        return _check(scale_granularity_mnk, *others)
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _known(gm, gn, gk, *others) -> Options:
+    return _check((gm, gn, gk), *others)
+
+
+def _check(
+    scale_granularity_mnk,
+    scale_major_mode,
+    mma_sm,
+    out_dtype,
+    backend,
+    segment_alignment,
+    a_dtype,
+    b_dtype,
+    validate,
+    skip_check,
+) -> Options:
+    _integer_of("segment_alignment", segment_alignment, 1)
+    _bool_of("skip_check", skip_check)
+    checked = Options(
+        _granularity(scale_granularity_mnk),
+        checked_scale_major_mode(scale_major_mode),
+        _mma_sm(mma_sm),
+        None if out_dtype is None else argument_dtype_name("out_dtype", out_dtype, OUTPUTS),
+        _backend(backend),
+        None if a_dtype is None else argument_dtype_name("a_dtype", a_dtype, FP8),
+        None if b_dtype is None else argument_dtype_name("b_dtype", b_dtype, FP8),
+        _bool_of("validate", validate),
+        b"",
+    )
+    return checked._replace(packed=checked.pack())
+
+
+def _granularity(value) -> tuple[int, int, int]:
+    try:
+        gm, gn, gk = value
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"scale_granularity_mnk: got {value!r}, wanted three integers (m, n, k)"
+        ) from None
+    sizes = tuple(_integer_of("scale_granularity_mnk", size) for size in (gm, gn, gk))
+    if sizes not in _GRANULARITIES:
+        raise ValueError(
+            f"scale_granularity_mnk: got {sizes}, wanted m in {{1, 128}}, "
+            "n in {1, 64, 128} and k in {32, 64, 96, 128}"
+        )
+    return sizes
+
+
+def checked_scale_major_mode(value) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"scale_major_mode: got {value!r}, wanted 'MN' or 'K'")
+    if value not in _SCALE_MAJORS:
+        raise ValueError(f"scale_major_mode: got {value!r}, wanted 'MN' or 'K'")
+    return value
+
+
+def _mma_sm(value) -> int:
+    value = _integer_of("mma_sm", value)
+    if value not in (1, 2):
+        raise ValueError(f"mma_sm: got {value}, wanted 1 or 2")
+    return value
+
+
+def _backend(name) -> str | None:
+    if name is None:
+        return None
+    if isinstance(name, str) and name in _FOREIGN_BACKENDS:
+        return None
+    return backend_name(name)
+
+
+def backend_name(name) -> str:
+    """The name of a backend of the library."""
+    if not isinstance(name, str):
+        raise TypeError(f"backend: got {name!r}, wanted None or a backend's name")
+    if name not in _backends():
+        raise ValueError(f"backend: got {name!r}, wanted one of {', '.join(_backends())}")
+    return name
+
+
+def backend_names() -> list[str]:
+    return list(_backends())
+
+
+@functools.cache
+def _backends() -> dict[str, int]:
+    """Name to the address of the library's own C string of every backend."""
+    library = _library.load()
+    names = [library.ggfp8_backend_name(idx) for idx in range(library.ggfp8_num_backends())]
+    return {ctypes.string_at(name).decode(): name for name in names}
+
+
+def _bool_of(argument: str, value) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"{argument}: got {value!r}, wanted True or False")
+    return value
+
+
+def _integer_of(argument: str, value, least: int | None = None) -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"{argument}: got {value!r}, wanted an integer")
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument}: got {value!r}, wanted an integer") from None
+    if least is not None and value < least:
+        raise ValueError(f"{argument}: got {value}, wanted at least {least}")
+    return value

@@ -1,0 +1,62 @@
+"""CuPy arrays, described by their attributes.
+
+The array interface would do, but making its dictionary takes several times as long, and its stream
+is that of the current device, which need not be the array's. CuPy's DLPack refuses or mislabels
+FP8.
+"""
+
+from contextlib import contextmanager, nullcontext
+
+import cupy
+
+from .._dtypes import dlpack_type
+from .._ffi import DEVICE_CUDA
+from .interface import numpy_dtype
+
+
+def describe(x, call, place: int) -> None:
+    memory, dtype, strides = x.data, x.dtype, x.strides
+    size = dtype.itemsize
+    if size != 1:
+        strides = [stride // size for stride in strides]  # CuPy's are always divisible
+    device = (DEVICE_CUDA, memory.device_id)
+    call.put(place, memory.ptr, device, dlpack_type(dtype), x.shape, strides)
+
+
+def empty(like, shape: tuple[int, ...], dtype: str, ordinal: int):
+    if cupy.cuda.runtime.getDevice() == ordinal:
+        return cupy.empty(shape, numpy_dtype(dtype))
+    with cupy.cuda.Device(ordinal):
+        return cupy.empty(shape, numpy_dtype(dtype))
+
+
+def current_stream(x, ordinal: int) -> int:
+    return cupy.cuda.get_current_stream(ordinal).ptr
+
+
+def on_stream(like, ordinal: int, handle: int):
+    """A context in which CuPy's allocator serves the stream."""
+    if handle == current_stream(like, ordinal):
+        return nullcontext()
+    return _on_stream(ordinal, handle)
+
+
+@contextmanager
+def _on_stream(ordinal: int, handle: int):
+    if hasattr(cupy.cuda.Stream, "from_external"):
+        stream = cupy.cuda.Stream.from_external(_Handle(handle))
+    else:  # before CuPy 14
+        stream = cupy.cuda.ExternalStream(handle, ordinal)
+    # A stream can only become current on its own device.
+    with cupy.cuda.Device(ordinal), stream:
+        yield
+
+
+class _Handle:
+    """A stream in CUDA Python's protocol."""
+
+    def __init__(self, handle: int):
+        self._handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._handle

@@ -1,0 +1,143 @@
+"""Arrays that describe themselves by an array interface: NumPy's, and CUDA's.
+
+An interface's typestr cannot tell FP8 types apart, so an array's dtype says the type where there
+is one. All else is taken from the interface, since an object need have nothing but that.
+"""
+
+import ctypes
+import functools
+import re
+import struct
+
+from .._dtypes import dense_strides, dlpack_type, named_dlpack_type
+from .._ffi import DEVICE_CPU, DEVICE_CUDA, capsule_pointer
+from ..errors import UnreadableError
+
+_CPU = (DEVICE_CPU, 0)
+
+# PyArrayInterface up to its data: two, nd, typekind, itemsize, flags, shape, strides, data
+_ARRAY_STRUCT = struct.Struct("@iiciiPPP")
+_C_CONTIGUOUS, _WRITEABLE = 0x1, 0x400  # NPY_ARRAY_*
+
+_TYPESTR = re.compile(r"([<>|=])([a-zA-Z])(\d+)")
+_TYPESTR_KINDS = {"i": "int", "u": "uint", "f": "float", "c": "complex", "V": "void", "b": "bool"}
+
+
+def describe_numpy(x, call, place: int) -> None:
+    """An ndarray, by the C struct of the array interface, which takes a tenth of its dictionary."""
+    capsule = x.__array_struct__
+    address = capsule_pointer(capsule, None)
+    interface = _ARRAY_STRUCT.unpack(ctypes.string_at(address, _ARRAY_STRUCT.size))
+    _, ndim, _, size, flags, sizes, _, data = interface
+    call.is_read_only = not flags & _WRITEABLE
+    dtype = dlpack_type(x.dtype)
+    if flags & _C_CONTIGUOUS and ndim:
+        call.owners.append(capsule)  # it holds the sizes
+        call.put_dense(place, data, _CPU, dtype, ndim, sizes)
+    else:
+        call.put(place, data, _CPU, dtype, x.shape, _element_strides(x.strides, size))
+
+
+def describe_host(x, call, place: int) -> None:
+    """Any other object with __array_interface__."""
+    interface = x.__array_interface__
+    call.owners.append(interface)
+    _put(x, interface, lambda address: _CPU, call, place)
+
+
+def describe_cuda(x, call, place: int) -> None:
+    """Any object with __cuda_array_interface__."""
+    interface = x.__cuda_array_interface__
+    call.owners.append(interface)
+
+    def device_of(address: int) -> tuple[int, int]:
+        ordinal = _ordinal(x)
+        if ordinal is None and address:
+            device = call.pointer_device(address)
+            if device[0] != DEVICE_CUDA:
+                raise UnreadableError(
+                    f"got a CUDA array at {address:#x}, which is no address of a CUDA device"
+                )
+            return device
+        return DEVICE_CUDA, ordinal or 0
+
+    _put(x, interface, device_of, call, place)
+
+
+def _put(x, interface: dict, device_of, call, place: int) -> None:
+    if interface.get("mask") is not None:
+        raise UnreadableError("got a masked array, wanted one without a mask", TypeError)
+    if interface.get("data") is None:
+        raise UnreadableError("got an array interface without data, wanted an address")
+    (address, read_only), shape = interface["data"], tuple(interface["shape"])
+    call.is_read_only = bool(read_only)
+    address = address or 0
+    if not 0 <= address < 1 << 63:
+        raise UnreadableError(
+            f"got an array interface with the address {address}, wanted one of memory"
+        )
+    dtype, size = _type(x, interface["typestr"])
+    strides = interface.get("strides")
+    strides = dense_strides(shape) if strides is None else _element_strides(strides, size)
+    call.put(place, address, device_of(address), dtype, shape, strides)
+
+
+def _type(x, typestr: str) -> tuple[tuple[int, int], int]:
+    """DLPack's code and bits, and the bytes of an element."""
+    match = _TYPESTR.fullmatch(typestr)
+    if match is None:
+        raise UnreadableError(f"got typestr {typestr!r}, wanted a number type", TypeError)
+    order, kind, size = match[1], match[2], int(match[3])
+    dtype = getattr(x, "dtype", None)
+    if dtype is not None:
+        return dlpack_type(dtype), size
+    if order == ">" and size > 1:
+        raise UnreadableError(
+            f"got byte-swapped typestr {typestr!r}, wanted little endian", TypeError
+        )
+    name = "bool" if kind == "b" else f"{_TYPESTR_KINDS.get(kind, kind)}{8 * size}"
+    return named_dlpack_type(name), size
+
+
+def _element_strides(byte_strides, size: int):
+    if size == 1:
+        return byte_strides
+    if any(stride % size for stride in byte_strides):
+        raise UnreadableError(
+            f"got byte strides {tuple(byte_strides)}, wanted multiples of the element size {size}"
+        )
+    return [stride // size for stride in byte_strides]
+
+
+def _ordinal(x) -> int | None:
+    """The CUDA ordinal that x tells, which the interface does not carry: CuPy's way, or ours."""
+    ordinal = getattr(getattr(x, "device", None), "id", None)
+    ordinal = getattr(x, "device_id", None) if ordinal is None else ordinal
+    return ordinal if type(ordinal) is int else None
+
+
+def current_stream(x, ordinal: int) -> int:
+    """The interface's stream is the framework's current one; without it, the legacy default."""
+    return x.__cuda_array_interface__.get("stream") or 0
+
+
+@functools.cache
+def numpy_dtype(name: str):
+    """The NumPy dtype of that name; bfloat16 and FP8 belong to ml_dtypes."""
+    import numpy
+
+    if not hasattr(numpy, name):
+        import ml_dtypes
+
+        return numpy.dtype(getattr(ml_dtypes, name))
+    return numpy.dtype(name)
+
+
+def empty_numpy(like, shape: tuple[int, ...], dtype: str, ordinal: int):
+    import numpy
+
+    return numpy.empty(shape, numpy_dtype(dtype))
+
+
+def empty_by_protocol(like, shape: tuple[int, ...], dtype: str, ordinal: int):
+    return type(like).__ggfp8_empty__(shape, dtype, ordinal)

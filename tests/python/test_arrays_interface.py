@@ -1,0 +1,173 @@
+"""Arrays that have an array interface, some of them nothing else. Nothing runs on a GPU here."""
+
+import types
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import small_problem
+from described import described
+from dlpack_producer import CudaInterface
+from groupgemm_fp8 import _library, group_gemm_fp8_nt_groupwise
+from groupgemm_fp8._call import Call
+from small_problem import CUM_M, N, expected, same_bits
+from test_streams import cuda_problem
+
+
+def test_cuda_interface():
+    x = CudaInterface(ml_dtypes.float8_e5m2, (4, 16), strides=(32, 1), readonly=True, ordinal=1)
+    call = Call((x,))
+    assert described(x, call=call) == (x.address, (2, 1), (12, 8, 1), (4, 16), (32, 1))
+    assert call.is_read_only
+    assert described(CudaInterface(np.float32, (2, 3, 4))).strides == (12, 4, 1)
+
+
+def test_a_mask_is_refused():
+    class Masked(CudaInterface):
+        @property
+        def __cuda_array_interface__(self):
+            return {**super().__cuda_array_interface__, "mask": object()}
+
+    with pytest.raises(TypeError, match="x: got a masked array"):
+        described(Masked(np.float32, (2, 3)))
+
+
+def test_new_arrays_by_protocol():
+    made = []
+
+    class Allocating(CudaInterface):
+        @classmethod
+        def __ggfp8_empty__(cls, shape, dtype_name, device_id):
+            made.append((shape, dtype_name, device_id))
+            return cls(dtype_name, shape, ordinal=device_id)
+
+    a = Allocating(np.uint8, (CUM_M, 16), ordinal=3)
+    call = Call((a,))
+    call.describe("a", a)
+    out, _ = call.empty("out", a, (CUM_M, N), "float16")
+    assert made == [((CUM_M, N), "float16", 3)]
+    assert type(out) is Allocating
+
+
+@pytest.mark.parametrize("name", small_problem.NAMES)
+def test_two_cuda_devices(name):
+    call = cuda_problem()
+    x = call[name]
+    call[name] = CudaInterface(x.dtype, x.shape, ordinal=1)
+    other = "b" if name == "a" else name
+    with pytest.raises(ValueError, match=f"{other}: got an array on cuda:., wanted cuda:. like a"):
+        group_gemm_fp8_nt_groupwise(**call, out=CudaInterface(np.float32, (CUM_M, N)))
+
+
+class OnlyInterface:
+    """An object with nothing but one array interface."""
+
+    def __init__(self, name, array, **changes):
+        interface = {**array.__array_interface__, "version": 3, **changes}
+        self._keep = array
+        self._interface = {key: value for key, value in interface.items() if value != "missing"}
+        setattr(type(self), name, property(lambda self: self._interface))
+
+
+def host(array, **changes):
+    kind = type("Host", (OnlyInterface,), {})
+    return kind("__array_interface__", array, **changes)
+
+
+def cuda(array, **changes):
+    kind = type("Cuda", (OnlyInterface,), {})
+    return kind("__cuda_array_interface__", array, **changes)
+
+
+def test_host_objects_with_nothing_but_an_interface():
+    arrays = small_problem.inputs()
+    call = {name: host(array) for name, array in arrays.items()}
+    for name in ("a", "b"):
+        call[name] = host(arrays[name].view(np.uint8))
+    out = np.zeros((CUM_M, N), np.float32)
+    declared = {"a_dtype": "float8_e4m3fn", "b_dtype": "float8_e4m3fn"}
+    group_gemm_fp8_nt_groupwise(**call, out=host(out), **declared)
+    assert same_bits(out, expected(arrays, "float32"))
+
+
+@pytest.fixture
+def devices(monkeypatch):
+    """The driver's answers: address -> device."""
+    known, asked = {}, []
+    library = _library.load()
+
+    class Library:
+        def __getattr__(self, name):
+            return getattr(library, name)
+
+        def ggfp8_pointer_device(self, address, device_type, ordinal):
+            asked.append(address)
+            device_type._obj.value, ordinal._obj.value = known.get(address, (1, 0))
+            return 0
+
+    monkeypatch.setattr(_library, "load", Library)
+    return types.SimpleNamespace(known=known, asked=asked)
+
+
+@pytest.mark.parametrize("ordinal", [0, 1])
+def test_the_driver_tells_the_device(devices, ordinal):
+    """An interface does not carry it, and not every object has an attribute for it."""
+    x = np.zeros((4, 16), np.uint8)
+    devices.known[x.ctypes.data] = (2, ordinal)
+    assert described(cuda(x)).device == (2, ordinal)
+    assert devices.asked == [x.ctypes.data]
+
+
+def test_host_memory_is_no_cuda_array(devices):
+    x = np.zeros((4, 16), np.uint8)
+    with pytest.raises(
+        ValueError, match="x: got a CUDA array at 0x.*, which is no address of a CUD"
+    ):
+        described(cuda(x))
+
+
+def test_arrays_without_elements_need_no_address(devices):
+    x = cuda(np.zeros((0, 16), np.uint8), data=(0, False))
+    assert described(x).device == (2, 0)
+    assert not devices.asked
+
+
+ODD = {
+    "no data": {"data": "missing"},
+    "data of another kind": {"data": 5},
+    "no shape": {"shape": "missing"},
+    "shape of another kind": {"shape": "two"},
+    "negative address": {"data": (-8, False)},
+    "huge size": {"shape": (2**70, 16)},
+    "no typestr": {"typestr": "missing"},
+    "typestr of another kind": {"typestr": 5},
+    "unknown typestr": {"typestr": "<M8"},
+    "byte-swapped": {"typestr": ">f4"},
+    "many axes": {"shape": (1,) * 40},
+    "fewer strides than sizes": {"strides": (16,)},
+}
+
+
+@pytest.mark.parametrize("make", [host, cuda])
+@pytest.mark.parametrize("what", ODD)
+def test_odd_interfaces(devices, make, what):
+    """Whatever is missing or impossible, the error is of the documented set and names the array."""
+    arrays = small_problem.inputs()
+    arrays["a_scale"] = make(arrays["a_scale"], **ODD[what])
+    with pytest.raises((TypeError, ValueError), match="^a_scale: got "):
+        group_gemm_fp8_nt_groupwise(**arrays)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyError, AttributeError, SystemError, OSError])
+@pytest.mark.parametrize(
+    "protocol", ["__dlpack__", "__array_interface__", "__cuda_array_interface__"]
+)
+def test_properties_that_raise(error, protocol):
+    def refuse(self):
+        raise error("no")
+
+    members = {protocol: property(refuse), "__dlpack_device__": refuse}
+    arrays = {**small_problem.inputs(), "b": type("Odd", (), members)()}
+    with pytest.raises((TypeError, ValueError), match="^b: got .*Odd, which cannot be read: .*no"):
+        group_gemm_fp8_nt_groupwise(**arrays)
