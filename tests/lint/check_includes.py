@@ -57,7 +57,7 @@ RULES = [
     *(
         (
             f"api/{noun}*",
-            [PUBLIC, *TENSOR_CORE, "api/tensor*", *TENSOR_API],
+            [PUBLIC, MOE, *TENSOR_CORE, "api/tensor*", *TENSOR_API],
             [STD],
         )
         for noun in ("c_api_tensors", "tensor")

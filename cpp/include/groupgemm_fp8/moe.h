@@ -15,6 +15,10 @@
  * as the first call of the process. With device_type GGFP8_DEVICE_CPU it returns when the work is
  * done. Results are the same bits in every run and do not depend on what else is in the arrays.
  *
+ * Functions whose names end in _tensors take arrays with their shapes and types, and check these as
+ * ggfp8_group_gemm_nt_groupwise_tensors does, with sentences that name the arrays. Options may be
+ * NULL, which means defaults.
+ *
  * Arrays must not overlap. Indices are clamped or ignored where they are out of range, so no
  * content of an array leads outside of another array.
  */
@@ -40,6 +44,9 @@ extern "C" {
 
 /* A block's scale is rounded up to a power of two, from 2^-127 to 2^127: a UE8M0 value. */
 #define GGFP8_FLAG_POWER_OF_TWO_SCALES 16u
+
+/* As GGFP8_FLAG_OUT_READ_ONLY, for out_scale. */
+#define GGFP8_FLAG_OUT_SCALE_READ_ONLY 8u
 
 /*
  * Quantises x to FP8 with one float32 scale per block of block_rows x block_k elements:
@@ -101,6 +108,28 @@ GGFP8_API size_t ggfp8_quantize_groupwise_args_size(void);
 
 /* Quantises. Errors: 1xx, GGFP8_ERROR_UNSUPPORTED, 3xx. */
 GGFP8_API int32_t ggfp8_quantize_groupwise(const ggfp8_quantize_groupwise_args* args, void* stream);
+
+/* What a quantisation of arrays is asked for besides the arrays. The struct only grows at its end.
+ */
+typedef struct ggfp8_quantize_groupwise_options {
+  size_t struct_size; /* sizeof(ggfp8_quantize_groupwise_options) */
+  int32_t block_rows; /* this and the next two: as in ggfp8_quantize_groupwise_args */
+  int32_t block_k;
+  int32_t scale_major;
+  int32_t out_dtype; /* GGFP8_DTYPE_FLOAT8_* of an out of bytes; 0: the array says it itself */
+  uint32_t flags;    /* GGFP8_FLAG_POWER_OF_TWO_SCALES, _OUT_READ_ONLY, _OUT_SCALE_READ_ONLY */
+  uint32_t reserved; /* must be 0 */
+} ggfp8_quantize_groupwise_options;
+
+/* clang-format off */
+#define GGFP8_QUANTIZE_GROUPWISE_OPTIONS_INIT \
+  { sizeof(ggfp8_quantize_groupwise_options), 0, 0, 0, 0, 0u, 0u }
+/* clang-format on */
+
+/* The same for arrays. x is (rows, k) or (batch_size, rows, k), row_index (rows) or NULL. */
+GGFP8_API int32_t ggfp8_quantize_groupwise_tensors(
+    const ggfp8_tensor* x, const ggfp8_tensor* row_index, const ggfp8_tensor* out,
+    const ggfp8_tensor* out_scale, const ggfp8_quantize_groupwise_options* options, void* stream);
 
 /* -------------------------------------------------- activate and quantise */
 
@@ -164,6 +193,28 @@ GGFP8_API size_t ggfp8_silu_mul_quantize_groupwise_args_size(void);
 GGFP8_API int32_t
 ggfp8_silu_mul_quantize_groupwise(const ggfp8_silu_mul_quantize_groupwise_args* args, void* stream);
 
+/* What the step on arrays is asked for besides the arrays. The struct only grows at its end. */
+typedef struct ggfp8_silu_mul_quantize_groupwise_options {
+  size_t struct_size; /* sizeof(ggfp8_silu_mul_quantize_groupwise_options) */
+  float limit;        /* this and the next three: as in the args */
+  float alpha;
+  int32_t block_k;
+  int32_t scale_major;
+  int32_t out_dtype; /* GGFP8_DTYPE_FLOAT8_* of an out of bytes; 0: the array says it itself */
+  uint32_t flags;    /* GGFP8_FLAG_POWER_OF_TWO_SCALES, _OUT_READ_ONLY, _OUT_SCALE_READ_ONLY */
+} ggfp8_silu_mul_quantize_groupwise_options;
+
+/* clang-format off */
+#define GGFP8_SILU_MUL_QUANTIZE_GROUPWISE_OPTIONS_INIT \
+  { sizeof(ggfp8_silu_mul_quantize_groupwise_options), 0.0f, 0.0f, 0, 0, 0, 0u }
+/* clang-format on */
+
+/* The same for arrays. m_indptr may be NULL. */
+GGFP8_API int32_t ggfp8_silu_mul_quantize_groupwise_tensors(
+    const ggfp8_tensor* gate_up, const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
+    const ggfp8_tensor* out_scale, const ggfp8_silu_mul_quantize_groupwise_options* options,
+    void* stream);
+
 /* ------------------------------------------------------------------ route */
 
 /*
@@ -219,6 +270,16 @@ GGFP8_API int32_t ggfp8_route(const ggfp8_route_args* args, void* workspace, siz
  */
 GGFP8_API int32_t ggfp8_route_workspace_size(const ggfp8_route_args* args, size_t* bytes);
 
+/*
+ * The same for arrays. The number of groups is that of m_indptr's bounds less one. workspace: NULL,
+ * or one contiguous axis of bytes at any address, of ggfp8_route_workspace_size plus
+ * GGFP8_WORKSPACE_ALIGNMENT bytes. flags: GGFP8_FLAG_WORKSPACE_READ_ONLY or 0.
+ */
+GGFP8_API int32_t ggfp8_route_tensors(const ggfp8_tensor* top_k_index,
+                                      const ggfp8_tensor* row_index, const ggfp8_tensor* position,
+                                      const ggfp8_tensor* m_indptr, const ggfp8_tensor* workspace,
+                                      uint32_t flags, void* stream);
+
 /* ---------------------------------------------------------------- combine */
 
 /*
@@ -271,6 +332,11 @@ GGFP8_API size_t ggfp8_combine_args_size(void);
 
 /* Combines. Errors: 1xx, GGFP8_ERROR_UNSUPPORTED, 3xx. */
 GGFP8_API int32_t ggfp8_combine(const ggfp8_combine_args* args, void* stream);
+
+/* The same for arrays. flags: GGFP8_FLAG_OUT_READ_ONLY or 0. */
+GGFP8_API int32_t ggfp8_combine_tensors(const ggfp8_tensor* x, const ggfp8_tensor* position,
+                                        const ggfp8_tensor* weight, const ggfp8_tensor* out,
+                                        uint32_t flags, void* stream);
 
 #ifdef __cplusplus
 }

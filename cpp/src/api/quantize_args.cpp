@@ -26,7 +26,8 @@ Status read_block(int32_t block_rows, int32_t block_k, QuantizeProblem* problem)
   const int32_t k = problem->block_k;
   if ((rows == 1 || rows == 128) && k > 0 && k <= 128 && k % 32 == 0) return kSuccess;
   return fail(GGFP8_ERROR_INVALID_GRANULARITY,
-              "block: got (%d, %d), wanted rows in {1, 128}, k in {32, 64, 96, 128}", rows, k);
+              "granularity: got (%d, %d), wanted rows in {1, 128}, k in {32, 64, 96, 128}", rows,
+              k);
 }
 
 Status read_scale_strides(int32_t major_code, int64_t stride, int64_t batch_stride,

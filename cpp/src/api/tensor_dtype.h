@@ -18,6 +18,7 @@ struct TensorDtype {
 
 constexpr TensorDtype kTensorInt8 = {GGFP8_DLPACK_INT, 8};
 constexpr TensorDtype kTensorInt32 = {GGFP8_DLPACK_INT, 32};
+constexpr TensorDtype kTensorInt64 = {GGFP8_DLPACK_INT, 64};
 constexpr TensorDtype kTensorUint8 = {GGFP8_DLPACK_UINT, 8};
 constexpr TensorDtype kTensorOpaque8 = {GGFP8_DLPACK_OPAQUE, 8};
 constexpr TensorDtype kTensorFloat16 = {GGFP8_DLPACK_FLOAT, 16};

@@ -88,27 +88,6 @@ Status check_devices(Call* call) {
   return kSuccess;
 }
 
-// `declared` is what the caller says that bytes are, or 0.
-Status read_fp8_dtype(const Array& array, int32_t declared, int32_t* code) {
-  const int32_t own = dtype_code_of(array.dtype);
-  const bool is_fp8 = own == GGFP8_DTYPE_FLOAT8_E4M3FN || own == GGFP8_DTYPE_FLOAT8_E5M2;
-  const bool has_bytes = is_bytes(array.dtype);
-  if (is_fp8 && declared != 0 && declared != own) {
-    return fail(GGFP8_ERROR_INVALID_DTYPE, "%s_dtype: got %s, wanted %s, the dtype of %s",
-                array.name, name_of(static_cast<Dtype>(declared)), name_of(static_cast<Dtype>(own)),
-                array.name);
-  }
-  if (!is_fp8 && (declared == 0 || !has_bytes)) {
-    Message hint;
-    if (has_bytes) hint.append("; say with %s_dtype which of them these bytes are", array.name);
-    return fail(GGFP8_ERROR_INVALID_DTYPE,
-                "%s: got dtype %s, wanted float8_e4m3fn or float8_e5m2%s", array.name,
-                name_of(array.dtype).text, hint.text);
-  }
-  *code = is_fp8 ? own : declared;
-  return kSuccess;
-}
-
 Status read_a(Call* call) {
   const Array& a = call->a;
   Args& args = call->args;
@@ -216,11 +195,8 @@ Status read_out(Call* call) {
   Args& args = call->args;
   if (!call->has_out) return assume_out(call), kSuccess;
   const int32_t wanted_dtype = call->options.out_dtype;
-  const int32_t own_dtype = dtype_code_of(out.dtype);
-  if (own_dtype < GGFP8_DTYPE_BFLOAT16) {
-    return fail(GGFP8_ERROR_INVALID_DTYPE, "out: got dtype %s, wanted bfloat16, float16 or float32",
-                name_of(out.dtype).text);
-  }
+  int32_t own_dtype = 0;
+  if (Status s = read_float_dtype(out, &own_dtype)) return s;
   if (wanted_dtype != 0 && wanted_dtype != own_dtype) {
     return fail(GGFP8_ERROR_INVALID_DTYPE, "out_dtype: got %s, wanted %s, the dtype of out",
                 name_of(static_cast<Dtype>(wanted_dtype)), name_of(static_cast<Dtype>(own_dtype)));
@@ -234,14 +210,6 @@ Status read_out(Call* call) {
   if (Status s = read_stride(out, 0, {args.n, 1}, &args.out_row_stride)) return s;
   args.out_dtype = own_dtype;
   return check_writable(out, (call->options.flags & GGFP8_FLAG_OUT_READ_ONLY) != 0);
-}
-
-// A pointer of the args: no array without elements has one.
-template <class Pointer>
-Status read_pointer(const Array& array, int64_t alignment, Pointer* pointer) {
-  if (Status s = check_memory(array, array.has_elements() ? alignment : 1)) return s;
-  *pointer = array.has_elements() ? static_cast<Pointer>(array.data) : nullptr;
-  return kSuccess;
 }
 
 Status read_pointers(Call* call) {
