@@ -90,7 +90,10 @@ endfunction()
 # What every CUDA target of the library is compiled with.
 function(_ggfp8_set_cuda_options target architectures)
   set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${architectures}")
-  # Device code evaluates the constexpr functions of a config.
-  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
+  # Device code evaluates the constexpr functions of a config. Kernels for five architectures in the
+  # default compression would not fit the size that the library is held to.
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>
+    $<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>)
   target_link_libraries(${target} PRIVATE CUDA::cudart_static)
 endfunction()

@@ -69,7 +69,7 @@ __device__ __forceinline__ void store_sums(const CombineParams& params, int64_t 
 }
 
 template <Dtype kIn>
-__global__ void __launch_bounds__(kMaxCombineThreads)
+__global__ void __launch_bounds__(kMaxCombineThreads, 3)
     combine_rows(const __grid_constant__ CombineParams params) {
   const CombineProblem& p = params.problem;
   const int64_t token = blockIdx.x;
