@@ -12,7 +12,6 @@ until it is dropped, so drop it after the C function has returned.
 
 import ctypes
 import struct
-from typing import NamedTuple
 
 from . import _ffi, _library
 from ._dtypes import dense_strides, named_dlpack_type
@@ -30,13 +29,6 @@ _TOO_MANY = f"a call describes at most {_MAX_ARRAYS} arrays"
 _NO_ADDRESS = 1 << 12  # of no array, aligned for every type
 
 
-class Stream(NamedTuple):
-    """An explicit stream, and the CUDA ordinal it belongs to if its framework tells."""
-
-    handle: int
-    ordinal: int | None
-
-
 class Call:
     """The descriptions of a call's arrays, its device and its stream.
 
@@ -47,6 +39,7 @@ class Call:
         owners: what must live as long as the call
         takes_bytes: whether bytes among the arrays may stand for a type that DLPack does not name
         writes: whether the array being described will be written
+        stream: None, or the explicit stream: its handle, and its ordinal or None
         is_read_only: set by a reader whose array may not be written
     """
 
@@ -92,7 +85,13 @@ class Call:
         # Fast part: arrays of a framework whose reader takes several in a row.
         describe_all = frameworks[type(arrays[0])].describe_all
         if describe_all is None or not describe_all(arrays, self):
-            return [self.describe(name, x) for name, x in zip(names, arrays, strict=True)]
+            place = 0
+            for name, x in zip(names, arrays, strict=True):
+                try:
+                    frameworks[type(x)].describe(x, self, place)
+                except Exception as error:
+                    raise _refusal(name, x, error) from error
+                place += _TENSOR_BYTES
         self.device = _DEVICE.unpack_from(self.memory)
         end = self._end = len(arrays) * _TENSOR_BYTES
         return [*range(self.address, self.address + end, _TENSOR_BYTES)]
@@ -134,7 +133,7 @@ class Call:
         if self.stream is None or framework.on_stream is None or device_type in _HOST_TYPES:
             array = framework.empty(like, shape, dtype, ordinal)
         else:
-            with framework.on_stream(like, ordinal, self.stream.handle):
+            with framework.on_stream(like, ordinal, self.stream[0]):
                 array = framework.empty(like, shape, dtype, ordinal)
         place = self._end
         if place == _MEMORY_BYTES:
@@ -162,12 +161,13 @@ class Call:
     def stream_on(self, ordinal: int) -> int:
         """The explicit stream, or the current one of the first framework that can tell it."""
         if self.stream is not None:
-            if self.stream.ordinal not in (None, ordinal):
+            handle, own_ordinal = self.stream
+            if own_ordinal not in (None, ordinal):
                 raise ValueError(
-                    f"stream: got a stream of cuda:{self.stream.ordinal}, "
+                    f"stream: got a stream of cuda:{own_ordinal}, "
                     f"wanted one of cuda:{ordinal} like the arrays"
                 )
-            return self.stream.handle
+            return handle
         for x in self.arrays:
             current_stream = frameworks[type(x)].current_stream
             if current_stream is not None:
@@ -185,10 +185,6 @@ class Call:
         _ffi.TENSOR_LAYOUTS[rank].pack_into(
             self.memory, place, data, *device, rank, *dtype, 1, 0, 0, 0, *shape, *strides
         )
-
-    def put_dense(self, place: int, data: int, device, dtype, rank: int, sizes: int) -> None:
-        """As put(), for a dense array whose sizes lie at the address `sizes`."""
-        _ffi.TENSOR.pack_into(self.memory, place, data, *device, rank, *dtype, 1, sizes, 0, 0)
 
     def pointer_device(self, address: int) -> tuple[int, int]:
         """The device that an address belongs to, as the driver knows it."""
@@ -210,8 +206,11 @@ def _refusal(name: str, x, error: Exception) -> Exception:
     return kind(f"{name}: got {of}, which cannot be read: {text}")
 
 
-def _stream(stream) -> Stream:
-    """An explicit stream: an integer, or a stream object of any framework."""
+def _stream(stream) -> tuple[int, int | None]:
+    """The handle of an explicit stream, and its CUDA ordinal if its framework tells that.
+
+    stream is an integer, or a stream object of any framework.
+    """
     ordinal = None
     if isinstance(stream, int) and not isinstance(stream, bool):
         handle = stream
@@ -238,4 +237,4 @@ def _stream(stream) -> Stream:
     if not 0 <= handle < 1 << 64:
         raise ValueError(f"stream: got {handle}, wanted the handle of a CUDA stream")
     # -1 is what CuPy says of a stream of any device.
-    return Stream(handle, ordinal if isinstance(ordinal, int) and ordinal >= 0 else None)
+    return handle, ordinal if isinstance(ordinal, int) and ordinal >= 0 else None

@@ -28,7 +28,8 @@ _KINDS = {"int": 0, "uint": 1, "float": 2, "void": 3, "bfloat": 4, "complex": 5}
 _KIND_AND_BITS = re.compile(rf"({'|'.join(_KINDS)})(8|16|32|64|128)")
 
 _names: dict = {}
-_dlpack_types: dict = {}
+# dtype objects met so far -> code and bits; dlpack_type() answers for the others, too
+dlpack_types: dict = {}
 
 
 def dtype_name(dtype) -> str:
@@ -44,9 +45,9 @@ def dlpack_type(dtype) -> tuple[int, int]:
 
     Raises UnreadableError if DLPack has no such type.
     """
-    code_and_bits = _dlpack_types.get(dtype)
+    code_and_bits = dlpack_types.get(dtype)
     if code_and_bits is None:
-        code_and_bits = _dlpack_types[dtype] = named_dlpack_type(dtype_name(dtype))
+        code_and_bits = dlpack_types[dtype] = named_dlpack_type(dtype_name(dtype))
     return code_and_bits
 
 

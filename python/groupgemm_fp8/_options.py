@@ -45,12 +45,8 @@ class Options(NamedTuple):
     a_dtype: str | None
     b_dtype: str | None
     validate: bool
+    takes_bytes: bool  # whether a or b is an array of bytes
     packed: bytes
-
-    @property
-    def takes_bytes(self) -> bool:
-        """Whether a or b may be an array of bytes."""
-        return self.a_dtype is not None or self.b_dtype is not None
 
     def pack(self, flags: int = 0) -> bytes:
         """ggfp8_group_gemm_options with further flags."""
@@ -145,6 +141,7 @@ def _check(
         None if a_dtype is None else argument_dtype_name("a_dtype", a_dtype, FP8),
         None if b_dtype is None else argument_dtype_name("b_dtype", b_dtype, FP8),
         _bool_of("validate", validate),
+        a_dtype is not None or b_dtype is not None,
         b"",
     )
     return checked._replace(packed=checked.pack())

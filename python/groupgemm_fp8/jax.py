@@ -189,9 +189,18 @@ def _devices() -> tuple[tuple[int, int], ...]:
         ordinals = []
     for platform in ["CUDA", "cpu"] if ordinals else ["cpu"]:
         for target, symbol in _HANDLERS[platform].items():
-            handler = jax.ffi.pycapsule(getattr(_library.load(), symbol))
-            jax.ffi.register_ffi_target(target, handler, platform=platform)
+            _register(target, symbol, platform)
     return (*((_ffi.DEVICE_CUDA, ordinal) for ordinal in ordinals), (_ffi.DEVICE_CPU, 0))
+
+
+def _register(target: str, symbol: str, platform: str) -> None:
+    handler = jax.ffi.pycapsule(getattr(_library.load(), symbol))
+    try:
+        jax.ffi.register_ffi_target(target, handler, platform=platform)
+    except RuntimeError as error:
+        # Another copy of the package or of its library was first: its handler does the same.
+        if "duplicate" not in str(error).lower():
+            raise
 
 
 @functools.lru_cache(maxsize=4096)

@@ -133,6 +133,58 @@ def test_arrays_without_elements_need_no_address(devices):
     assert not devices.asked
 
 
+class Owner:
+    """Memory that an interface's dictionary alone keeps alive."""
+
+    def __init__(self, array, freed):
+        self.array, self.freed = array, freed
+
+    def __del__(self):
+        self.freed.append(True)
+
+
+@pytest.fixture
+def freed_before_return(monkeypatch):
+    """Lists of what was freed: in all, and before the library returned."""
+    library = _library.load()
+    freed, before = [], []
+
+    class Library:
+        def __getattr__(self, name):
+            return getattr(library, name)
+
+        def ggfp8_group_gemm_nt_groupwise_tensors(self, *arguments):
+            before.extend(freed)
+            return library.ggfp8_group_gemm_nt_groupwise_tensors(*arguments)
+
+    monkeypatch.setattr(_library, "load", Library)
+    return freed, before
+
+
+def test_what_an_interface_holds_lives_until_the_call_has_returned(freed_before_return):
+    freed, before = freed_before_return
+    arrays = small_problem.inputs()
+
+    class Fresh:
+        @property
+        def __array_interface__(self):
+            owner = Owner(arrays["a_scale"].copy(), freed)
+            return {**owner.array.__array_interface__, "owner": owner}
+
+    out = group_gemm_fp8_nt_groupwise(**{**arrays, "a_scale": Fresh()})
+    assert same_bits(out, expected(arrays))
+    assert freed
+    assert not before
+
+
+def test_capsules_of_numpy_live_until_the_call_has_returned():
+    """The sizes of an array that is described as dense lie in its capsule."""
+    x = np.zeros((4, 16), np.float32)
+    call = Call((x,))
+    call.describe("x", x)
+    assert "capsule object" in repr(call.owners)
+
+
 ODD = {
     "no data": {"data": "missing"},
     "data of another kind": {"data": 5},

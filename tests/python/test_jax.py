@@ -1,6 +1,7 @@
 """groupgemm_fp8.jax on the CPU: values under every transformation, and where they are computed."""
 
 import os
+import shutil
 import threading
 
 import numpy as np
@@ -20,6 +21,7 @@ import jax.numpy as jnp  # noqa: E402
 
 import groupgemm_fp8  # noqa: E402
 import groupgemm_fp8.jax as ggjax  # noqa: E402
+from groupgemm_fp8 import _library  # noqa: E402
 from groupgemm_fp8.jax import group_gemm_fp8_nt_groupwise  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("jax_on_cpu")
@@ -196,6 +198,31 @@ def test_import_does_not_start_xla():
         "print(jax.devices()[0].platform)"
     )
     assert run_python("-c", program, JAX_PLATFORMS="none") == "cpu"
+
+
+SECOND_COPY = """
+import ctypes, importlib, jax, numpy, sys
+import groupgemm_fp8.jax, small_problem
+jax.config.update("jax_platforms", "cpu")
+jax.devices()
+other = ctypes.CDLL(sys.argv[1])
+for target, symbol in groupgemm_fp8.jax._HANDLERS["cpu"].items():
+    handler = getattr(other, symbol)
+    handler.restype = ctypes.c_void_p
+    jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handler), platform="cpu")
+arrays = small_problem.inputs()
+for _ in range(2):
+    out = groupgemm_fp8.jax.group_gemm_fp8_nt_groupwise(**arrays)
+    print(small_problem.same_bits(numpy.asarray(out), small_problem.expected(arrays)))
+    importlib.reload(groupgemm_fp8.jax)
+"""
+
+
+def test_second_copy_and_reload(tmp_path):
+    """Handlers that another copy of the library has registered serve this one, too."""
+    copy = tmp_path / "libgroupgemm_fp8.so"
+    shutil.copy(_library.load()._name, copy)
+    assert run_python("-c", SECOND_COPY, str(copy)).split() == ["True", "True"]
 
 
 def test_threads(arrays, jax_arrays):

@@ -18,6 +18,7 @@ import small_problem
 from described import read_back
 from groupgemm_fp8 import _ffi, _library, group_gemm_fp8_nt_groupwise, ops
 from groupgemm_fp8._frameworks import frameworks
+from numeric.process import run_python
 from small_problem import CUM_M, N, expected, same_bits
 
 HEADERS = Path(__file__).parents[2] / "cpp/include/groupgemm_fp8"
@@ -266,3 +267,27 @@ def test_framework_of_a_type_is_found_once():
     framework = frameworks[type(array)]
     assert framework is frameworks[Array]
     assert Array in frameworks
+
+
+BUSY_AT_EXIT = """
+import threading, time
+import numpy as np
+import small_problem
+from groupgemm_fp8 import group_gemm_fp8_nt_groupwise
+arrays = small_problem.inputs()
+started = threading.Barrier(5)
+def work():
+    started.wait()
+    while True:
+        group_gemm_fp8_nt_groupwise(**arrays)
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+started.wait()
+time.sleep(0.05)
+print("end")
+"""
+
+
+def test_interpreter_ends_while_daemon_threads_are_in_calls():
+    for _ in range(4):
+        assert run_python("-c", BUSY_AT_EXIT).strip() == "end"

@@ -81,7 +81,7 @@ class CudaStream:
     ],
 )
 def test_stream_objects(stream, handle):
-    assert _call._stream(stream).handle == handle
+    assert _call._stream(stream) == (handle, None)
 
 
 @pytest.mark.parametrize(

@@ -87,9 +87,9 @@ def _export(x, options: dict, writes: bool):
 
 def _peek(capsule) -> tuple[int, int]:
     """The address of a capsule's DLTensor, and its flags."""
-    if not capsule_is_valid(capsule, b"dltensor_versioned"):
-        return capsule_pointer(capsule, b"dltensor"), 0
-    address = capsule_pointer(capsule, b"dltensor_versioned")
+    if not capsule_is_valid(id(capsule), b"dltensor_versioned"):
+        return capsule_pointer(id(capsule), b"dltensor"), 0
+    address = capsule_pointer(id(capsule), b"dltensor_versioned")
     header = ctypes.string_at(address, _VERSIONED_HEADER.size)
     major, _, _, _, flags = _VERSIONED_HEADER.unpack(header)
     if major != _MAX_VERSION[0]:

@@ -7,17 +7,30 @@ is one. All else is taken from the interface, since an object need have nothing 
 import ctypes
 import functools
 import re
-import struct
 
-from .._dtypes import dense_strides, dlpack_type, named_dlpack_type
-from .._ffi import DEVICE_CPU, DEVICE_CUDA, capsule_pointer
+from .._dtypes import dense_strides, dlpack_type, dlpack_types, named_dlpack_type
+from .._ffi import DEVICE_CPU, DEVICE_CUDA, TENSOR, capsule_pointer
 from ..errors import UnreadableError
 
 _CPU = (DEVICE_CPU, 0)
 
-# PyArrayInterface up to its data: two, nd, typekind, itemsize, flags, shape, strides, data
-_ARRAY_STRUCT = struct.Struct("@iiciiPPP")
 _C_CONTIGUOUS, _WRITEABLE = 0x1, 0x400  # NPY_ARRAY_*
+
+
+class _ArrayInterface(ctypes.Structure):
+    """NumPy's PyArrayInterface, up to its data."""
+
+    _fields_ = [
+        ("two", ctypes.c_int),
+        ("num_axes", ctypes.c_int),
+        ("kind", ctypes.c_char),
+        ("item_bytes", ctypes.c_int),
+        ("flags", ctypes.c_int),
+        ("sizes", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("data", ctypes.c_void_p),
+    ]
+
 
 _TYPESTR = re.compile(r"([<>|=])([a-zA-Z])(\d+)")
 _TYPESTR_KINDS = {"i": "int", "u": "uint", "f": "float", "c": "complex", "V": "void", "b": "bool"}
@@ -26,16 +39,20 @@ _TYPESTR_KINDS = {"i": "int", "u": "uint", "f": "float", "c": "complex", "V": "v
 def describe_numpy(x, call, place: int) -> None:
     """An ndarray, by the C struct of the array interface, which takes a tenth of its dictionary."""
     capsule = x.__array_struct__
-    address = capsule_pointer(capsule, None)
-    interface = _ARRAY_STRUCT.unpack(ctypes.string_at(address, _ARRAY_STRUCT.size))
-    _, ndim, _, size, flags, sizes, _, data = interface
+    interface = _ArrayInterface.from_address(capsule_pointer(id(capsule), None))
+    flags, rank, data = interface.flags, interface.num_axes, interface.data
     call.is_read_only = not flags & _WRITEABLE
-    dtype = dlpack_type(x.dtype)
-    if flags & _C_CONTIGUOUS and ndim:
-        call.owners.append(capsule)  # it holds the sizes
-        call.put_dense(place, data, _CPU, dtype, ndim, sizes)
-    else:
-        call.put(place, data, _CPU, dtype, x.shape, _element_strides(x.strides, size))
+    code, bits = dlpack_types.get(x.dtype) or dlpack_type(x.dtype)
+    if flags & _C_CONTIGUOUS and rank:
+        # Fast part: dense, with the sizes where the capsule has them.
+        call.owners.append(capsule)
+        sizes = interface.sizes
+        TENSOR.pack_into(
+            call.memory, place, data or 0, DEVICE_CPU, 0, rank, code, bits, 1, sizes, 0, 0
+        )
+        return
+    strides = _element_strides(x.strides, interface.item_bytes)
+    call.put(place, data or 0, _CPU, (code, bits), x.shape, strides)
 
 
 def describe_host(x, call, place: int) -> None:

@@ -145,7 +145,7 @@ def _unreachable(x, error: Exception) -> Exception:
 def _find_table_function():
     """int describe(PyObject* tensor, DLTensor*) of PyTorch's DLPack table; None without one."""
     capsule = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
-    address = capsule and capsule_pointer(capsule, b"dlpack_exchange_api")
+    address = capsule is not None and capsule_pointer(id(capsule), b"dlpack_exchange_api")
     while address:
         major, _, previous, *_, function = _TABLE.unpack(ctypes.string_at(address, _TABLE.size))
         if major == 1:
