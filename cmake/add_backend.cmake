@@ -25,11 +25,7 @@ function(ggfp8_add_backend name)
   add_library(${target} OBJECT ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE groupgemm_fp8_internal)
   if(arg_ARCHITECTURES)
-    set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${architectures}")
-    # Device code evaluates the constexpr functions of a backend's config.
-    target_compile_options(${target} PRIVATE
-      $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
-    target_link_libraries(${target} PRIVATE CUDA::cudart_static)
+    _ggfp8_set_cuda_options(${target} "${architectures}")
     if(GGFP8_COMPILER_NOTES_AS_ERRORS AND NOT arg_COMPILER_NOTES)
       ggfp8_refuse_compiler_notes(${target})
     endif()
@@ -65,4 +61,39 @@ function(_ggfp8_intersect items wanted)
     endif()
   endforeach()
   set(${items} "${kept}" PARENT_SCOPE)
+endfunction()
+
+# ggfp8_add_steps(SOURCES <file>... ARCHITECTURES <arch>... WITHOUT_CUDA <file>...)
+#
+# Adds the kernels of the steps around the product, as the OBJECT library groupgemm_fp8_steps_cuda.
+# A build that has no CUDA, or none of the architectures, gets the sources WITHOUT_CUDA in their
+# place.
+function(ggfp8_add_steps)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "SOURCES;ARCHITECTURES;WITHOUT_CUDA")
+  set(target groupgemm_fp8_steps_cuda)
+  set(architectures ${arg_ARCHITECTURES})
+  if(GGFP8_CUDA_ARCHITECTURES)
+    _ggfp8_intersect(architectures "${GGFP8_CUDA_ARCHITECTURES}")
+  endif()
+  if(GGFP8_CUDA AND architectures)
+    add_library(${target} OBJECT ${arg_SOURCES})
+    _ggfp8_set_cuda_options(${target} "${architectures}")
+    if(GGFP8_COMPILER_NOTES_AS_ERRORS)
+      ggfp8_refuse_compiler_notes(${target})
+    endif()
+  else()
+    add_library(${target} OBJECT ${arg_WITHOUT_CUDA})
+  endif()
+  target_link_libraries(${target} PRIVATE groupgemm_fp8_internal)
+endfunction()
+
+# What every CUDA target of the library is compiled with.
+function(_ggfp8_set_cuda_options target architectures)
+  set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${architectures}")
+  # Device code evaluates the constexpr functions of a config. Kernels for five architectures in the
+  # default compression would not fit the size that the library is held to.
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>
+    $<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>)
+  target_link_libraries(${target} PRIVATE CUDA::cudart_static)
 endfunction()

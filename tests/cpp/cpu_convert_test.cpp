@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "backends/cpu/cpu_output_convert.h"
 #include "check.h"
+#include "host/output_convert.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 Run by ctest and CI: check_includes.py [repository]. RULES is the law; the first rule whose pattern
 matches a file holds for it. A file without a rule is an error, so a new layer must state its edges.
 Only device code, which is .cu and .cuh files, may include a .cuh file.
-Patterns are relative to cpp/src; {own} is the backend's folder name.
+Patterns are relative to cpp/src; {own} is the folder name of the backend or step.
 """
 
 import fnmatch
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 PUBLIC = "groupgemm_fp8/groupgemm_fp8.h"
+MOE = "groupgemm_fp8/moe.h"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 # Kinds of <...> headers.
@@ -22,6 +23,8 @@ CUDA = r"cuda[a-z_0-9]*\.h|cuda/.*"
 CUTLASS = r"(cutlass|cute)/.*"
 
 OWN = "backends/{own}/*"
+OWN_STEP = "steps/{own}/*"
+STEPS_FOR_API = [f"steps/*/*_{noun}.h" for noun in ("problem", "plan", "cpu", "cuda")]
 OWN_PURE = [
     f"backends/{{own}}/{{own}}_{noun}.h"
     for noun in (
@@ -46,7 +49,8 @@ RULES = [
     ("../include/groupgemm_fp8/*.h", [], [C_STD, re.escape(PUBLIC)]),
     ("../examples/*", [], [STD, r"std[a-z]+\.h", r"string\.h", re.escape(PUBLIC)]),
     ("core/*", [PUBLIC, "core/*"], [STD]),
-    ("ptx/*", ["core/problem.h", "ptx/*"], [STD, CUDA]),
+    ("host/*", ["core/*", "host/*"], [STD, SYSTEM]),
+    ("ptx/*", ["core/problem.h", "core/fp8_round.h", "ptx/*"], [STD, CUDA]),
     ("device/*", ["core/*", "ptx/*", "device/*"], [STD, CUDA]),
     ("cuda/cuda_device.h", ["core/*"], [STD]),
     ("cuda/no_cuda.cpp", [PUBLIC, "core/*", "cuda/cuda_device.h"], [STD]),
@@ -56,7 +60,7 @@ RULES = [
     *(
         (
             f"api/{noun}*",
-            [PUBLIC, *TENSOR_CORE, "api/tensor*", *TENSOR_API],
+            [PUBLIC, MOE, *TENSOR_CORE, "api/tensor*", *TENSOR_API],
             [STD],
         )
         for noun in ("c_api_tensors", "tensor")
@@ -65,17 +69,28 @@ RULES = [
         "api/*",
         [
             PUBLIC,
+            MOE,
             "core/*",
             "select/*",
             "api/*",
             "cuda/cuda_device.h",
             "backends/cpu/cpu_device.h",
+            *STEPS_FOR_API,
         ],
         [STD],
     ),
+    # A step sees its own folder and what all steps share; like a backend's, its files on what the
+    # host decides see neither CUDA nor PTX.
+    ("steps/no_cuda.cpp", [PUBLIC, "core/status.h", "steps/*/*_cuda.h"], [STD]),
+    ("steps/chunk.cuh", ["core/problem.h", "ptx/*"], [STD, CUDA]),
+    ("steps/cpu_isa_choice.h", ["core/*"], [STD]),
+    ("steps/*/*_cpu*", ["core/*", "host/*", "steps/cpu_isa_choice.h", OWN_STEP], [STD]),
+    ("steps/*/*_launch.cpp", ["core/*", "cuda/*", OWN_STEP], [STD, CUDA]),
+    ("steps/*/*.h", ["core/*", OWN_STEP], [STD]),
+    ("steps/*/*.cu*", ["core/*", "ptx/*", "steps/chunk.cuh", OWN_STEP], [STD, CUDA]),
     ("xla/*_abi.h", [], [STD]),
     ("xla/*", ["groupgemm_fp8/*.h", "core/status.h", "xla/xla_*"], [STD]),
-    ("backends/cpu/*", [PUBLIC, "core/*", "select/backend.h", OWN], [STD, SYSTEM]),
+    ("backends/cpu/*", [PUBLIC, "core/*", "host/*", "select/backend.h", OWN], [STD, SYSTEM]),
     ("backends/*/*_config.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_column_scales.*", ["core/*"], [STD]),
     ("backends/*/*_last_wave.*", ["core/*"], [STD]),
@@ -97,7 +112,7 @@ RULES = [
 def rule_for(name):
     for pattern, project, system in RULES:
         if fnmatch.fnmatch(name, pattern):
-            own = name.split("/")[1] if name.startswith("backends/") else ""
+            own = name.split("/")[1] if name.startswith(("backends/", "steps/")) else ""
             return [p.replace("{own}", own) for p in project], system
     return None
 

@@ -65,6 +65,9 @@ def pytest_generate_tests(metafunc):
 
         names = [name for name in groupgemm_fp8.backends() if name != "cpu"]
         metafunc.parametrize("gpu_backend", names or ["none"], indirect=True, scope="session")
+    for fixture, devices in (("steps", ("cpu", "cuda")), ("gpu_steps", ("cuda",))):
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(fixture, devices, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -89,3 +92,25 @@ def gpu_backend(request):
     if reason is not None:
         pytest.skip(reason)
     return Runner(request.param)
+
+
+def step_runner(device):
+    from groupgemm_fp8._cli.device import device_unavailable_reason
+    from numeric.steps import StepRunner
+
+    reason = device_unavailable_reason() if device == "cuda" else None
+    if reason is not None:
+        pytest.skip(reason)
+    return StepRunner(device)
+
+
+@pytest.fixture(scope="session")
+def steps(request):
+    """A StepRunner of the CPU and one of a GPU; skips with the reason where there is none."""
+    return step_runner(request.param)
+
+
+@pytest.fixture(scope="session")
+def gpu_steps(request):
+    """As `steps`, for tests of streams, graphs and device memory."""
+    return step_runner(request.param)

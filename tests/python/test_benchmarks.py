@@ -64,3 +64,13 @@ def test_cases_of_models():
     assert {192, 1408} <= {case.k for case in cases}
     assert any(case.n % 128 for case in cases)
     assert any(case.k % 128 for case in cases)
+
+
+def test_moe_steps(tmp_path):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    target = tmp_path / "steps.json"
+    options = ["--device", "cpu", "--seconds", "0.01", "--only", "route", "--json", str(target)]
+    printed = run_python(str(BENCHMARKS / "moe_steps.py"), *options)
+    (row,) = json.loads(target.read_text())["rows"]
+    assert row["name"] in printed
+    assert 0 < row["us"] < row["torch_us"] * 100

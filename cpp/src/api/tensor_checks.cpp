@@ -178,4 +178,31 @@ Status check_writable(const Array& array, bool read_only) noexcept {
               array.name);
 }
 
+Status read_fp8_dtype(const Array& array, int32_t declared, int32_t* code) noexcept {
+  const int32_t own = dtype_code_of(array.dtype);
+  const bool is_fp8 = own == GGFP8_DTYPE_FLOAT8_E4M3FN || own == GGFP8_DTYPE_FLOAT8_E5M2;
+  const bool has_bytes = is_bytes(array.dtype);
+  if (is_fp8 && declared != 0 && declared != own) {
+    return fail(GGFP8_ERROR_INVALID_DTYPE, "%s_dtype: got %s, wanted %s, the dtype of %s",
+                array.name, name_of(static_cast<Dtype>(declared)), name_of(static_cast<Dtype>(own)),
+                array.name);
+  }
+  if (!is_fp8 && (declared == 0 || !has_bytes)) {
+    Message hint;
+    if (has_bytes) hint.append("; say with %s_dtype which of them these bytes are", array.name);
+    return fail(GGFP8_ERROR_INVALID_DTYPE,
+                "%s: got dtype %s, wanted float8_e4m3fn or float8_e5m2%s", array.name,
+                name_of(array.dtype).text, hint.text);
+  }
+  *code = is_fp8 ? own : declared;
+  return kSuccess;
+}
+
+Status read_float_dtype(const Array& array, int32_t* code) noexcept {
+  *code = dtype_code_of(array.dtype);
+  if (*code >= GGFP8_DTYPE_BFLOAT16 && *code <= GGFP8_DTYPE_FLOAT32) return kSuccess;
+  return fail(GGFP8_ERROR_INVALID_DTYPE, "%s: got dtype %s, wanted bfloat16, float16 or float32",
+              array.name, name_of(array.dtype).text);
+}
+
 }  // namespace ggfp8

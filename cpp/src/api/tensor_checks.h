@@ -72,6 +72,21 @@ Status read_stride(const Array& array, int32_t axis, const StrideRule& rule,
 // The array has memory if it has elements, at a multiple of `alignment` bytes.
 Status check_memory(const Array& array, int64_t alignment) noexcept;
 
+// The GGFP8_DTYPE_* of an array of FP8 values. `declared` is what the caller says that bytes are,
+// or 0.
+Status read_fp8_dtype(const Array& array, int32_t declared, int32_t* code) noexcept;
+
+// The GGFP8_DTYPE_* of an array of bfloat16, float16 or float32.
+Status read_float_dtype(const Array& array, int32_t* code) noexcept;
+
+// An address for the functions that take pointers: no array without elements has one.
+template <class Pointer>
+Status read_pointer(const Array& array, int64_t alignment, Pointer* pointer) noexcept {
+  if (Status s = check_memory(array, array.has_elements() ? alignment : 1)) return s;
+  *pointer = array.has_elements() ? static_cast<Pointer>(array.data) : nullptr;
+  return kSuccess;
+}
+
 // For an array that is written; `read_only` is what its caller says.
 Status check_writable(const Array& array, bool read_only) noexcept;
 

@@ -16,26 +16,6 @@ constexpr const char* kAAxes = "(cum_m, k)";
 constexpr const char* kASlabAxes = "(batch_size, T, k) with masked groups";
 constexpr const char* kBAxes = "(batch_size, n, k)";
 
-Status read_fp8_dtype(const Array& array, int32_t declared, int32_t* code) {
-  const int32_t own = dtype_code_of(array.dtype);
-  const bool is_fp8 = own == GGFP8_DTYPE_FLOAT8_E4M3FN || own == GGFP8_DTYPE_FLOAT8_E5M2;
-  const bool has_bytes = is_bytes(array.dtype);
-  if (is_fp8 && declared != 0 && declared != own) {
-    return fail(GGFP8_ERROR_INVALID_DTYPE, "%s_dtype: got %s, wanted %s, the dtype of %s",
-                array.name, name_of(static_cast<Dtype>(declared)), name_of(static_cast<Dtype>(own)),
-                array.name);
-  }
-  if (!is_fp8 && (declared == 0 || !has_bytes)) {
-    Message hint;
-    if (has_bytes) hint.append("; say with %s_dtype which of them these bytes are", array.name);
-    return fail(GGFP8_ERROR_INVALID_DTYPE,
-                "%s: got dtype %s, wanted float8_e4m3fn or float8_e5m2%s", array.name,
-                name_of(array.dtype).text, hint.text);
-  }
-  *code = is_fp8 ? own : declared;
-  return kSuccess;
-}
-
 Status read_slabs_of_a(const Array& a, Args* args) {
   if (Status s = check_rank(a, 3, kASlabAxes)) return s;
   if (Status s = check_size(a, 0, kBatchSizeRule, kASlabAxes, "batch_size")) return s;

@@ -131,14 +131,6 @@ Status read_or_assume_out(Call* call) {
   return check_writable(call->out, (asked.flags & GGFP8_FLAG_OUT_READ_ONLY) != 0);
 }
 
-// A pointer of the args: no array without elements has one.
-template <class Pointer>
-Status read_pointer(const Array& array, int64_t alignment, Pointer* pointer) {
-  if (Status s = check_memory(array, array.has_elements() ? alignment : 1)) return s;
-  *pointer = array.has_elements() ? static_cast<Pointer>(array.data) : nullptr;
-  return kSuccess;
-}
-
 Status read_group_pointer(const Call& call, Args* args) {
   const int64_t value_bytes = call.groups.dtype.bits / 8;
   const bool is_m_indptr =

@@ -43,7 +43,7 @@ Status launch_kernel(const KernelLaunch& launch, KernelState* state, const void*
   cluster.val.clusterDim.y = 1;
   cluster.val.clusterDim.z = 1;
   cudaLaunchConfig_t config = {};
-  config.gridDim = dim3(launch.num_ctas);
+  config.gridDim = dim3(launch.num_ctas, launch.num_ctas_y, launch.num_ctas_z);
   config.blockDim = dim3(launch.threads_per_cta);
   config.dynamicSmemBytes = launch.smem_bytes;
   config.stream = stream;

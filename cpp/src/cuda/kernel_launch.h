@@ -21,6 +21,8 @@ struct KernelLaunch {
   const void* kernel = nullptr;  // address of the __global__ function
   int32_t device_id = 0;
   unsigned num_ctas = 1;
+  unsigned num_ctas_y = 1;  // along the grid's second axis
+  unsigned num_ctas_z = 1;
   unsigned ctas_per_cluster = 1;  // divides num_ctas
   unsigned threads_per_cta = 1;
   size_t smem_bytes = 0;  // dynamic; the same in every launch of a kernel

@@ -1,16 +1,17 @@
 // The `cpu` backend: host pointers, any processor, every case of the contract.
 //
-// A launch cuts the problem into tiles (cpu_work_queue), hands them to a few threads (cpu_threads),
-// and computes each with the widest instruction set there is (cpu_isa, cpu_gemm_tile).
+// A launch cuts the problem into tiles (cpu_work_queue), hands them to a few threads
+// (host/call_threads), and computes each with the widest instruction set there is (cpu_isa,
+// cpu_gemm_tile).
 #include <cstddef>
 #include <iterator>
 #include <new>
 
 #include "backends/cpu/cpu_isa.h"
-#include "backends/cpu/cpu_threads.h"
 #include "backends/cpu/cpu_work_queue.h"
 #include "core/math.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
+#include "host/call_threads.h"
 #include "select/backend.h"
 
 namespace ggfp8 {

@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include "backends/cpu/cpu_fp8_decode.h"
-#include "backends/cpu/cpu_output_convert.h"
 #include "core/group_layout.h"
 #include "core/math.h"
+#include "host/output_convert.h"
 
 namespace ggfp8 {
 namespace {

@@ -20,8 +20,8 @@
 #include <utility>
 
 #include "backends/cpu/cpu_gemm.h"
-#include "backends/cpu/cpu_output_convert.h"
 #include "core/group_layout.h"
+#include "host/output_convert.h"
 
 // Accumulators stay in registers only if the loops over them are unrolled and their functions
 // inlined.

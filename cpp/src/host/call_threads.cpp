@@ -1,4 +1,4 @@
-#include "backends/cpu/cpu_threads.h"
+#include "host/call_threads.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>

@@ -1,0 +1,11 @@
+// The kernels of the weighted sum, as host code sees them.
+#pragma once
+
+#include "core/problem.h"
+
+namespace ggfp8::steps {
+
+// Address of the __global__ function for a type of x.
+const void* combine_kernel_address(Dtype x_dtype);
+
+}  // namespace ggfp8::steps

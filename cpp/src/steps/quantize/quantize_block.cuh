@@ -1,0 +1,88 @@
+// What the kernels of quantisation do with a chunk of a block: its largest magnitude, and its FP8
+// values once the block's scale is known.
+#pragma once
+
+#include <cstdint>
+
+#include "ptx/fast_math.cuh"
+#include "ptx/fp8_round.cuh"
+#include "steps/chunk.cuh"
+#include "steps/quantize/block_scale.h"
+#include "steps/quantize/quantize_config.h"
+
+namespace ggfp8::steps {
+
+// NaNs are ignored.
+__device__ __forceinline__ float largest_magnitude(const float (&values)[kChunkSize]) {
+  float largest = 0.0f;
+#pragma unroll
+  for (int i = 0; i < kChunkSize; ++i) largest = fmaxf(largest, fabsf(values[i]));
+  return largest;
+}
+
+// The scale of a block, and what its elements are divided by.
+struct BlockDivisor {
+  float scale;
+  float divisor;     // of the elements: the scale, in a small block times kSmallFactor
+  float reciprocal;  // of the divisor, rounded once
+};
+
+// 1 / x rounded once, for normal x with normal 1 / x: the hardware's approximation, corrected.
+__device__ __forceinline__ float reciprocal_of(float x) {
+  const float approx = ptx::reciprocal_approx(x);
+  return fmaf(approx, fmaf(-x, approx, 1.0f), approx);
+}
+
+__device__ __forceinline__ bool is_in_range(float amax) {
+  return amax >= kSmallAmax && amax <= kMaxFloat;
+}
+
+// A block with infinities or small elements: makes the former finite and the latter larger.
+__device__ __forceinline__ void bring_into_range(float (&values)[kChunkSize], float amax) {
+  if (is_in_range(amax)) return;
+  const float factor = amax < kSmallAmax ? kSmallFactor : 1.0f;
+#pragma unroll
+  for (int i = 0; i < kChunkSize; ++i) values[i] = bring_into_range(values[i], factor);
+}
+
+// amax may be infinite.
+template <Dtype kOut>
+__device__ __forceinline__ BlockDivisor make_divisor(float amax, bool power_of_two) {
+  constexpr float kMax = kFp8Max<kOut>;
+  BlockDivisor block;
+  if (is_in_range(amax)) {
+    const float quotient = divide(amax, kMax, 1.0f / kMax);
+    block.scale = power_of_two ? next_power_of_two(quotient) : quotient;
+    block.divisor = block.scale;
+  } else {
+    block.scale = block_scale(fminf(amax, kMaxFloat), kMax, power_of_two);
+    block.divisor = block.scale * (amax < kSmallAmax ? kSmallFactor : 1.0f);
+  }
+  block.reciprocal = reciprocal_of(block.divisor);
+  return block;
+}
+
+// Divides, rounds and stores the values, which are in range.
+template <Dtype kOut>
+__device__ __forceinline__ void store_quantized(const float (&values)[kChunkSize],
+                                                const BlockDivisor& block, uint8_t* out, int length,
+                                                bool aligned) {
+  static_assert(kChunkSize == 16);
+  uint32_t words[4] = {0, 0, 0, 0};
+#pragma unroll
+  for (int i = 0; i < kChunkSize; i += 2) {
+    const float low = divide(values[i], block.divisor, block.reciprocal);
+    const float high = divide(values[i + 1], block.divisor, block.reciprocal);
+    words[i / 4] |= ptx::round_to_fp8x2<kOut>(low, high) << (8 * (i % 4));
+  }
+  if (aligned && length == kChunkSize) {
+    *reinterpret_cast<uint4*>(out) = make_uint4(words[0], words[1], words[2], words[3]);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < kChunkSize; ++i) {
+    if (i < length) out[i] = static_cast<uint8_t>(words[i / 4] >> (8 * (i % 4)));
+  }
+}
+
+}  // namespace ggfp8::steps
