@@ -52,6 +52,7 @@ class Case:
 GPU_CASES = (
     Case("quantise 8192 x 7168", "quantize", 8192),
     Case("gather + quantise 4096 x 8, k 7168", "gather", 4096, 8),
+    Case("quantise + scatter 4096 x 8, k 7168", "scatter", 4096, 8),
     Case("activate + quantise 32768 x (2 x 2048)", "silu", 32768, k=2048),
     Case("combine 4096 x 8, k 7168", "combine", 4096, 8),
     Case("route 4096 x 8 of 256", "route", 4096, 8, floor_us=10.0),
@@ -59,6 +60,7 @@ GPU_CASES = (
     Case("quantise weights 8 x 4096 x 7168", "weights", 8 * 4096),
     Case("quantise 64 x 7168", "quantize", 64, floor_us=3.0),
     Case("gather + quantise 64 x 8, k 7168", "gather", 64, 8, floor_us=3.0),
+    Case("quantise + scatter 64 x 8, k 7168", "scatter", 64, 8, floor_us=3.0),
     Case("activate + quantise 512 x (2 x 2048)", "silu", 512, k=2048, floor_us=3.0),
     Case("combine 64 x 8, k 7168", "combine", 64, 8, floor_us=3.0),
     Case("route 64 x 8 of 256", "route", 64, 8, floor_us=5.0),
@@ -80,7 +82,7 @@ class Arrays:
         generator = torch.Generator(device).manual_seed(seed)
         bf16 = {"dtype": torch.bfloat16, "device": device}
         rows, k = case.rows, case.k
-        x_rows = case.tokens if case.step == "gather" else rows
+        x_rows = case.tokens if case.step in ("gather", "scatter") else rows
         width = 2 * k if case.step == "silu" else k
         self.case, self.device = case, device
         self.index = torch.randint(
@@ -90,7 +92,7 @@ class Arrays:
         self.position = torch.empty((case.tokens, case.top_k), dtype=torch.int32, device=device)
         self.m_indptr = torch.empty(case.groups + 1, dtype=torch.int32, device=device)
         self.workspace = None
-        if case.step in ("gather", "combine", "route"):
+        if case.step in ("gather", "scatter", "combine", "route"):
             self.route()
         if case.step == "route":
             return
@@ -117,7 +119,7 @@ class Arrays:
         method.get(step, self.quantize)(stream)
 
     def quantize(self, stream=None):
-        gathers = self.case.step == "gather"
+        gathers, scatters = self.case.step == "gather", self.case.step == "scatter"
         _library.check(
             LIBRARY.ggfp8_quantize_groupwise(
                 _ffi_moe.QuantizeGroupwiseArgs(
@@ -125,9 +127,12 @@ class Arrays:
                     row_index=self.row_index.data_ptr() if gathers else None,
                     out=self.codes.data_ptr(),
                     scale=self.scale.data_ptr(),
-                    rows=self.case.rows,
+                    rows=len(self.x) if scatters else self.case.rows,
                     k=self.case.k,
                     x_rows=len(self.x) if gathers else 0,
+                    position=self.position.data_ptr() if scatters else None,
+                    top_k=self.case.top_k if scatters else 0,
+                    out_rows=self.case.rows if scatters else 0,
                     block_rows=self.block_rows,
                     **self.place(),
                 ),
@@ -200,7 +205,7 @@ class Arrays:
         if step == "combine":
             chosen = self.x[self.position.reshape(-1)].view(*self.position.shape, -1)
             return (chosen * self.weight.unsqueeze(-1).to(chosen.dtype)).sum(1)
-        x = self.x[self.row_index] if step == "gather" else self.x
+        x = self.x[self.row_index] if step in ("gather", "scatter") else self.x
         if step == "silu":
             gate, up = x.chunk(2, dim=-1)
             x = torch.nn.functional.silu(gate) * up

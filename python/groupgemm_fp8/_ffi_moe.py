@@ -48,6 +48,10 @@ class QuantizeGroupwiseArgs(Args):
         ("device_id", c_int32),
         ("flags", c_uint32),
         ("reserved", c_uint32),
+        ("position", c_void_p),
+        ("top_k", c_int64),
+        ("out_rows", c_int64),
+        ("position_row_stride", c_int64),
     ]
 
 

@@ -43,7 +43,11 @@ PIN_QUANTIZE(device_type, 144);
 PIN_QUANTIZE(device_id, 148);
 PIN_QUANTIZE(flags, 152);
 PIN_QUANTIZE(reserved, 156);
-PIN(sizeof(ggfp8_quantize_groupwise_args) == 160);
+PIN_QUANTIZE(position, 160);
+PIN_QUANTIZE(top_k, 168);
+PIN_QUANTIZE(out_rows, 176);
+PIN_QUANTIZE(position_row_stride, 184);
+PIN(sizeof(ggfp8_quantize_groupwise_args) == 192);
 PIN(sizeof(ggfp8_quantize_groupwise_options) == 32);
 
 PIN_SILU(gate_up, 8);
@@ -204,7 +208,7 @@ static void test_route_and_combine(void) {
 static void test_refusals(void) {
   ggfp8_quantize_groupwise_args args = quantize_args();
   codes[0] = 1;
-  args.struct_size = 159;
+  args.struct_size = 191;
   EXPECT_STATUS(GGFP8_ERROR_INVALID_STRUCT_SIZE, ggfp8_quantize_groupwise(&args, NULL));
   args = quantize_args();
   args.block_rows = 128;

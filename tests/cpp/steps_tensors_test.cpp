@@ -53,8 +53,8 @@ struct Steps {
                                nullptr, flags, nullptr);
   }
   int32_t quantize() {
-    return ggfp8_quantize_groupwise_tensors(x.get(), row_index.get(), codes.get(), scale.get(),
-                                            &options, nullptr);
+    return ggfp8_quantize_groupwise_tensors(x.get(), row_index.get(), nullptr, codes.get(),
+                                            scale.get(), &options, nullptr);
   }
   int32_t silu() {
     return ggfp8_silu_mul_quantize_groupwise_tensors(gate_up.get(), m_indptr.get(), codes.get(),

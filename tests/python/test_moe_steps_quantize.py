@@ -158,6 +158,36 @@ def test_hostile_row_index(steps, index_dtype):
     np.testing.assert_array_equal(codes[[2, 3, 8]], wanted[[0, 4, 2]])
 
 
+@pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
+@pytest.mark.parametrize("major", MAJORS)
+@pytest.mark.parametrize("k", [272, 100])
+def test_scatter(steps, x_dtype, major, k):
+    """Each row of x goes to its positions; rows of out without one, and their scales, stay."""
+    rng = np.random.default_rng(7)
+    x = random_values((37, k), x_dtype)
+    position = np.full((37, 5), -1, np.int32)
+    targets = rng.permutation(200)[: position.size - 60].astype(np.int32)
+    position.reshape(-1)[rng.permutation(position.size)[: targets.size]] = targets
+    step = steps.quantize(x, major=major, position=position, out_rows=200, seed=5)
+    codes, scale = step.run()
+    wanted_codes, wanted_scale = quantize(x, "float8_e4m3fn", (1, 128), "K")
+    scale = scale.T if major == "MN" else scale
+    for row, choice in np.argwhere(position >= 0):
+        np.testing.assert_array_equal(codes[position[row, choice]], wanted_codes[row])
+        np.testing.assert_array_equal(scale[position[row, choice]], wanted_scale[row])
+
+
+def test_hostile_position(steps):
+    """Words that are no row of out lead nowhere, and a row that is named twice is written."""
+    limits = np.iinfo(np.int32)
+    x = random_values((3, 256), "bfloat16")
+    position = np.array([[0, 0, -1], [limits.min, 6, limits.max], [5, 7, 6]], np.int32)
+    position[2, 2] = 2
+    codes, _ = steps.quantize(x, position=position, out_rows=6).run()
+    wanted, _ = quantize(x, "float8_e4m3fn", (1, 128), "MN")
+    np.testing.assert_array_equal(codes[[0, 5, 2]], wanted[[0, 2, 2]])
+
+
 def test_same_bits_in_every_run_and_batch(steps):
     """A row's result does not depend on the rows beside it."""
     x = random_values((64, 640), "bfloat16")

@@ -88,6 +88,16 @@ typedef struct ggfp8_quantize_groupwise_args {
   int32_t device_id;       /* CUDA ordinal; 0 for the CPU */
   uint32_t flags;          /* GGFP8_FLAG_POWER_OF_TWO_SCALES */
   uint32_t reserved;       /* must be 0 */
+
+  /* Scattering: each row of x is quantised once, and stored in several rows of out. */
+  const int32_t* position;     /* NULL, or (rows, top_k), inner stride 1: row i of x goes to rows
+                                  position[i, j] of out; those outside [0, out_rows) are skipped.
+                                  Not with row_index; batch_size and block_rows are then 1. A row of
+                                  out that several rows go to has parts of any of them */
+  int64_t top_k;               /* columns of position; 0 without position */
+  int64_t out_rows;            /* rows of out and of scale with position, which need not all be
+                                  written; else 0 */
+  int64_t position_row_stride; /* >= top_k; 0 means dense */
 } ggfp8_quantize_groupwise_args;
 
 /* clang-format off */
@@ -96,7 +106,8 @@ typedef struct ggfp8_quantize_groupwise_args {
     NULL, NULL, NULL, NULL,                    \
     0, 0, 0, 0,                                \
     0, 0, 0, 0, 0, 0,                          \
-    0, 0, 0, 0, 0, 0, 0, 0, 0u, 0u }
+    0, 0, 0, 0, 0, 0, 0, 0, 0u, 0u,            \
+    NULL, 0, 0, 0 }
 /* clang-format on */
 
 /* sizeof(ggfp8_quantize_groupwise_args) as this library was compiled. */
@@ -122,10 +133,14 @@ typedef struct ggfp8_quantize_groupwise_options {
   { sizeof(ggfp8_quantize_groupwise_options), 0, 0, 0, 0, 0u, 0u }
 /* clang-format on */
 
-/* The same for arrays. x is (rows, k) or (batch_size, rows, k), row_index (rows) or NULL. */
+/*
+ * The same for arrays. x is (rows, k) or (batch_size, rows, k); row_index is (rows of out) or NULL,
+ * position (rows of x, top_k) or NULL, and not both are given.
+ */
 GGFP8_API int32_t ggfp8_quantize_groupwise_tensors(
-    const ggfp8_tensor* x, const ggfp8_tensor* row_index, const ggfp8_tensor* out,
-    const ggfp8_tensor* out_scale, const ggfp8_quantize_groupwise_options* options, void* stream);
+    const ggfp8_tensor* x, const ggfp8_tensor* row_index, const ggfp8_tensor* position,
+    const ggfp8_tensor* out, const ggfp8_tensor* out_scale,
+    const ggfp8_quantize_groupwise_options* options, void* stream);
 
 /* -------------------------------------------------- activate and quantise */
 

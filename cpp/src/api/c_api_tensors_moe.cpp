@@ -11,14 +11,15 @@ using namespace ggfp8;
 extern "C" {
 
 int32_t ggfp8_quantize_groupwise_tensors(const ggfp8_tensor* x, const ggfp8_tensor* row_index,
-                                         const ggfp8_tensor* out, const ggfp8_tensor* out_scale,
+                                         const ggfp8_tensor* position, const ggfp8_tensor* out,
+                                         const ggfp8_tensor* out_scale,
                                          const ggfp8_quantize_groupwise_options* options,
                                          void* stream) {
   return guarded([&]() -> Status {
     ggfp8_quantize_groupwise_args args = GGFP8_QUANTIZE_GROUPWISE_ARGS_INIT;
     bool empty = false;
-    if (Status s =
-            quantize_args_from_tensors({x, row_index, out, out_scale}, options, &args, &empty)) {
+    if (Status s = quantize_args_from_tensors({x, row_index, position, out, out_scale}, options,
+                                              &args, &empty)) {
       return s;
     }
     return empty ? kSuccess : ggfp8_quantize_groupwise(&args, stream);

@@ -14,7 +14,7 @@ using QuantizeArgs = ggfp8_quantize_groupwise_args;
 using SiluArgs = ggfp8_silu_mul_quantize_groupwise_args;
 
 // Sizes in version 1; later versions only append.
-constexpr size_t kQuantizeArgsBytesV1 = 160;
+constexpr size_t kQuantizeArgsBytesV1 = 192;
 constexpr size_t kSiluArgsBytesV1 = 128;
 static_assert(sizeof(QuantizeArgs) == kQuantizeArgsBytesV1);
 static_assert(sizeof(SiluArgs) == kSiluArgsBytesV1);
@@ -35,7 +35,8 @@ Status read_scale_strides(int32_t major_code, int64_t stride, int64_t batch_stri
   ScaleMajor major = ScaleMajor::kMn;
   if (Status s = read_scale_major(major_code, &major)) return s;
   const bool mn_major = major == ScaleMajor::kMn;
-  const int64_t row_blocks = problem->num_row_blocks();
+  const bool scatters = problem->position != nullptr;
+  const int64_t row_blocks = scatters ? problem->out_rows : problem->num_row_blocks();
   const int64_t k_blocks = problem->num_k_blocks();
   const int64_t fast = mn_major ? row_blocks : k_blocks;
   const int64_t slow = mn_major ? k_blocks : row_blocks;
@@ -83,6 +84,32 @@ Status read_row_index(const QuantizeArgs& args, QuantizeProblem* problem) {
   return check_array("row_index", args.row_index, true, is_int64 ? 8 : 4);
 }
 
+Status read_position(const QuantizeArgs& args, QuantizeProblem* problem) {
+  QuantizeProblem& p = *problem;
+  if (args.position == nullptr) {
+    if (args.top_k == 0 && args.out_rows == 0) return kSuccess;
+    return fail(GGFP8_ERROR_INVALID_SHAPE,
+                "top_k, out_rows: got %" PRId64 ", %" PRId64 " without position, wanted 0, 0",
+                args.top_k, args.out_rows);
+  }
+  if (p.row_index != nullptr || p.batch_size != 1 || p.block_rows != 1) {
+    return fail(GGFP8_ERROR_INVALID_ARGUMENT,
+                "position: got an array with row_index, batch_size %" PRId64
+                " or block_rows %d, wanted no row_index, 1 and 1",
+                p.batch_size, p.block_rows);
+  }
+  if (Status s = check_extent("top_k", args.top_k, GGFP8_MAX_CUM_M)) return s;
+  if (Status s = check_extent("out_rows", args.out_rows, GGFP8_MAX_CUM_M)) return s;
+  p.position = args.position;
+  p.top_k = args.top_k;
+  p.out_rows = args.out_rows;
+  if (Status s = read_member_stride("position_row_stride", args.position_row_stride, p.top_k,
+                                    p.rows, &p.position_row_stride)) {
+    return s;
+  }
+  return check_array("position", args.position, true, 4);
+}
+
 Status read_data_strides(const QuantizeArgs& args, QuantizeProblem* problem) {
   QuantizeProblem& p = *problem;
   const int64_t x_rows = p.row_index == nullptr ? p.rows : p.x_rows;
@@ -94,11 +121,12 @@ Status read_data_strides(const QuantizeArgs& args, QuantizeProblem* problem) {
                                     p.batch_size, &p.x_batch_stride)) {
     return s;
   }
-  if (Status s = read_member_stride("out_row_stride", args.out_row_stride, p.k, p.rows,
+  const int64_t out_rows = p.position == nullptr ? p.rows : p.out_rows;
+  if (Status s = read_member_stride("out_row_stride", args.out_row_stride, p.k, out_rows,
                                     &p.out_row_stride)) {
     return s;
   }
-  return read_member_stride("out_batch_stride", args.out_batch_stride, p.rows * p.out_row_stride,
+  return read_member_stride("out_batch_stride", args.out_batch_stride, out_rows * p.out_row_stride,
                             p.batch_size, &p.out_batch_stride);
 }
 
@@ -146,12 +174,14 @@ Status read_quantize_args(const QuantizeArgs* source, QuantizeProblem* problem,
     return s;
   }
   if (Status s = read_row_index(args, problem)) return s;
+  if (Status s = read_position(args, problem)) return s;
   if (Status s = read_data_strides(args, problem)) return s;
   if (Status s = read_scale_strides(args.scale_major, args.scale_stride, args.scale_batch_stride,
                                     problem)) {
     return s;
   }
-  *empty = p.rows == 0 || p.k == 0 || (p.row_index != nullptr && p.x_rows == 0);
+  *empty = p.rows == 0 || p.k == 0 || (p.row_index != nullptr && p.x_rows == 0) ||
+           (p.position != nullptr && (p.out_rows == 0 || p.top_k == 0));
   if (Status s = check_array("x", args.x, !*empty, size_of(p.x_dtype))) return s;
   if (Status s = check_array("out", args.out, !*empty, 1)) return s;
   if (Status s = check_array("scale", args.scale, !*empty, 4)) return s;

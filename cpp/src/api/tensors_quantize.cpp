@@ -135,10 +135,13 @@ Status write_outputs(const Outputs& outputs, uint32_t flags, std::span<const Arr
   return kSuccess;
 }
 
-// x is (rows, k), (batch_size, rows, k), or with row_index (x_rows, k).
-Status read_x(const Array& x, bool gathers, QuantizeArgs* args) {
-  const char* const axes = gathers ? "(rows, k) with row_index" : "(rows, k) or (batch_size, n, k)";
-  if (gathers || x.rank != 3) {
+// x is (rows, k) or (batch_size, rows, k). `indices` names the array of indices, or is null.
+Status read_x(const Array& x, const char* indices, QuantizeArgs* args) {
+  Message text;
+  text.append(indices != nullptr ? "(rows, k) with %s" : "(rows, k) or (batch_size, n, k)",
+              indices);
+  const char* const axes = text.text;
+  if (indices != nullptr || x.rank != 3) {
     if (Status s = check_rank(x, 2, axes)) return s;
   }
   if (Status s = read_float_dtype(x, &args->x_dtype)) return s;
@@ -168,6 +171,25 @@ Status read_row_index(const Array& row_index, QuantizeArgs* args) {
   args->x_rows = args->rows;
   args->rows = row_index.shape[0];
   return read_pointer(row_index, is_int64 ? 8 : 4, &args->row_index);
+}
+
+// position is (rows of x, top_k). The rows of out are those of `out`, whose rank is not yet known.
+Status read_position(const Array& position, const Array& out, QuantizeArgs* args) {
+  if (Status s = check_dtype(position, kTensorInt32)) return s;
+  if (Status s = check_rank(position, 2, "(rows, top_k)")) return s;
+  if (position.shape[0] != args->rows) {
+    return fail(GGFP8_ERROR_INVALID_SHAPE,
+                "position: got shape %s, wanted (%" PRId64 ", top_k) like x",
+                shape_text(position).text, args->rows);
+  }
+  if (Status s = check_size(position, 1, kRowsRule, "(rows, top_k)", "top_k")) return s;
+  if (Status s = check_strides(position)) return s;
+  if (Status s = check_rank(out, 2, "(rows of out, k) with position")) return s;
+  if (Status s = check_size(out, 0, kRowsRule, "(rows of out, k)", "rows")) return s;
+  args->top_k = position.shape[1];
+  args->out_rows = out.shape[0];
+  if (Status s = read_stride(position, 0, {args->top_k, 1}, &args->position_row_stride)) return s;
+  return read_pointer(position, 4, &args->position);
 }
 
 Status read_m_indptr(const Array& m_indptr, SiluArgs* args) {
@@ -203,29 +225,40 @@ Status quantize_args_from_tensors(const QuantizeTensors& tensors, const Quantize
   if (!blocks.legal()) return ggfp8_quantize_groupwise(args, nullptr);
 
   const bool gathers = tensors.row_index != nullptr;
-  Array x, row_index;
+  const bool scatters = tensors.position != nullptr;
+  if (gathers && scatters) {
+    return fail(GGFP8_ERROR_INVALID_ARGUMENT,
+                "position: got an array beside row_index, wanted one of the two");
+  }
+  Array x, indices;
   Outputs outputs;
   if (Status s = read_array("x", tensors.x, &x)) return s;
   if (Status s = read_outputs(tensors.out, tensors.out_scale, options.out_dtype, x, &outputs)) {
     return s;
   }
-  if (Status s = read_x(x, gathers, args)) return s;
+  const char* const name = gathers ? "row_index" : (scatters ? "position" : nullptr);
+  if (Status s = read_x(x, name, args)) return s;
   if (Status s = read_pointer(x, x.dtype.bits / 8, &args->x)) return s;
-  if (gathers) {
-    if (Status s = read_array("row_index", tensors.row_index, &row_index)) return s;
-    if (Status s = check_device(row_index, x)) return s;
-    if (Status s = read_row_index(row_index, args)) return s;
+  if (name != nullptr) {
+    if (Status s = read_array(name, gathers ? tensors.row_index : tensors.position, &indices)) {
+      return s;
+    }
+    if (Status s = check_device(indices, x)) return s;
+    if (Status s =
+            gathers ? read_row_index(indices, args) : read_position(indices, outputs.out, args)) {
+      return s;
+    }
   }
-  const int64_t gathered_shape[] = {args->rows, args->k};
+  const int64_t indexed_shape[] = {scatters ? args->out_rows : args->rows, args->k};
   const std::span<const int64_t> shape =
-      gathers ? std::span<const int64_t>(gathered_shape)
-              : std::span<const int64_t>(x.shape, static_cast<size_t>(x.rank));
+      name != nullptr ? std::span<const int64_t>(indexed_shape)
+                      : std::span<const int64_t>(x.shape, static_cast<size_t>(x.rank));
   if (Status s = check_out(shape, gathers ? "row_index and x" : "x", &outputs)) return s;
   if (Status s = check_scale(shape, blocks, &outputs)) return s;
   args->out_batch_stride = outputs.out_batch_stride;
   args->scale_batch_stride = outputs.scale_batch_stride;
   *empty = !outputs.out.has_elements();
-  const Array* const inputs[] = {&x, gathers ? &row_index : &x};
+  const Array* const inputs[] = {&x, name != nullptr ? &indices : &x};
   return write_outputs(outputs, options.flags, inputs, args);
 }
 

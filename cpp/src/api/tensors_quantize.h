@@ -7,10 +7,11 @@
 
 namespace ggfp8 {
 
-// row_index may be null.
+// row_index and position may be null.
 struct QuantizeTensors {
   const ggfp8_tensor* x = nullptr;
   const ggfp8_tensor* row_index = nullptr;
+  const ggfp8_tensor* position = nullptr;
   const ggfp8_tensor* out = nullptr;
   const ggfp8_tensor* out_scale = nullptr;
 };

@@ -96,10 +96,12 @@ class StepRunner:
 
     def quantize(
         self, x, dtype="float8_e4m3fn", block=(1, 128), major="MN", *, row_index=None,
+        position=None, out_rows=0,
         power_of_two=False, x_pads=(), out_pads=(), scale_pads=(), x_shift=0, out_shift=0, seed=0,
     ):  # fmt: skip
         """A Step that returns [codes, scale]."""
         rows = x.shape[-2] if row_index is None else len(row_index)
+        rows = out_rows if position is not None else rows
         batch = x.shape[:-2]
         out_shape = (*batch, rows, x.shape[-1])
         blocks = (ceil_div(rows, block[0]), ceil_div(x.shape[-1], block[1]))
@@ -115,6 +117,15 @@ class StepRunner:
             inputs["row_index"] = self._input("row_index", row_index, poison=WILD_INDEX_BYTE)
             written = (row_index >= 0) & (row_index < len(x))
             members = {"x_rows": len(x), "row_index_dtype": dtype_code(row_index)}
+        if position is not None:
+            inputs["position"] = self._input("position", position, poison=WILD_INDEX_BYTE)
+            written = np.isin(np.arange(rows), position)
+            members = {
+                "top_k": position.shape[1],
+                "out_rows": rows,
+                "position_row_stride": step_stride(inputs["position"], 0),
+            }
+            rows = len(x)
         if len(batch) == 1:
             members |= {
                 "batch_size": batch[0],

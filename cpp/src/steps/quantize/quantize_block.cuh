@@ -62,27 +62,36 @@ __device__ __forceinline__ BlockDivisor make_divisor(float amax, bool power_of_t
   return block;
 }
 
-// Divides, rounds and stores the values, which are in range.
+// The FP8 values of a chunk.
+struct Fp8Chunk {
+  uint32_t words[4];
+
+  // Stores the first `length`; `aligned` tells whether the address is a multiple of 16.
+  __device__ __forceinline__ void store(uint8_t* out, int length, bool aligned) const {
+    if (aligned && length == kChunkSize) {
+      *reinterpret_cast<uint4*>(out) = make_uint4(words[0], words[1], words[2], words[3]);
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < kChunkSize; ++i) {
+      if (i < length) out[i] = static_cast<uint8_t>(words[i / 4] >> (8 * (i % 4)));
+    }
+  }
+};
+
+// Divides and rounds the values, which are in range.
 template <Dtype kOut>
-__device__ __forceinline__ void store_quantized(const float (&values)[kChunkSize],
-                                                const BlockDivisor& block, uint8_t* out, int length,
-                                                bool aligned) {
+__device__ __forceinline__ Fp8Chunk quantize_chunk(const float (&values)[kChunkSize],
+                                                   const BlockDivisor& block) {
   static_assert(kChunkSize == 16);
-  uint32_t words[4] = {0, 0, 0, 0};
+  Fp8Chunk result = {};
 #pragma unroll
   for (int i = 0; i < kChunkSize; i += 2) {
     const float low = divide(values[i], block.divisor, block.reciprocal);
     const float high = divide(values[i + 1], block.divisor, block.reciprocal);
-    words[i / 4] |= ptx::round_to_fp8x2<kOut>(low, high) << (8 * (i % 4));
+    result.words[i / 4] |= ptx::round_to_fp8x2<kOut>(low, high) << (8 * (i % 4));
   }
-  if (aligned && length == kChunkSize) {
-    *reinterpret_cast<uint4*>(out) = make_uint4(words[0], words[1], words[2], words[3]);
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < kChunkSize; ++i) {
-    if (i < length) out[i] = static_cast<uint8_t>(words[i / 4] >> (8 * (i % 4)));
-  }
+  return result;
 }
 
 }  // namespace ggfp8::steps

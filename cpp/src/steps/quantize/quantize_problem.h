@@ -25,15 +25,19 @@ struct Gate {
 struct QuantizeProblem {
   const void* x = nullptr;
   const void* row_index = nullptr;    // the row of x for each row of out, or null
+  const int32_t* position = nullptr;  // the rows of out for each row of x, or null
   const int32_t* m_indptr = nullptr;  // its first and last values bound the rows, or null
   uint8_t* out = nullptr;
   float* scale = nullptr;
 
   int64_t batch_size = 1;
-  int64_t rows = 0;  // of a matrix of out
+  int64_t rows = 0;  // of a matrix of out; with positions, of x
   int64_t k = 0;
   int64_t x_rows = 0;      // of x, where there is a row_index
   int64_t num_groups = 0;  // of m_indptr
+  int64_t out_rows = 0;    // of out, where there are positions
+  int64_t top_k = 0;       // positions of a row of x
+  int64_t position_row_stride = 0;
 
   int64_t x_row_stride = 0;
   int64_t x_batch_stride = 0;

@@ -97,6 +97,23 @@ __device__ __forceinline__ TilePlace find_place(const QuantizeParams& params, in
 
 static_assert(kRowsPerThread <= 1 << lanes_log2(32));
 
+// Calls visit(row) for the rows of out that come from row `row` of x, or of row_index: the same
+// one, or those of its positions.
+template <class Visit>
+__device__ __forceinline__ void for_each_target(const QuantizeProblem& p, int32_t row,
+                                                const Visit& visit) {
+  if (p.position == nullptr) {
+    visit(int64_t{row});
+    return;
+  }
+  const int32_t* position = p.position + row * p.position_row_stride;
+#pragma unroll 4
+  for (int32_t j = 0; j < p.top_k; ++j) {
+    const int32_t target = __ldg(position + j);
+    if (target >= 0 && target < p.out_rows) visit(int64_t{target});
+  }
+}
+
 // Rows to be left alone are the same ones for all threads of the CTA. Lane i of a block writes the
 // scale of row i.
 template <class Source, Dtype kOut>
@@ -108,24 +125,28 @@ __device__ __forceinline__ void quantize_row_tile(const QuantizeParams& params, 
   Source chunks[kRowsPerThread];
   load_rows(chunks, params, matrix, place.col, place.length, [&](int i) { return source.rows[i]; });
 
-  uint8_t* out = p.out + matrix * p.out_batch_stride + first_row * p.out_row_stride + place.col;
+  uint8_t* out = p.out + matrix * p.out_batch_stride + place.col;
   float scale = 0.0f;
   bool writes_scale = false;
 #pragma unroll
-  for (int i = 0; i < kRowsPerThread; ++i, out += p.out_row_stride) {
+  for (int i = 0; i < kRowsPerThread; ++i) {
     if (source.rows[i] < 0) continue;
     float values[kChunkSize];
     chunks[i].values(params, values);
     const float amax = largest_of_lanes(largest_magnitude(values), params.lanes_log2);
     const BlockDivisor block = make_divisor<kOut>(amax, p.power_of_two);
     bring_into_range(values, amax);
-    store_quantized<kOut>(values, block, out, place.length, params.out_aligned);
+    const Fp8Chunk result = quantize_chunk<kOut>(values, block);
+    for_each_target(p, first_row + i, [&](int64_t row) {
+      result.store(out + row * p.out_row_stride, place.length, params.out_aligned);
+    });
     scale = place.lane == i ? block.scale : scale;
     writes_scale = writes_scale || place.lane == i;
   }
   if (writes_scale && place.has_block) {
-    p.scale[matrix * p.scale_batch_stride + (first_row + place.lane) * p.scale_row_stride +
-            place.k_block * p.scale_k_stride] = scale;
+    float* scales = p.scale + matrix * p.scale_batch_stride + place.k_block * p.scale_k_stride;
+    for_each_target(p, first_row + place.lane,
+                    [&](int64_t row) { scales[row * p.scale_row_stride] = scale; });
   }
 }
 

@@ -66,7 +66,7 @@ __device__ __forceinline__ void quantize_tall_block(const QuantizeParams& params
     chunks[i].values(params, values);
     bring_into_range(values, amax);
     uint8_t* out = p.out + matrix * p.out_batch_stride + row_of(i) * p.out_row_stride + col;
-    store_quantized<kOut>(values, block, out, length, params.out_aligned);
+    quantize_chunk<kOut>(values, block).store(out, length, params.out_aligned);
   }
 }
 
