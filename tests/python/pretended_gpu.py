@@ -5,8 +5,8 @@ import ctypes
 import numpy as np
 
 import groupgemm_fp8
-from groupgemm_fp8._cli import device as _device
 from groupgemm_fp8._cli import ceilings, peer, peers
+from groupgemm_fp8._cli import device as _device
 from host_runtime import HostRuntime
 
 

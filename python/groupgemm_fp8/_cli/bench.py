@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import groupgemm_fp8
 
-from .device import CudaError
 from . import CommandError, options, report
 from .bench_cases import add_case_options, check_case_options, choose_cases
 from .case_files import FORMAT
 from .ceilings import Ceilings, measure_ceilings
 from .check import Sample, check
 from .compile_ahead import compile_ahead
+from .device import CudaError
 from .distribution import distribution_lines
 from .earlier_run import show_earlier_run
 from .host_time import measure_host_time

@@ -13,8 +13,8 @@ import numpy as np
 
 import groupgemm_fp8
 
-from . import device as _device
 from . import CommandError
+from . import device as _device
 from .timing import host_time_per_call, repeated_on_gpu, time_on_gpu, time_on_host
 
 _DEVICE_FILES = pathlib.Path("/dev")
