@@ -107,6 +107,11 @@ def _spec(argument: str, x: Any) -> _Spec:
     dtype = dtype_name(x.dtype)
     if dtype.startswith("void"):
         raise TypeError(f"{argument}: got dtype {dtype}, unknown to JAX; pass its .view('uint8')")
+    if dtype == "int64" and not jax.config.jax_enable_x64:
+        raise TypeError(
+            f"{argument}: got dtype int64, wanted int32, which JAX would make of it; "
+            "jax_enable_x64 keeps int64"
+        )
     return _Spec(tuple(x.shape), dtype)
 
 

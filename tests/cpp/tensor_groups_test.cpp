@@ -229,6 +229,15 @@ const Refusal kRefusals[] = {
      "a_scale: got strides (2, 12), wanted 1 on the last axis and positive ones before it; pass a "
      "contiguous a_scale",
      [](TestCall& x) { x.a_scale.strides = {2, 12}; }},
+    {kStride,
+     "b_scale: got strides (4, 1, 2), wanted 1 on the last axis and positive ones before it; pass "
+     "a contiguous b_scale",
+     [](TestCall& x) {
+       x.options.scale_granularity_n = 64;
+       x.b.set_shape({2, 128, 256});
+       x.b_scale.set_shape({2, 2, 2});
+       x.b_scale.strides = {4, 1, 2};
+     }},
     {kLayout, "group_layout: got 9, wanted 0 (indptr)",
      [](TestCall& x) { x.options.group_layout = 9; }},
     {kLayout, "group_alignment: got 8 with group_layout indptr, wanted 1",

@@ -48,7 +48,7 @@ RULES = [
         4,
         ("UTCQMMA.2CTA", "UTMALDG.2D.2CTA"),
     ),
-    Rule("sm90", ("sm_90a",), "sm90_group_gemm", num_instances("sm90"), ("QGMMA", "UTMALDG.2D")),
+    Rule("sm90", ("sm_90a",), "sm90_group_gemm", num_instances("sm90"), ("QGMMA", "UTMALDG.3D")),
     Rule("mma", ("sm_89", "sm_120"), "mma_group_gemm", num_instances("mma"), ("QMMA",)),
 ]
 

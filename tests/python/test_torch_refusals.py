@@ -70,7 +70,7 @@ CHANGES = [
     ("b_scale", lambda x: x[:1]),
     ("b_scale", negative),
     ("b_scale", lambda x: x.clone().requires_grad_()),
-    ("m_indptr", lambda x: x.long()),
+    ("m_indptr", lambda x: x.short()),
     ("m_indptr", lambda x: x[:-1]),
     ("m_indptr", lambda x: x.repeat_interleave(2)[::2]),
     ("m_indptr", lambda x: x.to("meta")),

@@ -369,7 +369,7 @@ GGFP8_API int32_t ggfp8_group_gemm_workspace_size(const ggfp8_group_gemm_args* a
  * the last axis has stride 1, and the others have positive ones. No byte of out may be a byte of
  * another array; rows of out may lie between rows of another array of the same row pitch.
  *
- * a_scale, b_scale  The major says which axis is which; either of the last two axes may be the one
+ * a_scale           The major says which axis is which; either of the last two axes may be the one
  *                   with stride 1: a view whose axes were swapped goes in as it is.
  *
  * groups            The group array that options->group_layout names, of int32 or int64. Sentences

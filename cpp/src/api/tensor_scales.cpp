@@ -62,8 +62,7 @@ bool is_transposed(const Array& scale) {
          (!has_stride(scale, last - 1) || scale.strides[last - 1] == 1);
 }
 
-Status check_scale_strides(const Array& scale) {
-  if (!is_transposed(scale)) return check_strides(scale);
+Status check_swapped_strides(const Array& scale) {
   const bool has_positive = scale.strides[scale.rank - 1] > 0 &&
                             (scale.rank == 2 || !has_stride(scale, 0) || scale.strides[0] > 0);
   if (has_positive) return kSuccess;
@@ -75,11 +74,11 @@ Status check_scale_strides(const Array& scale) {
 }  // namespace
 
 Status read_scale(const Array& scale, const ScaleShape& shape, ScaleMajor major,
-                  const Problem& options, ScaleMemory* memory) noexcept {
+                  const Problem& options, SwappedAxes swapped_axes, ScaleMemory* memory) noexcept {
   if (Status s = check_scale_dtype(scale)) return s;
   if (Status s = check_shape(scale, shape, major, options)) return s;
-  if (Status s = check_scale_strides(scale)) return s;
-  const bool transposed = is_transposed(scale);
+  const bool transposed = swapped_axes == SwappedAxes::kAllowed && is_transposed(scale);
+  if (Status s = transposed ? check_swapped_strides(scale) : check_strides(scale)) return s;
   const int32_t slow = scale.rank - (transposed ? 1 : 2);
   const int32_t fast = scale.rank - (transposed ? 2 : 1);
   memory->major = static_cast<int32_t>(transposed ? other_of(major) : major);

@@ -25,9 +25,12 @@ struct ScaleMemory {
   int64_t num_steps = 0;  // of the other index
 };
 
-// The shape must be the one of `options` for `major`: that says what the axes mean. Either of the
-// last two axes may be the contiguous one. The stride of an axis of matrices is positive.
+// Strides of a view whose last two axes were swapped: the first of them is the contiguous one.
+enum class SwappedAxes { kRefused, kAllowed };
+
+// The shape must be the one of `options` for `major`: that says what the axes mean. The stride of
+// an axis of matrices is positive.
 Status read_scale(const Array& scale, const ScaleShape& shape, ScaleMajor major,
-                  const Problem& options, ScaleMemory* memory) noexcept;
+                  const Problem& options, SwappedAxes swapped_axes, ScaleMemory* memory) noexcept;
 
 }  // namespace ggfp8

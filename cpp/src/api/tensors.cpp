@@ -100,7 +100,8 @@ Status read_scales(Call* call) {
   ScaleMemory memory;
 
   const int64_t num_slabs = has_slabs ? args.batch_size : ScaleShape::kOneMatrix;
-  if (Status s = read_scale(call->a_scale, {num_slabs, mb, kb}, p.a_scale_major, p, &memory))
+  if (Status s = read_scale(call->a_scale, {num_slabs, mb, kb}, p.a_scale_major, p,
+                            SwappedAxes::kAllowed, &memory))
     return s;
   args.scale_major = memory.major;
   args.a_scale_stride = memory.stride;
@@ -108,8 +109,12 @@ Status read_scales(Call* call) {
     if (Status s = read_slab_stride(call->a_scale, 1, &args.a_scale_group_stride)) return s;
   }
 
+  // Square weights have as many blocks along n as along k. A b_scale in the other layout could pass
+  // for a view with swapped axes there, and its strides are all that shows the mistake.
   const ScaleShape b_shape = {args.batch_size, nb, kb};
-  if (Status s = read_scale(call->b_scale, b_shape, p.b_scale_major, p, &memory)) return s;
+  if (Status s =
+          read_scale(call->b_scale, b_shape, p.b_scale_major, p, SwappedAxes::kRefused, &memory))
+    return s;
   args.b_scale_major = memory.major;
   args.b_scale_stride = memory.stride;
   return read_stride(call->b_scale, 0, {memory.num_steps * memory.stride, 1},
