@@ -9,6 +9,7 @@ import os
 import numpy as np
 
 ALIGNMENT = 256
+PHANTOM_ADDRESS = 1 << 46  # from here on, addresses that no array of a test has
 
 
 def aligned_bytes(num_bytes: int) -> np.ndarray:
@@ -85,6 +86,7 @@ class DeviceMemory:
         self._array = DeviceArray
         self.device_id = device_id
         self._phantom = self.empty(ALIGNMENT)
+        self._next_phantom = PHANTOM_ADDRESS
 
     def upload(self, image: np.ndarray):
         return self._array.from_numpy(image, self.device_id)
@@ -108,5 +110,9 @@ class DeviceMemory:
         return DeviceView(buffer, offset, shape, dtype, strides)
 
     def phantom(self, shape, dtype) -> DeviceView:
-        """As HostMemory's."""
-        return DeviceView(self._phantom, 0, shape, dtype, None)
+        """As HostMemory's, at addresses of its own: a call refuses arrays that share memory."""
+        array = DeviceView(self._phantom, 0, shape, dtype, None)
+        array.ptr = self._next_phantom
+        num_bytes = int(np.prod(shape)) * array.dtype.itemsize
+        self._next_phantom += (num_bytes // ALIGNMENT + 1) * ALIGNMENT
+        return array
