@@ -12,21 +12,24 @@ PyTorch, CuPy, JAX and NumPy arrays are taken as they are and no framework is im
 library is loaded at the first call that needs it.
 
     group_gemm_fp8_nt_groupwise   the product
-    quantize_groupwise            FP8 arrays and scales from NumPy arrays
+    moe_ffn                       an experts' layer: the product and the four steps around it
+    quantize_groupwise            FP8 arrays and scales from bfloat16, float16 or float32
+    silu_mul_quantize_groupwise   silu(gate) * up, quantised in the same pass
+    route, combine                from tokens to rows sorted by expert, and back
     plan, workspace_size          what a call would run, and the bytes it needs
     supports, backends            which backends there are, and whether one takes a call
     device_count, device_info     the machine
     GroupGemmError                a failing driver, launch or allocation
 
-Inside torch.compile, torch.export and function transforms: groupgemm_fp8.torch. Inside jax.jit,
-jax.vmap and jax.shard_map: groupgemm_fp8.jax. On the command line: python -m groupgemm_fp8.
+FP8 experts of Hugging Face models: groupgemm_fp8.transformers. Inside torch.compile, torch.export
+and function transforms: groupgemm_fp8.torch. Inside jax.jit, jax.vmap and jax.shard_map:
+groupgemm_fp8.jax. On the command line: python -m groupgemm_fp8.
 """
-
-from typing import TYPE_CHECKING, Any
 
 from . import _ffi
 from .devices import DeviceInfo, device_count, device_info
 from .errors import GroupGemmError
+from .moe import moe_ffn
 from .ops import (
     Plan,
     backends,
@@ -35,9 +38,7 @@ from .ops import (
     supports,
     workspace_size,
 )
-
-if TYPE_CHECKING:
-    from .quantize import quantize_groupwise
+from .steps import Routing, combine, quantize_groupwise, route, silu_mul_quantize_groupwise
 
 __version__ = f"{_ffi.VERSION_MAJOR}.{_ffi.VERSION_MINOR}.{_ffi.VERSION_PATCH}"
 
@@ -45,26 +46,18 @@ __all__ = [
     "DeviceInfo",
     "GroupGemmError",
     "Plan",
+    "Routing",
     "__version__",
     "backends",
+    "combine",
     "device_count",
     "device_info",
     "group_gemm_fp8_nt_groupwise",
+    "moe_ffn",
     "plan",
     "quantize_groupwise",
+    "route",
+    "silu_mul_quantize_groupwise",
     "supports",
     "workspace_size",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # NumPy is imported only by those who quantise with it.
-    if name == "quantize_groupwise":
-        from .quantize import quantize_groupwise
-
-        return quantize_groupwise
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -24,7 +24,6 @@ _MEMORY_BYTES = _MAX_ARRAYS * _TENSOR_BYTES
 _Memory = ctypes.c_uint64 * (_MEMORY_BYTES // 8)
 _DEVICE = struct.Struct("@8xii")  # of a ggfp8_tensor: type and ordinal
 
-_HOST_TYPES = (_ffi.DEVICE_CPU, _ffi.DLPACK_CUDA_HOST)
 _TOO_MANY = f"a call describes at most {_MAX_ARRAYS} arrays"
 _NO_ADDRESS = 1 << 12  # of no array, aligned for every type
 
@@ -130,7 +129,7 @@ class Call:
                 f"{name}: got None, but {type(like).__name__} cannot allocate; pass {name}="
             )
         device_type, ordinal = self.device
-        if self.stream is None or framework.on_stream is None or device_type in _HOST_TYPES:
+        if self.stream is None or framework.on_stream is None or device_type in _ffi.HOST_TYPES:
             array = framework.empty(like, shape, dtype, ordinal)
         else:
             with framework.on_stream(like, ordinal, self.stream[0]):
@@ -156,7 +155,7 @@ class Call:
     def stream_handle(self) -> int:
         """The handle of the stream to run on; 0 on the CPU."""
         device_type, ordinal = self.device
-        return 0 if device_type in _HOST_TYPES else self.stream_on(ordinal)
+        return 0 if device_type in _ffi.HOST_TYPES else self.stream_on(ordinal)
 
     def stream_on(self, ordinal: int) -> int:
         """The explicit stream, or the current one of the first framework that can tell it."""

@@ -86,6 +86,7 @@ ARGS = struct.Struct("@" + "".join(code for _, code in ARGS_FIELDS))
 
 # tensors: ggfp8_tensor, whose sizes and strides follow it in memory; and the DLPack codes in it
 DLPACK_CUDA_HOST = 3
+HOST_TYPES = (DEVICE_CPU, DLPACK_CUDA_HOST)
 DLPACK_CUDA_MANAGED = 13
 
 TENSOR_FIELDS = (

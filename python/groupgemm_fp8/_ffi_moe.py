@@ -4,12 +4,21 @@ A public struct may only grow at its end, so these layouts fit every later libra
 """
 
 import ctypes
+import struct
 from ctypes import c_float, c_int32, c_int64, c_size_t, c_uint32, c_void_p
 
 DTYPE_INT32 = 6
 DTYPE_INT64 = 7
 
+FLAG_OUT_SCALE_READ_ONLY = 8
 FLAG_POWER_OF_TWO_SCALES = 16
+
+# ggfp8_quantize_groupwise_options: size, block_rows, block_k, scale_major, out_dtype, flags,
+# reserved
+QUANTIZE_OPTIONS = struct.Struct("@NiiiiII")
+# ggfp8_silu_mul_quantize_groupwise_options: size, limit, alpha, block_k, scale_major, out_dtype,
+# flags
+SILU_OPTIONS = struct.Struct("@NffiiiI")
 
 
 class Args(ctypes.Structure):
@@ -136,6 +145,11 @@ FUNCTIONS = {
     "ggfp8_route": (ctypes.POINTER(RouteArgs), c_void_p, c_size_t, c_void_p),
     "ggfp8_route_workspace_size": (ctypes.POINTER(RouteArgs), ctypes.POINTER(c_size_t)),
     "ggfp8_combine": (ctypes.POINTER(CombineArgs), c_void_p),
+    # the arrays, options or flags, stream
+    "ggfp8_quantize_groupwise_tensors": (*(c_void_p,) * 6, c_void_p),
+    "ggfp8_silu_mul_quantize_groupwise_tensors": (*(c_void_p,) * 5, c_void_p),
+    "ggfp8_route_tensors": (*(c_void_p,) * 5, c_uint32, c_void_p),
+    "ggfp8_combine_tensors": (*(c_void_p,) * 4, c_uint32, c_void_p),
 }
 
 

@@ -30,6 +30,7 @@ class Framework(NamedTuple):
     is_traced: Callable | None = None  # () -> whether PyTorch wants to see an operator
     describe_all: Callable | None = None  # (arrays, call) -> whether all were described, in a row
     refuses_out: str = ""  # why no array of the type can be `out`
+    is_host: bool = False  # an array of NumPy, or what NumPy may make one of
 
 
 class _Frameworks(dict):
@@ -54,7 +55,7 @@ def _find(kind: type) -> Framework:
     if "jax" in roots or "jaxlib" in roots:
         return _jax(kind)
     if ("numpy", "MaskedArray") in bases:
-        return Framework(_refuse)
+        return Framework(_refuse, is_host=True)
     if ("cupy", "ndarray") in bases:
         return _cupy()
     if hasattr(kind, "__array_interface__"):
@@ -65,7 +66,7 @@ def _find(kind: type) -> Framework:
         from ._readers import dlpack
 
         return Framework(dlpack.describe)
-    return Framework(_refuse)
+    return Framework(_refuse, is_host=True)
 
 
 def _refuse(x, call, place: int) -> None:
@@ -120,7 +121,7 @@ def _host(is_numpy: bool) -> Framework:
     from ._readers import interface
 
     describe = interface.describe_numpy if is_numpy else interface.describe_host
-    return Framework(describe, empty=interface.empty_numpy)
+    return Framework(describe, empty=interface.empty_numpy, is_host=True)
 
 
 def _cuda(kind: type) -> Framework:

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import _ffi
+from . import _ffi, _ffi_moe
 from .errors import GroupGemmError
 
 _FILE_NAME = "libgroupgemm_fp8.so"
@@ -61,7 +61,7 @@ def load() -> ctypes.CDLL:
     failures = []
     for path in _candidates():
         try:
-            library = _ffi.bind(ctypes.CDLL(path))
+            library = _ffi_moe.bind(_ffi.bind(ctypes.CDLL(path)))
         except (OSError, AttributeError) as error:
             failures.append(f"  {path}: {error}")
             continue

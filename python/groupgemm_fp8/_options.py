@@ -174,6 +174,24 @@ def checked_scale_major_mode(value) -> str:
     return value
 
 
+def scale_major_code(value: str) -> int:
+    return _SCALE_MAJORS[value]
+
+
+def checked_block(value) -> tuple[int, int]:
+    """The (rows, k) elements that share a scale where arrays are quantised."""
+    try:
+        rows, k = value
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"granularity: got {value!r}, wanted two integers (rows, k)") from None
+    rows, k = _integer_of("granularity", rows), _integer_of("granularity", k)
+    if rows not in (1, 128) or k not in (32, 64, 96, 128):
+        raise ValueError(
+            f"granularity: got {(rows, k)}, wanted rows in {{1, 128}} and k in {{32, 64, 96, 128}}"
+        )
+    return rows, k
+
+
 def _mma_sm(value) -> int:
     value = _integer_of("mma_sm", value)
     if value not in (1, 2):

@@ -131,7 +131,7 @@ def group_gemm_fp8_nt_groupwise(
 
     Source of the signature: FlashInfer, flashinfer.gemm.group_gemm_fp8_nt_groupwise.
     """
-    if not _is_traced(a):
+    if not is_traced(a):
         chosen = options(
             scale_granularity_mnk,
             scale_major_mode,
@@ -174,7 +174,7 @@ def group_gemm_fp8_nt_groupwise(
     )
 
 
-def _is_traced(a: Any) -> bool:
+def is_traced(a: Any) -> bool:
     """Whether PyTorch records or takes over operators, so that a call must be one to be seen."""
     torch = sys.modules.get("torch")
     if torch is None:

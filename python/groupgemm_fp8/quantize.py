@@ -1,4 +1,6 @@
-"""Groupwise FP8 quantisation on the host, to make inputs for the grouped product."""
+"""Groupwise FP8 quantisation in NumPy: what steps asks of host arrays, and blocks of sizes that the
+C library does not know.
+"""
 
 import operator
 from collections.abc import Sequence
@@ -8,48 +10,20 @@ import ml_dtypes
 import numpy
 from numpy.typing import NDArray
 
-from ._dtypes import FP8, argument_dtype_name
-from ._options import checked_scale_major_mode
+from ._dtypes import OUTPUTS
 
 # Largest finite values (OCP 8-bit floating point specification, revision 1.0).
 _MAX_FINITE = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 
 
-def quantize_groupwise(
-    x: Any,
-    granularity: Sequence[int],
-    dtype: Any = "float8_e4m3fn",
-    scale_major_mode: str = "MN",
+def quantize_on_host(
+    x: NDArray[Any], granularity: Sequence[int], dtype: str, scale_major_mode: str
 ) -> tuple[NDArray[Any], NDArray[numpy.float32]]:
-    """Quantises x to FP8 with one float32 scale per block of its last two axes.
-
-    A block's scale is its largest magnitude divided by the largest finite value of the FP8 type,
-    or 1 for a block of zeros; its elements are x / scale, rounded to nearest even and saturated
-    to finite values. Hence x is about x_fp8 * scale. The last blocks may be cut off by the edge.
-
-    Args:
-        x: (rows, k) or (batch_size, n, k), any real NumPy array or what becomes one.
-        granularity: (rows, k) elements of a block: (1, 128) for `a`, (128, 128) for `b` with
-            the scale granularity (1, 128, 128).
-        dtype: "float8_e4m3fn" or "float8_e5m2", or such a dtype of any framework.
-        scale_major_mode: layout of the scales, as in group_gemm_fp8_nt_groupwise.
-
-    Returns:
-        x_fp8: of the shape of x and an ml_dtypes FP8 type.
-        scale: float32, contiguous, with rb = ceil(rows / granularity[0]) and
-            kb = ceil(k / granularity[1]): (..., kb, rb) for "MN", (..., rb, kb) for "K".
-
-    Raises:
-        TypeError: x is not real or has a mask, or dtype is no FP8 type.
-        ValueError: a NaN or infinity in x as float32, a wrong rank, granularity or major mode.
-
-    Source of the rule: per-block amax scaling as in the DeepSeek-V3 report, section 3.3.
-    """
-    fp8 = numpy.dtype(getattr(ml_dtypes, argument_dtype_name("dtype", dtype, FP8)))
+    """quantize_groupwise in NumPy, for blocks of any size. x comes from host_array()."""
+    fp8 = numpy.dtype(getattr(ml_dtypes, dtype))
     max_finite = numpy.float32(_MAX_FINITE[fp8.name])
     block = _block_sizes(granularity)
-    checked_scale_major_mode(scale_major_mode)
-    x = _as_float32(x)
+    x = x.astype(numpy.float32)
 
     amax = _block_amax(numpy.abs(x), block)
     # A quotient that underflows still has to divide, by the smallest number above zero.
@@ -74,7 +48,8 @@ def _block_sizes(granularity) -> tuple[int, int]:
     return rows, k
 
 
-def _as_float32(x) -> numpy.ndarray:
+def host_array(x: Any, check_finite: bool) -> NDArray[Any]:
+    """x as a bfloat16, float16 or float32 array of NumPy, whose last axis is contiguous."""
     if isinstance(x, numpy.ma.MaskedArray):
         raise TypeError("x: got a masked array, wanted one without a mask, for example x.filled(0)")
     x = numpy.asarray(x)
@@ -82,12 +57,14 @@ def _as_float32(x) -> numpy.ndarray:
         raise TypeError(f"x: got dtype {x.dtype}, wanted real numbers")
     if x.ndim not in (2, 3):
         raise ValueError(f"x: got shape {x.shape}, wanted (rows, k) or (batch_size, n, k)")
-    with numpy.errstate(over="ignore"):
-        x = x.astype(numpy.float32)
-    if not numpy.isfinite(x).all():
+    if x.dtype.name not in OUTPUTS or not x.dtype.isnative:
+        with numpy.errstate(over="ignore"):
+            x = x.astype(numpy.float32)
+    if check_finite and not numpy.isfinite(x).all():
         where = tuple(int(i) for i in numpy.argwhere(~numpy.isfinite(x))[0])
         raise ValueError(f"x: got {x[where]} at {where}, wanted finite float32 values")
-    return x
+    has_plain_rows = x.strides[-1] == x.itemsize and min(x.strides) > 0
+    return x if has_plain_rows else numpy.ascontiguousarray(x)
 
 
 def _block_amax(magnitude, block: tuple[int, int]) -> numpy.ndarray:

@@ -5,6 +5,9 @@
     torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise      returns a new tensor
     torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise.out  writes to its argument `out`
 
+The steps around the product (quantize_groupwise, silu_mul_quantize_groupwise, route, combine) are
+operators of the same namespace that return new tensors.
+
 group_gemm_fp8_nt_groupwise() of this module calls the one or the other. So does the package's
 function of that name wherever PyTorch traces, transforms or takes over operators (torch.compile,
 make_fx, torch.jit.trace, torch.func, dispatch modes, wrapper subclasses), and imports this module
@@ -15,10 +18,19 @@ from collections.abc import Sequence
 
 import torch
 
-from . import ops
+from . import _torch_steps, ops
 from ._dtypes import FP8, OUTPUTS, dtype_name
 from ._options import Options, options
 from ._readers.torch import HAS_TANGENT, WANTS_GRAD, has_tangent
+from ._torch_steps import combine, quantize_groupwise, route, silu_mul_quantize_groupwise
+
+__all__ = [
+    "combine",
+    "group_gemm_fp8_nt_groupwise",
+    "quantize_groupwise",
+    "route",
+    "silu_mul_quantize_groupwise",
+]
 
 if not hasattr(torch.library, "register_fake"):
     raise ImportError(f"groupgemm_fp8.torch: got PyTorch {torch.__version__}, wanted 2.4 or later")
@@ -232,6 +244,7 @@ def _register() -> torch.library.Library:
             library.impl(name, kernel, device)
         library.impl(name, _autograd_kernel(operator), "Autograd", with_keyset=True)
         torch.library.register_fake(f"{_NAMESPACE}::{name}", _fake, lib=library)
+    _torch_steps.register(library, _TAGS)
     return library
 
 

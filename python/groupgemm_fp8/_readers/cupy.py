@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 
 import cupy
 
-from .._dtypes import dlpack_type, dlpack_types
+from .._dtypes import FP8, dlpack_type, dlpack_types
 from .._ffi import DEVICE_CUDA, MAX_RANK, TENSOR_LAYOUTS
 from .interface import numpy_dtype
 
@@ -45,9 +45,15 @@ def describe(x, call, place: int) -> None:
 
 def empty(like, shape: tuple[int, ...], dtype: str, ordinal: int):
     if cupy.cuda.runtime.getDevice() == ordinal:
-        return cupy.empty(shape, numpy_dtype(dtype))
+        return _empty(shape, dtype)
     with cupy.cuda.Device(ordinal):
-        return cupy.empty(shape, numpy_dtype(dtype))
+        return _empty(shape, dtype)
+
+
+def _empty(shape: tuple[int, ...], dtype: str):
+    if dtype in FP8:  # CuPy does not make them, but views bytes as such
+        return cupy.empty(shape, "uint8").view(numpy_dtype(dtype))
+    return cupy.empty(shape, numpy_dtype(dtype))
 
 
 def current_stream(x, ordinal: int) -> int:

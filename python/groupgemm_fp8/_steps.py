@@ -1,0 +1,214 @@
+"""The steps around the product on described arrays: checked options in, one call of the C library.
+
+steps calls these functions, and so do the kernels of PyTorch's operators, below all tracers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+from . import _ffi, _ffi_moe, _library
+from ._call import Call
+from ._dtypes import dtype_name
+from ._options import scale_major_code
+
+
+def quantize(
+    x,
+    granularity,
+    dtype="float8_e4m3fn",
+    scale_major_mode="MN",
+    *,
+    row_index=None,
+    position=None,
+    power_of_two_scales=False,
+    out=None,
+    out_scale=None,
+    stream=None,
+):
+    """quantize_groupwise of checked options, without a look at tracers."""
+    rows, k = granularity
+    call = Call((x, out, row_index, position, out_scale), stream)
+    inputs = [call.describe("x", x)]
+    inputs += [_optional(call, "row_index", row_index), _optional(call, "position", position)]
+    shape = list(x.shape)
+    if row_index is not None:
+        shape[-2:] = [row_index.shape[0], x.shape[-1]]
+    elif position is not None:
+        shape[-2:] = [position.shape[0] * position.shape[1], x.shape[-1]]
+    if out is not None:
+        shape = list(out.shape)
+    result = _Outputs(call, x, (out, out_scale))
+    result.add("out", out, shape, dtype)
+    scale_shape = _scale_shape(shape, (rows, k), scale_major_mode)
+    result.add("out_scale", out_scale, scale_shape, "float32")
+    flags = _ffi_moe.FLAG_POWER_OF_TWO_SCALES if power_of_two_scales else 0
+    packed = _ffi_moe.QUANTIZE_OPTIONS.pack(
+        _ffi_moe.QUANTIZE_OPTIONS.size,
+        rows,
+        k,
+        scale_major_code(scale_major_mode),
+        0,
+        flags | result.read_only,
+        0,
+    )
+    function = _library.load().ggfp8_quantize_groupwise_tensors
+    _library.check(function(*inputs, *result.described, packed, call.stream_handle()))
+    return result.finish()
+
+
+def silu_mul_quantize(
+    gate_up,
+    granularity,
+    dtype="float8_e4m3fn",
+    scale_major_mode="MN",
+    *,
+    m_indptr=None,
+    limit=None,
+    alpha=None,
+    power_of_two_scales=False,
+    out=None,
+    out_scale=None,
+    stream=None,
+):
+    """silu_mul_quantize_groupwise of checked options, without a look at tracers."""
+    block_k = granularity[1]
+    call = Call((gate_up, out, m_indptr, out_scale), stream)
+    inputs = [call.describe("gate_up", gate_up), _optional(call, "m_indptr", m_indptr)]
+    shape = [gate_up.shape[0], gate_up.shape[-1] // 2] if out is None else list(out.shape)
+    result = _Outputs(call, gate_up, (out, out_scale))
+    result.add("out", out, shape, dtype)
+    result.add(
+        "out_scale", out_scale, _scale_shape(shape, (1, block_k), scale_major_mode), "float32"
+    )
+    flags = _ffi_moe.FLAG_POWER_OF_TWO_SCALES if power_of_two_scales else 0
+    packed = _ffi_moe.SILU_OPTIONS.pack(
+        _ffi_moe.SILU_OPTIONS.size,
+        _positive("limit", limit),
+        _positive("alpha", alpha),
+        block_k,
+        scale_major_code(scale_major_mode),
+        0,
+        flags | result.read_only,
+    )
+    function = _library.load().ggfp8_silu_mul_quantize_groupwise_tensors
+    _library.check(function(*inputs, *result.described, packed, call.stream_handle()))
+    return result.finish()
+
+
+def route(top_k_index, batch_size, stream=None):
+    """The arrays of route(), without a look at tracers."""
+    call = Call((top_k_index,), stream)
+    described = call.describe("top_k_index", top_k_index)
+    tokens, top_k = top_k_index.shape
+    result = _Outputs(call, top_k_index, (None, None, None))
+    result.add("row_index", None, (tokens * top_k,), "int32")
+    result.add("position", None, (tokens, top_k), "int32")
+    result.add("m_indptr", None, (batch_size + 1,), "int32")
+    library, handle = _library.load(), call.stream_handle()
+    space = None
+    num_bytes = _route_workspace_bytes(tokens, top_k, batch_size, call.device[0])
+    if num_bytes:
+        num_bytes += library.ggfp8_workspace_alignment()
+        # The array may be dropped after the call: it was made for work on the call's stream.
+        _array, space = call.empty("workspace", top_k_index, (num_bytes,), "uint8")
+    function = library.ggfp8_route_tensors
+    _library.check(function(described, *result.described, space, 0, handle))
+    return result.finish()
+
+
+def combine(x, position, weight, *, out=None, out_dtype=None, stream=None):
+    """combine() of checked options, without a look at tracers."""
+    call = Call((x, out, position, weight), stream)
+    inputs = [call.describe("x", x), call.describe("position", position)]
+    inputs.append(call.describe("weight", weight))
+    if out is not None and out_dtype is not None and dtype_name(out.dtype) != out_dtype:
+        raise TypeError(f"out_dtype: got {out_dtype}, but out has dtype {dtype_name(out.dtype)}")
+    result = _Outputs(call, x, (out,))
+    shape = (position.shape[0], x.shape[-1])
+    result.add("out", out, shape, out_dtype or dtype_name(x.dtype))
+    function = _library.load().ggfp8_combine_tensors
+    flags = result.read_only
+    _library.check(function(*inputs, *result.described, flags, call.stream_handle()))
+    (summed,) = result.finish()
+    return summed
+
+
+# The kernels of PyTorch's operators, by the names of the steps.
+kernels = {
+    "quantize_groupwise": quantize,
+    "silu_mul_quantize_groupwise": silu_mul_quantize,
+    "route": route,
+    "combine": combine,
+}
+
+
+class _Outputs:
+    """The arrays that a call writes, given or new, in the order of the C function."""
+
+    _FLAGS = (_ffi.FLAG_OUT_READ_ONLY, _ffi_moe.FLAG_OUT_SCALE_READ_ONLY)
+
+    def __init__(self, call: Call, like: Any, given: tuple):
+        self._call, self._like, self._given = call, like, given
+        self._arrays: list[Any] = []
+        self.described: list[int] = []
+        self.read_only = 0
+
+    def add(self, name: str, given: Any, shape: Sequence[int], dtype: str) -> None:
+        if given is None:
+            array, described = self._call.empty(name, self._like, tuple(shape), dtype)
+        else:
+            array = given
+            described, is_read_only = self._call.describe_output(name, given)
+            if is_read_only:
+                self.read_only |= self._FLAGS[len(self._arrays)]
+        self._arrays.append(array)
+        self.described.append(described)
+
+    def finish(self) -> tuple:
+        finished = []
+        for array, given in zip(self._arrays, self._given, strict=True):
+            if given is None:
+                finished.append(self._call.finish(self._like, array))
+            else:
+                self._call.written(given)
+                finished.append(given)
+        return tuple(finished)
+
+
+def _optional(call: Call, name: str, x: Any) -> int | None:
+    return None if x is None else call.describe(name, x)
+
+
+def _scale_shape(shape: Sequence[int], block: tuple[int, int], major: str) -> tuple[int, ...]:
+    *batch, rows, k = shape
+    blocks = (-(-rows // block[0]), -(-k // block[1]))
+    return (*batch, *(blocks[::-1] if major == "MN" else blocks))
+
+
+def _positive(name: str, value: float | None) -> float:
+    if value is None:
+        return 0.0
+    if not value > 0:
+        raise ValueError(f"{name}: got {value!r}, wanted None or a positive number")
+    return float(value)
+
+
+def _route_workspace_bytes(tokens: int, top_k: int, batch_size: int, device_type: int) -> int:
+    """The size follows from the sizes alone; the addresses only have to be aligned."""
+    anywhere = 1 << 12
+    args = _ffi_moe.RouteArgs(
+        top_k_index=anywhere,
+        row_index=anywhere,
+        position=anywhere,
+        m_indptr=anywhere,
+        num_tokens=tokens,
+        top_k=top_k,
+        batch_size=batch_size,
+        device_type=_ffi.DEVICE_CPU if device_type in _ffi.HOST_TYPES else _ffi.DEVICE_CUDA,
+    )
+    size = ctypes.c_size_t()
+    _library.check(_library.load().ggfp8_route_workspace_size(args, ctypes.byref(size)))
+    return size.value
