@@ -16,7 +16,7 @@ import pytest
 import groupgemm_fp8
 import small_problem
 from described import read_back
-from groupgemm_fp8 import _ffi, _library, group_gemm_fp8_nt_groupwise, ops
+from groupgemm_fp8 import _ffi, _ffi_moe, _library, group_gemm_fp8_nt_groupwise, ops
 from groupgemm_fp8._frameworks import frameworks
 from numeric.process import run_python
 from small_problem import CUM_M, N, expected, same_bits
@@ -70,6 +70,7 @@ def test_version_is_checked(monkeypatch, version, ok):
             return real.ggfp8_group_gemm_options_size()
 
     monkeypatch.setattr(_ffi, "bind", lambda library: Library())
+    monkeypatch.setattr(_ffi_moe, "bind", lambda library: library)
     if ok:
         assert load_again(monkeypatch).ggfp8_version() == version
     else:

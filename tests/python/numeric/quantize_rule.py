@@ -1,13 +1,13 @@
 """The rule of quantisation in NumPy, with what quantize_groupwise refuses: NaN and infinities.
 
 An infinity counts as the largest float32, a NaN becomes 0x7F and does not count in a block's
-largest magnitude. For finite values this is groupgemm_fp8.quantize_groupwise, which the tests hold
-against it.
+largest magnitude. For finite values this is the package's NumPy form, which knows blocks of any
+size and is plain enough to be read.
 """
 
 import numpy as np
 
-from groupgemm_fp8 import quantize_groupwise
+from groupgemm_fp8.quantize import host_array, quantize_on_host
 from numeric.formats import numpy_dtype
 from numeric.problem import ceil_div
 
@@ -33,7 +33,8 @@ def quantize(x, dtype, block, major, power_of_two=False):
     """Returns (codes, scale) of x, any float array of two or three axes."""
     with np.errstate(all="ignore"):
         values = np.clip(x.astype(np.float32), -MAX_FLOAT32, MAX_FLOAT32)
-        codes, scale = quantize_groupwise(np.nan_to_num(values), block, dtype, "K")
+        finite = host_array(np.nan_to_num(values), check_finite=True)
+        codes, scale = quantize_on_host(finite, block, dtype, "K")
         if power_of_two:
             amax = scale_amax(np.nan_to_num(values), block)
             scale = np.where(amax > 0, next_power_of_two(scale), np.float32(1))

@@ -1,0 +1,186 @@
+"""The public functions of the steps, and moe_ffn, which composes them, in each framework."""
+
+import numpy as np
+import pytest
+
+import groupgemm_fp8 as gg
+from numeric import quantize_rule
+from numeric.formats import numpy_dtype
+
+EXPERTS, HIDDEN, INTER, TOP_K = 5, 256, 128, 2
+
+
+def torch_arrays(device):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU and PyTorch with CUDA")
+    return lambda x: torch.from_numpy(x).to(device), lambda x: x.float().cpu().numpy()
+
+
+def cupy_arrays():
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError:
+        pytest.skip("needs a GPU and CuPy")
+    return cupy.asarray, lambda x: cupy.asnumpy(x.view("uint16")).view(x.dtype).astype(np.float32)
+
+
+@pytest.fixture(params=["numpy", "torch-cpu", "torch-cuda", "cupy"])
+def arrays(request):
+    """(to the framework, to NumPy float32)"""
+    if request.param == "numpy":
+        return lambda x: x, lambda x: np.asarray(x, np.float32)
+    if request.param == "cupy":
+        return cupy_arrays()
+    return torch_arrays(request.param.removeprefix("torch-"))
+
+
+def problem(tokens, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((tokens, HIDDEN)).astype(np.float16)
+    gate_up = 0.1 * rng.standard_normal((EXPERTS, 2 * INTER, HIDDEN), dtype=np.float32)
+    down = 0.1 * rng.standard_normal((EXPERTS, HIDDEN, INTER), dtype=np.float32)
+    index = rng.integers(-1, EXPERTS + 1, (tokens, TOP_K))
+    weight = rng.uniform(0, 1, (tokens, TOP_K)).astype(np.float32)
+    return x, gate_up, down, index, weight
+
+
+def dequantised(weights):
+    codes, scale = gg.quantize_groupwise(weights, (128, 128), scale_major_mode="K")
+    spread = scale.repeat(128, axis=1).repeat(128, axis=2)
+    return codes.astype(np.float32) * spread[:, : weights.shape[1], : weights.shape[2]]
+
+
+def reference(x, gate_up, down, index, weight, limit=None, alpha=None):
+    gate_up, down = dequantised(gate_up), dequantised(down)
+    out = np.zeros(x.shape, np.float32)
+    for t, j in np.ndindex(index.shape):
+        expert = index[t, j]
+        if not 0 <= expert < EXPERTS:
+            continue
+        gate, up = np.split(gate_up[expert] @ x[t].astype(np.float32), 2)
+        if limit is not None:
+            gate, up = np.minimum(gate, limit), np.clip(up, -limit, limit)
+        up = up if alpha is None else up + 1
+        h = gate / (1 + np.exp(-(alpha or 1.0) * gate)) * up
+        out[t] += weight[t, j] * (down[expert] @ h)
+    return out
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 130])
+@pytest.mark.parametrize("gate", [{}, {"limit": 1.5}, {"limit": 1.5, "alpha": 1.7}])
+def test_layer(arrays, tokens, gate):
+    """Against float32 experts with the same weights: FP8 activations cost some per cent."""
+    to, back = arrays
+    x, gate_up, down, index, weight = problem(tokens)
+    quantised = [
+        part
+        for weights in (gate_up, down)
+        for part in gg.quantize_groupwise(to(weights), (128, 128), scale_major_mode="K")
+    ]
+    out = gg.moe_ffn(to(x), *quantised, to(index), to(weight), **gate)
+    wanted = reference(x, gate_up, down, index, weight, **gate)
+    assert type(out) is type(to(x))
+    assert np.linalg.norm(back(out) - wanted) <= 0.06 * np.linalg.norm(wanted)
+
+
+def test_layer_without_tokens():
+    x, gate_up, down, index, weight = problem(0)
+    quantised = [
+        part
+        for weights in (gate_up, down)
+        for part in gg.quantize_groupwise(weights, (128, 128), scale_major_mode="K")
+    ]
+    assert gg.moe_ffn(x, *quantised, index, weight).shape == (0, HIDDEN)
+
+
+def test_a_token_alone_has_the_same_bits():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x, gate_up, down, index, weight = problem(33)
+    quantised = [
+        part
+        for weights in (gate_up, down)
+        for part in gg.quantize_groupwise(torch.tensor(weights), (128, 128), scale_major_mode="K")
+    ]
+    x, index, weight = (torch.from_numpy(array) for array in (x, index, weight))
+    together = gg.moe_ffn(x, *quantised, index, weight)
+    for t in (0, 5, 32):
+        alone = gg.moe_ffn(x[t : t + 1], *quantised, index[t : t + 1], weight[t : t + 1])
+        assert torch.equal(alone[0], together[t])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+@pytest.mark.parametrize("major", ["MN", "K"])
+def test_quantise_has_the_rule_of_numpy(arrays, dtype, major):
+    to, _ = arrays
+    if dtype == "bfloat16":
+        x = np.random.default_rng(1).standard_normal((9, 384)).astype(np.float32)
+        source = x.astype(numpy_dtype(dtype))
+        if type(to(x)) is not np.ndarray:
+            pytest.skip("no framework takes ml_dtypes arrays")
+        given = source
+    else:
+        source = np.random.default_rng(1).standard_normal((9, 384)).astype(dtype)
+        given = to(source)
+    codes, scale = gg.quantize_groupwise(given, (1, 128), scale_major_mode=major)
+    wanted_codes, wanted_scale = quantize_rule.quantize(source, "float8_e4m3fn", (1, 128), major)
+    if hasattr(codes, "cpu"):
+        torch = pytest.importorskip("torch")
+        codes, scale = codes.view(torch.uint8).cpu().numpy(), scale.cpu().numpy()
+    elif hasattr(codes, "get"):
+        codes, scale = codes.view("uint8").get(), scale.get()
+    else:
+        codes = codes.view(np.uint8)
+    np.testing.assert_array_equal(codes, wanted_codes)
+    np.testing.assert_array_equal(scale, wanted_scale)
+
+
+def test_given_arrays_are_written():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x = torch.randn(4, 256)
+    out = torch.empty(4, 256, dtype=torch.float8_e5m2)
+    scale = torch.empty(2, 4)
+    version = out._version
+    result = gg.quantize_groupwise(x, (1, 128), "float8_e5m2", out=out, out_scale=scale)
+    assert result[0] is out
+    assert result[1] is scale
+    assert out._version > version
+    assert torch.equal(scale, gg.quantize_groupwise(x, (1, 128), "float8_e5m2")[1])
+
+
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda t: gg.quantize_groupwise(t.randn(4, 256), (2, 128)), "granularity: got"),
+        (lambda t: gg.quantize_groupwise(t.zeros(4, 256).long(), (1, 128)), "x: got dtype int64"),
+        (lambda t: gg.silu_mul_quantize_groupwise(t.randn(4, 256), limit=-1.0), "limit: got -1.0"),
+        (lambda t: gg.route(t.zeros(4, 2), 3), "top_k_index: got dtype float32"),
+        (
+            lambda t: gg.combine(t.randn(4, 8), t.zeros(2, 2).long(), t.ones(2, 2)),
+            "position: got dtype int64",
+        ),
+        (
+            lambda t: gg.quantize_groupwise(t.randn(4, 256).requires_grad_(), (1, 128)),
+            "x: got a tensor that requires grad",
+        ),
+    ],
+)
+def test_refusals(call, sentence):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        call(torch)
+
+
+def test_operators_in_one_graph():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x, gate_up, down, index, weight = (torch.from_numpy(a) for a in problem(12))
+    quantised = [
+        part
+        for weights in (gate_up, down)
+        for part in gg.quantize_groupwise(weights, (128, 128), scale_major_mode="K")
+    ]
+    compiled = torch.compile(gg.moe_ffn, fullgraph=True, backend="aot_eager", dynamic=True)
+    for tokens in (12, 7, 3):
+        arguments = (x[:tokens], *quantised, index[:tokens], weight[:tokens])
+        assert torch.equal(compiled(*arguments), gg.moe_ffn(*arguments))

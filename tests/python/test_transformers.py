@@ -1,0 +1,108 @@
+"""Models of Hugging Face transformers whose FP8 experts this library computes."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+pytest.importorskip("transformers", reason="transformers is not installed")
+
+import groupgemm_fp8.transformers  # noqa: E402
+from fp8_models import CONFIGS, make_models  # noqa: E402
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+# Of the logits, relative. FP8 activations put an error of 2 to 3 % on the outputs of experts, with
+# power-of-two scales up to 4 %. They are a larger part of DeepSeek-V3's residual stream.
+MAX_ERROR = {"qwen3_moe": 1e-2, "deepseek_v3": 4e-2}
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    groupgemm_fp8.transformers.register()
+
+
+def error_of(got, wanted) -> float:
+    return float((got.float() - wanted.float()).norm() / wanted.float().norm())
+
+
+def experts_of(model):
+    return next(module for name, module in model.named_modules() if name.endswith(".experts"))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("scale_fmt", ["float", "ue8m0"])
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_logits_and_tokens(kind, scale_fmt, device):
+    wide, narrow = make_models(kind, device, scale_fmt)
+    narrow.set_experts_implementation("groupgemm_fp8")
+    torch.manual_seed(0)
+    ids = torch.randint(1, 512, (2, 24)).to(device)
+    mask = torch.ones_like(ids)
+    with torch.no_grad():
+        wanted, got = wide(ids).logits, narrow(ids).logits
+        assert error_of(got, wanted) <= MAX_ERROR[kind]
+        tokens = [
+            narrow.generate(ids, attention_mask=mask, max_new_tokens=6, do_sample=False)
+            for _ in range(2)
+        ]
+    assert torch.equal(*tokens)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_compiled_as_one_graph(device):
+    _, narrow = make_models("qwen3_moe", device)
+    narrow.set_experts_implementation("groupgemm_fp8")
+    compiled = torch.compile(narrow, fullgraph=True, backend="aot_eager")
+    with torch.no_grad():
+        for length in (16, 24):
+            ids = torch.randint(1, 512, (1, length), device=device)
+            assert error_of(compiled(ids).logits, narrow(ids).logits) <= 1e-5
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_experts_that_are_not_here(device):
+    """An entry equal to the number of experts adds nothing."""
+    _, narrow = make_models("qwen3_moe", device)
+    experts = experts_of(narrow)
+    forward = groupgemm_fp8.transformers.experts_forward
+    x = torch.randn(9, 256, device=device)
+    index = torch.randint(0, 8, (9, 2), device=device)
+    weights = torch.rand(9, 2, device=device)
+    with torch.no_grad():
+        missing = index.clone()
+        missing[::2, 1] = experts.num_experts
+        zeroed = weights.clone()
+        zeroed[::2, 1] = 0
+        assert torch.equal(
+            forward(experts, x, missing, weights), forward(experts, x, index, zeroed)
+        )
+        nobody = torch.full_like(index, experts.num_experts)
+        assert not forward(experts, x, nobody, weights).any()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_gate_of_the_model_itself(device):
+    """An activation that the fused step does not know is computed by the model's own function."""
+    _, narrow = make_models("qwen3_moe", device)
+    experts = experts_of(narrow)
+    forward = groupgemm_fp8.transformers.experts_forward
+    x = torch.randn(9, 256, device=device)
+    index, weights = torch.randint(0, 8, (9, 2), device=device), torch.rand(9, 2, device=device)
+    with torch.no_grad():
+        fused = forward(experts, x, index, weights)
+        experts.act_fn = torch.nn.Sequential(torch.nn.SiLU())
+        assert error_of(forward(experts, x, index, weights), fused) <= 3e-2
+
+
+@pytest.mark.parametrize(
+    "member, value, sentence",
+    [
+        ("activation_scheme", "static", "got activation_scheme 'static', wanted 'dynamic'"),
+        ("has_bias", True, "got a bias, wanted none"),
+        ("block_size", (1, 32), r"got block_size \(1, 32\), wanted \(128, 128\)"),
+    ],
+)
+def test_refusals(member, value, sentence):
+    experts = experts_of(make_models("qwen3_moe", "cpu")[1])
+    setattr(experts, member, value)
+    x, index = torch.randn(1, 256), torch.zeros(1, 2, dtype=torch.int64)
+    with pytest.raises(ValueError, match=sentence):
+        groupgemm_fp8.transformers.experts_forward(experts, x, index, torch.ones(1, 2))
