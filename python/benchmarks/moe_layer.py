@@ -3,8 +3,8 @@
     python python/benchmarks/moe_layer.py --json layer.json
 
 Each contender is a CUDA graph of one layer, replayed in turn and in random order, each after an
-untimed replay of itself; the figure is the median. Weights of a layer exceed the L2 cache. "bf16" is
-torch._grouped_mm with the same steps around it. Needs an NVIDIA GPU and torch.
+untimed replay of itself; the figure is the median. Weights of a layer exceed the L2 cache. "bf16"
+is torch._grouped_mm with the same steps around it. Needs an NVIDIA GPU and torch.
 """
 
 import argparse
