@@ -11,7 +11,7 @@ from typing import Any
 
 from . import _ffi, _ffi_moe, _library
 from ._call import Call
-from ._dtypes import dtype_name
+from ._dtypes import OUTPUTS, argument_dtype_name, dtype_name
 from ._options import scale_major_code
 
 
@@ -120,15 +120,16 @@ def route(top_k_index, batch_size, stream=None):
 
 
 def combine(x, position, weight, *, out=None, out_dtype=None, stream=None):
-    """combine() of checked options, without a look at tracers."""
+    """combine() without a look at tracers."""
+    name = None if out_dtype is None else argument_dtype_name("out_dtype", out_dtype, OUTPUTS)
     call = Call((x, out, position, weight), stream)
     inputs = [call.describe("x", x), call.describe("position", position)]
     inputs.append(call.describe("weight", weight))
-    if out is not None and out_dtype is not None and dtype_name(out.dtype) != out_dtype:
-        raise TypeError(f"out_dtype: got {out_dtype}, but out has dtype {dtype_name(out.dtype)}")
+    if out is not None and name is not None and dtype_name(out.dtype) != name:
+        raise TypeError(f"out_dtype: got {name}, but out has dtype {dtype_name(out.dtype)}")
     result = _Outputs(call, x, (out,))
     shape = (position.shape[0], x.shape[-1])
-    result.add("out", out, shape, out_dtype or dtype_name(x.dtype))
+    result.add("out", out, shape, name or dtype_name(x.dtype))
     function = _library.load().ggfp8_combine_tensors
     flags = result.read_only
     _library.check(function(*inputs, *result.described, flags, call.stream_handle()))

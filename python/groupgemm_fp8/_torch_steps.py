@@ -24,7 +24,9 @@ _SCHEMAS = {
         "float? alpha=None, bool power_of_two_scales=False) -> (Tensor, Tensor)"
     ),
     "route": "(Tensor top_k_index, int batch_size) -> (Tensor, Tensor, Tensor)",
-    "combine": ("(Tensor x, Tensor position, Tensor weight, *, str? out_dtype=None) -> Tensor"),
+    "combine": (
+        "(Tensor x, Tensor position, Tensor weight, *, ScalarType? out_dtype=None) -> Tensor"
+    ),
 }
 
 
@@ -41,7 +43,9 @@ def route(top_k_index, batch_size: int):
     return torch.ops.groupgemm_fp8.route(top_k_index, batch_size)
 
 
-def combine(x, position, weight, *, out_dtype: str | None = None):
+def combine(x, position, weight, *, out_dtype: torch.dtype | str | None = None):
+    if isinstance(out_dtype, str):
+        out_dtype = getattr(torch, out_dtype)
     return torch.ops.groupgemm_fp8.combine(x, position, weight, out_dtype=out_dtype)
 
 
@@ -94,7 +98,7 @@ def _fake_route(top_k_index, batch_size):
 
 
 def _fake_combine(x, position, weight, *, out_dtype=None):
-    dtype = x.dtype if out_dtype is None else getattr(torch, out_dtype)
+    dtype = x.dtype if out_dtype is None else out_dtype
     return x.new_empty((position.shape[0], x.shape[1]), dtype=dtype)
 
 

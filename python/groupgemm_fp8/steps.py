@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import _steps, ops
-from ._dtypes import FP8, OUTPUTS, argument_dtype_name
+from ._dtypes import FP8, argument_dtype_name
 from ._frameworks import frameworks
 from ._options import checked_block, checked_scale_major_mode
 from .errors import OperatorNeededError
@@ -245,13 +245,12 @@ def combine(
     Raises:
         TypeError, ValueError, GroupGemmError: as group_gemm_fp8_nt_groupwise.
     """
-    name = None if out_dtype is None else argument_dtype_name("out_dtype", out_dtype, OUTPUTS)
     if ops.is_traced(x):
         _refuse_in_operator(out=out, stream=stream)
         from . import torch as operators
 
-        return operators.combine(x, position, weight, out_dtype=name)
-    return _steps.combine(x, position, weight, out=out, out_dtype=name, stream=stream)
+        return operators.combine(x, position, weight, out_dtype=out_dtype)
+    return _steps.combine(x, position, weight, out=out, out_dtype=out_dtype, stream=stream)
 
 
 def _has_c_block(granularity: Any) -> bool:
