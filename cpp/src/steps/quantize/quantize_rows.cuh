@@ -99,10 +99,10 @@ static_assert(kRowsPerThread <= 1 << lanes_log2(32));
 
 // Calls visit(row) for the rows of out that come from row `row` of x, or of row_index: the same
 // one, or those of its positions.
-template <class Visit>
+template <bool kScatters, class Visit>
 __device__ __forceinline__ void for_each_target(const QuantizeProblem& p, int32_t row,
                                                 const Visit& visit) {
-  if (p.position == nullptr) {
+  if (!kScatters || p.position == nullptr) {
     visit(int64_t{row});
     return;
   }
@@ -137,7 +137,7 @@ __device__ __forceinline__ void quantize_row_tile(const QuantizeParams& params, 
     const BlockDivisor block = make_divisor<kOut>(amax, p.power_of_two);
     bring_into_range(values, amax);
     const Fp8Chunk result = quantize_chunk<kOut>(values, block);
-    for_each_target(p, first_row + i, [&](int64_t row) {
+    for_each_target<Source::kScatters>(p, first_row + i, [&](int64_t row) {
       result.store(out + row * p.out_row_stride, place.length, params.out_aligned);
     });
     scale = place.lane == i ? block.scale : scale;
@@ -145,8 +145,8 @@ __device__ __forceinline__ void quantize_row_tile(const QuantizeParams& params, 
   }
   if (writes_scale && place.has_block) {
     float* scales = p.scale + matrix * p.scale_batch_stride + place.k_block * p.scale_k_stride;
-    for_each_target(p, first_row + place.lane,
-                    [&](int64_t row) { scales[row * p.scale_row_stride] = scale; });
+    for_each_target<Source::kScatters>(
+        p, first_row + place.lane, [&](int64_t row) { scales[row * p.scale_row_stride] = scale; });
   }
 }
 

@@ -15,6 +15,7 @@ namespace ggfp8::steps {
 
 template <Dtype kDtype>
 struct PlainSource {
+  static constexpr bool kScatters = true;  // may have positions
   static constexpr Dtype kInput = kDtype;
   static constexpr int kCtasPerSm = 3;  // that registers allow
 
@@ -35,6 +36,7 @@ struct PlainSource {
 
 template <Dtype kDtype>
 struct GateSource {
+  static constexpr bool kScatters = false;
   static constexpr Dtype kInput = kDtype;
   static constexpr int kCtasPerSm = kDtype == Dtype::kFloat32 ? 2 : 3;
 
