@@ -61,7 +61,7 @@ def quantize(
 
 def silu_mul_quantize(
     gate_up,
-    granularity,
+    granularity=(1, 128),
     dtype="float8_e4m3fn",
     scale_major_mode="MN",
     *,

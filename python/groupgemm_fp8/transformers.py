@@ -21,6 +21,7 @@ from .steps import combine, quantize_groupwise, route
 __all__ = ["experts_forward", "register"]
 
 _FP8 = (torch.float8_e4m3fn, torch.float8_e5m2)
+_UE8M0 = getattr(torch, "float8_e8m0fnu", None)
 
 
 def register(name: str = "groupgemm_fp8") -> None:
@@ -57,7 +58,7 @@ def experts_forward(
     up, up_scale = _weights(self, "gate_up_proj" if self.has_gate else "up_proj")
     down, down_scale = _weights(self, "down_proj")
     # Weights with UE8M0 scales come from models whose activations have such scales, too.
-    power_of_two = self.down_proj_scale_inv.dtype != torch.float32
+    power_of_two = self.down_proj_scale_inv.dtype == _UE8M0
     if self.has_gate and _is_silu(self.act_fn):
         return moe_ffn(
             hidden_states,

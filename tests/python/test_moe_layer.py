@@ -172,15 +172,32 @@ def test_refusals(call, sentence):
         call(torch)
 
 
-def test_operators_in_one_graph():
+@pytest.mark.parametrize("major", ["K", "MN"])
+def test_operators_in_one_graph(major):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     x, gate_up, down, index, weight = (torch.from_numpy(a) for a in problem(12))
     quantised = [
         part
         for weights in (gate_up, down)
-        for part in gg.quantize_groupwise(weights, (128, 128), scale_major_mode="K")
+        for part in gg.quantize_groupwise(weights, (128, 128), scale_major_mode=major)
     ]
     compiled = torch.compile(gg.moe_ffn, fullgraph=True, backend="aot_eager", dynamic=True)
     for tokens in (12, 7, 3):
-        arguments = (x[:tokens], *quantised, index[:tokens], weight[:tokens])
+        arguments = (x[:tokens], *quantised, index[:tokens], weight[:tokens], major)
         assert torch.equal(compiled(*arguments), gg.moe_ffn(*arguments))
+
+
+@pytest.mark.parametrize("step", ["quantize_groupwise", "silu_mul_quantize_groupwise"])
+@pytest.mark.parametrize("block", [(1, 128), (1, 64)])
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])
+@pytest.mark.parametrize("major", ["MN", "K"])
+def test_operators_with_arguments_at_their_defaults(step, block, dtype, major):
+    """PyTorch hands a kernel no trailing arguments that equal the defaults of the schema."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    pytest.importorskip("groupgemm_fp8.torch")
+    operator = getattr(torch.ops.groupgemm_fp8, step).default
+    arguments = (torch.randn(5, 256), block, dtype, major)
+    torch.library.opcheck(operator, arguments)
+    plain = getattr(gg, step)(*arguments)
+    for got, wanted in zip(operator(*arguments), plain, strict=True):
+        assert torch.equal(got.view(torch.uint8), wanted.view(torch.uint8))
