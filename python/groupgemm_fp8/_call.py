@@ -3,7 +3,8 @@
     call = Call((x,), stream)
     described = call.describe("x", x)                     address of a ggfp8_tensor
     out, described_out = call.empty("out", x, shape, "float32")
-    call.run(_library.load().ggfp8_something, described, described_out)
+    something = _library.load().ggfp8_something
+    _library.check(something(described, described_out, call.stream_handle()))
     return call.finish(x, out)
 
 A Call owns the memory of the descriptions and keeps alive what lies behind them (capsules, views)
