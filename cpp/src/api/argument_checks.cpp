@@ -45,11 +45,11 @@ Status read_index_dtype(const char* name, int32_t code, bool* is_int64) noexcept
   return kSuccess;
 }
 
-Status read_scale_major(int32_t code, ScaleMajor* major) noexcept {
+Status read_scale_major(const char* name, int32_t code, ScaleMajor* major) noexcept {
   if (code == 0) code = GGFP8_SCALE_MAJOR_MN;
   if (code != GGFP8_SCALE_MAJOR_MN && code != GGFP8_SCALE_MAJOR_K) {
-    return fail(GGFP8_ERROR_INVALID_SCALE_MAJOR, "scale_major: got %d, wanted %d (MN) or %d (K)",
-                code, GGFP8_SCALE_MAJOR_MN, GGFP8_SCALE_MAJOR_K);
+    return fail(GGFP8_ERROR_INVALID_SCALE_MAJOR, "%s: got %d, wanted %d (MN) or %d (K)", name, code,
+                GGFP8_SCALE_MAJOR_MN, GGFP8_SCALE_MAJOR_K);
   }
   *major = static_cast<ScaleMajor>(code);
   return kSuccess;
@@ -57,12 +57,14 @@ Status read_scale_major(int32_t code, ScaleMajor* major) noexcept {
 
 Status read_device_type(int32_t code, DeviceType* type) noexcept {
   if (code == 0) code = GGFP8_DEVICE_CUDA;
-  if (code != GGFP8_DEVICE_CPU && code != GGFP8_DEVICE_CUDA) {
-    return fail(GGFP8_ERROR_INVALID_DEVICE, "device_type: got %d, wanted %d (CPU) or %d (CUDA)",
-                code, GGFP8_DEVICE_CPU, GGFP8_DEVICE_CUDA);
-  }
+  if (code != GGFP8_DEVICE_CPU && code != GGFP8_DEVICE_CUDA) return refuse_device_type(code);
   *type = static_cast<DeviceType>(code);
   return kSuccess;
+}
+
+Status refuse_device_type(int32_t code) noexcept {
+  return fail(GGFP8_ERROR_INVALID_DEVICE, "device_type: got %d, wanted %d (CPU) or %d (CUDA)", code,
+              GGFP8_DEVICE_CPU, GGFP8_DEVICE_CUDA);
 }
 
 Status check_flags(uint32_t flags, uint32_t allowed) noexcept {

@@ -1,5 +1,5 @@
-// Checks of single members of the argument structs of steps: each reads one member, fills in its
-// default, and says what was got and wanted where it is wrong.
+// Checks of single members of argument structs: each reads one member, fills in its default, and
+// says what was got and wanted where it is wrong.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +22,14 @@ Status read_fp8_dtype(const char* name, int32_t code, Dtype* dtype) noexcept;
 // int32 (also 0) or int64.
 Status read_index_dtype(const char* name, int32_t code, bool* is_int64) noexcept;
 
-Status read_scale_major(int32_t code, ScaleMajor* major) noexcept;
+// MN (also 0) or K.
+Status read_scale_major(const char* name, int32_t code, ScaleMajor* major) noexcept;
 
+// CPU, or CUDA (also 0).
 Status read_device_type(int32_t code, DeviceType* type) noexcept;
+
+// Fails with the sentence about a device type that is neither.
+Status refuse_device_type(int32_t code) noexcept;
 
 // flags without any bit outside of `allowed`.
 Status check_flags(uint32_t flags, uint32_t allowed) noexcept;

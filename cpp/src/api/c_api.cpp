@@ -2,6 +2,7 @@
 // Functions that take arrays with shapes are in c_api_tensors.cpp.
 #include <cstring>
 
+#include "api/argument_checks.h"
 #include "api/group_check.h"
 #include "api/guard.h"
 #include "api/route.h"
@@ -14,18 +15,6 @@
 
 namespace ggfp8 {
 namespace {
-
-Status check_workspace(const Plan& plan, const void* workspace, size_t workspace_bytes) {
-  if (plan.workspace_bytes == 0) return kSuccess;
-  const auto address = reinterpret_cast<uintptr_t>(workspace);
-  if (workspace == nullptr || workspace_bytes < plan.workspace_bytes ||
-      address % GGFP8_WORKSPACE_ALIGNMENT != 0) {
-    return fail(GGFP8_ERROR_INVALID_WORKSPACE,
-                "workspace: got %zu bytes at %p, wanted %zu bytes aligned to %d", workspace_bytes,
-                workspace, plan.workspace_bytes, GGFP8_WORKSPACE_ALIGNMENT);
-  }
-  return kSuccess;
-}
 
 Status launch(const Route& route, const LaunchContext& context) {
   const Problem& problem = route.problem;
@@ -78,7 +67,8 @@ int32_t ggfp8_group_gemm_nt_groupwise(const ggfp8_group_gemm_args* args, void* w
   return guarded([&]() -> Status {
     Route route;
     if (Status s = find_route(args, &route)) return s;
-    if (Status s = check_workspace(route.plan, workspace, workspace_bytes)) return s;
+    if (Status s = check_workspace_memory(workspace, workspace_bytes, route.plan.workspace_bytes))
+      return s;
     if (route.problem.validate_groups && route.problem.groups != nullptr) {
       if (Status s = check_groups(route.problem, stream)) return s;
     }
@@ -150,16 +140,14 @@ int32_t ggfp8_device_count(int32_t device_type, int32_t* count) {
     *count = device_type == GGFP8_DEVICE_CPU ? 1 : 0;
     if (device_type == GGFP8_DEVICE_CPU) return kSuccess;
     if (device_type == GGFP8_DEVICE_CUDA) return count_cuda_devices(count);
-    return fail(GGFP8_ERROR_INVALID_DEVICE, "device_type: got %d, wanted %d (CPU) or %d (CUDA)",
-                device_type, GGFP8_DEVICE_CPU, GGFP8_DEVICE_CUDA);
+    return refuse_device_type(device_type);
   });
 }
 
 int32_t ggfp8_device_query(int32_t device_type, int32_t device_id, ggfp8_device_info* info) {
   return guarded([&]() -> Status {
     if (device_type != GGFP8_DEVICE_CPU && device_type != GGFP8_DEVICE_CUDA) {
-      return fail(GGFP8_ERROR_INVALID_DEVICE, "device_type: got %d, wanted %d (CPU) or %d (CUDA)",
-                  device_type, GGFP8_DEVICE_CPU, GGFP8_DEVICE_CUDA);
+      return refuse_device_type(device_type);
     }
     DeviceInfo device;
     if (Status s = query_device(static_cast<DeviceType>(device_type), device_id, &device)) return s;

@@ -33,7 +33,7 @@ Status read_block(int32_t block_rows, int32_t block_k, QuantizeProblem* problem)
 Status read_scale_strides(int32_t major_code, int64_t stride, int64_t batch_stride,
                           QuantizeProblem* problem) {
   ScaleMajor major = ScaleMajor::kMn;
-  if (Status s = read_scale_major(major_code, &major)) return s;
+  if (Status s = read_scale_major("scale_major", major_code, &major)) return s;
   const bool mn_major = major == ScaleMajor::kMn;
   const bool scatters = problem->position != nullptr;
   const int64_t row_blocks = scatters ? problem->out_rows : problem->num_row_blocks();

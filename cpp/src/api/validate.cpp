@@ -2,6 +2,7 @@
 
 #include <cinttypes>
 
+#include "api/argument_checks.h"
 #include "api/argument_rules.h"
 #include "api/group_args.h"
 #include "api/sized_struct.h"
@@ -46,28 +47,10 @@ Status read_sizes(const Args& args, Problem* problem) {
   return kSuccess;
 }
 
-Status read_fp8_dtype(const char* name, int32_t code, Dtype* dtype) {
-  if (code == 0) code = GGFP8_DTYPE_FLOAT8_E4M3FN;
-  if (code != GGFP8_DTYPE_FLOAT8_E4M3FN && code != GGFP8_DTYPE_FLOAT8_E5M2) {
-    return fail(GGFP8_ERROR_INVALID_DTYPE,
-                "%s: got code %d, wanted %d (float8_e4m3fn) or %d (float8_e5m2)", name, code,
-                GGFP8_DTYPE_FLOAT8_E4M3FN, GGFP8_DTYPE_FLOAT8_E5M2);
-  }
-  *dtype = static_cast<Dtype>(code);
-  return kSuccess;
-}
-
 Status read_dtypes(const Args& args, Problem* problem) {
   if (Status s = read_fp8_dtype("a_dtype", args.a_dtype, &problem->a_dtype)) return s;
   if (Status s = read_fp8_dtype("b_dtype", args.b_dtype, &problem->b_dtype)) return s;
-  const int32_t code = args.out_dtype == 0 ? GGFP8_DTYPE_BFLOAT16 : args.out_dtype;
-  if (code < GGFP8_DTYPE_BFLOAT16 || code > GGFP8_DTYPE_FLOAT32) {
-    return fail(GGFP8_ERROR_INVALID_DTYPE,
-                "out_dtype: got code %d, wanted %d (bfloat16), %d (float16) or %d (float32)", code,
-                GGFP8_DTYPE_BFLOAT16, GGFP8_DTYPE_FLOAT16, GGFP8_DTYPE_FLOAT32);
-  }
-  problem->out_dtype = static_cast<Dtype>(code);
-  return kSuccess;
+  return read_float_dtype("out_dtype", args.out_dtype, Dtype::kBFloat16, &problem->out_dtype);
 }
 
 int32_t value_or(int32_t value, int32_t fallback) {
@@ -93,48 +76,27 @@ Status read_granularity(const Args& args, Problem* problem) {
   return kSuccess;
 }
 
-Status read_scale_major(const char* name, int32_t major, ScaleMajor* scale_major) {
-  if (major != GGFP8_SCALE_MAJOR_MN && major != GGFP8_SCALE_MAJOR_K) {
-    return fail(GGFP8_ERROR_INVALID_SCALE_MAJOR, "%s: got %d, wanted %d (MN) or %d (K)", name,
-                major, GGFP8_SCALE_MAJOR_MN, GGFP8_SCALE_MAJOR_K);
-  }
-  *scale_major = static_cast<ScaleMajor>(major);
-  return kSuccess;
-}
-
 Status read_modes(const Args& args, Problem* problem) {
-  const int32_t major = value_or(args.scale_major, GGFP8_SCALE_MAJOR_MN);
-  if (Status s = read_scale_major("scale_major", major, &problem->a_scale_major)) return s;
-  const int32_t b_major = value_or(args.b_scale_major, major);
+  if (Status s = read_scale_major("scale_major", args.scale_major, &problem->a_scale_major)) {
+    return s;
+  }
+  const int32_t b_major = value_or(args.b_scale_major, args.scale_major);
   if (Status s = read_scale_major("b_scale_major", b_major, &problem->b_scale_major)) return s;
 
   problem->mma_sm = value_or(args.mma_sm, 1);
   if (problem->mma_sm != 1 && problem->mma_sm != 2) {
     return fail(GGFP8_ERROR_INVALID_MMA_SM, "mma_sm: got %d, wanted 1 or 2", args.mma_sm);
   }
-  if ((args.flags & ~GGFP8_FLAG_VALIDATE_M_INDPTR) != 0) {
-    return fail(GGFP8_ERROR_INVALID_ARGUMENT, "flags: got 0x%x, wanted a combination of 0x%x",
-                args.flags, GGFP8_FLAG_VALIDATE_M_INDPTR);
-  }
+  if (Status s = check_flags(args.flags, GGFP8_FLAG_VALIDATE_M_INDPTR)) return s;
   problem->validate_groups = (args.flags & GGFP8_FLAG_VALIDATE_M_INDPTR) != 0;
   problem->backend = args.backend;
   return kSuccess;
 }
 
 Status read_device(const Args& args, Problem* problem) {
-  const int32_t device_type = value_or(args.device_type, GGFP8_DEVICE_CUDA);
-  if (device_type != GGFP8_DEVICE_CPU && device_type != GGFP8_DEVICE_CUDA) {
-    return fail(GGFP8_ERROR_INVALID_DEVICE, "device_type: got %d, wanted %d (CPU) or %d (CUDA)",
-                device_type, GGFP8_DEVICE_CPU, GGFP8_DEVICE_CUDA);
-  }
-  problem->device_type = static_cast<DeviceType>(device_type);
+  if (Status s = read_device_type(args.device_type, &problem->device_type)) return s;
   problem->device_id = args.device_id;
   return kSuccess;
-}
-
-Status check_reserved(const Args& args) {
-  if (args.reserved == 0) return kSuccess;
-  return fail(GGFP8_ERROR_INVALID_ARGUMENT, "reserved: got %u, wanted 0", args.reserved);
 }
 
 Status check_pointer(const char* name, const void* pointer, int64_t num_elements,
@@ -185,7 +147,7 @@ Status validate(const ggfp8_group_gemm_args* source, Problem* problem, bool* emp
   if (Status s = validate_options(args, problem)) return s;
   if (Status s = read_sizes(args, problem)) return s;
   if (Status s = read_device(args, problem)) return s;
-  if (Status s = check_reserved(args)) return s;
+  if (Status s = check_reserved(args.reserved)) return s;
   if (Status s = read_group_array(args, problem)) return s;
   if (Status s = read_strides(args, problem)) return s;
 
