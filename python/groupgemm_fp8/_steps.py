@@ -40,10 +40,8 @@ def quantize(
         shape[-2:] = [position.shape[0] * position.shape[1], x.shape[-1]]
     if out is not None:
         shape = list(out.shape)
-    result = _Outputs(call, x, (out, out_scale))
-    result.add("out", out, shape, dtype)
-    scale_shape = _scale_shape(shape, (rows, k), scale_major_mode)
-    result.add("out_scale", out_scale, scale_shape, "float32")
+    result = _Outputs(call, x)
+    result.add_quantised(out, out_scale, shape, dtype, (rows, k), scale_major_mode)
     flags = _ffi_moe.FLAG_POWER_OF_TWO_SCALES if power_of_two_scales else 0
     packed = _ffi_moe.QUANTIZE_OPTIONS.pack(
         _ffi_moe.QUANTIZE_OPTIONS.size,
@@ -78,11 +76,8 @@ def silu_mul_quantize(
     call = Call((gate_up, out, m_indptr, out_scale), stream)
     inputs = [call.describe("gate_up", gate_up), _optional(call, "m_indptr", m_indptr)]
     shape = [gate_up.shape[0], gate_up.shape[-1] // 2] if out is None else list(out.shape)
-    result = _Outputs(call, gate_up, (out, out_scale))
-    result.add("out", out, shape, dtype)
-    result.add(
-        "out_scale", out_scale, _scale_shape(shape, (1, block_k), scale_major_mode), "float32"
-    )
+    result = _Outputs(call, gate_up)
+    result.add_quantised(out, out_scale, shape, dtype, (1, block_k), scale_major_mode)
     flags = _ffi_moe.FLAG_POWER_OF_TWO_SCALES if power_of_two_scales else 0
     packed = _ffi_moe.SILU_OPTIONS.pack(
         _ffi_moe.SILU_OPTIONS.size,
@@ -103,19 +98,19 @@ def route(top_k_index, batch_size, stream=None):
     call = Call((top_k_index,), stream)
     described = call.describe("top_k_index", top_k_index)
     tokens, top_k = top_k_index.shape
-    result = _Outputs(call, top_k_index, (None, None, None))
+    result = _Outputs(call, top_k_index)
     result.add("row_index", None, (tokens * top_k,), "int32")
     result.add("position", None, (tokens, top_k), "int32")
     result.add("m_indptr", None, (batch_size + 1,), "int32")
-    library, handle = _library.load(), call.stream_handle()
-    space = None
-    num_bytes = _route_workspace_bytes(tokens, top_k, batch_size, call.device[0])
-    if num_bytes:
-        num_bytes += library.ggfp8_workspace_alignment()
+    function, handle = _library.load().ggfp8_route_tensors, call.stream_handle()
+    status = function(described, *result.described, None, 0, handle)
+    if status == _ffi.ERROR_INVALID_WORKSPACE:
+        num_bytes = _route_workspace_bytes(tokens, top_k, batch_size, call.device[0])
+        num_bytes += _library.load().ggfp8_workspace_alignment()
         # The array may be dropped after the call: it was made for work on the call's stream.
         _array, space = call.empty("workspace", top_k_index, (num_bytes,), "uint8")
-    function = library.ggfp8_route_tensors
-    _library.check(function(described, *result.described, space, 0, handle))
+        status = function(described, *result.described, space, 0, handle)
+    _library.check(status)
     return result.finish()
 
 
@@ -127,7 +122,7 @@ def combine(x, position, weight, *, out=None, out_dtype=None, stream=None):
     inputs.append(call.describe("weight", weight))
     if out is not None and name is not None and dtype_name(out.dtype) != name:
         raise TypeError(f"out_dtype: got {name}, but out has dtype {dtype_name(out.dtype)}")
-    result = _Outputs(call, x, (out,))
+    result = _Outputs(call, x)
     shape = (position.shape[0], x.shape[-1])
     result.add("out", out, shape, name or dtype_name(x.dtype))
     function = _library.load().ggfp8_combine_tensors
@@ -151,9 +146,9 @@ class _Outputs:
 
     _FLAGS = (_ffi.FLAG_OUT_READ_ONLY, _ffi_moe.FLAG_OUT_SCALE_READ_ONLY)
 
-    def __init__(self, call: Call, like: Any, given: tuple):
-        self._call, self._like, self._given = call, like, given
-        self._arrays: list[Any] = []
+    def __init__(self, call: Call, like: Any):
+        self._call, self._like = call, like
+        self._arrays: list[tuple[Any, Any]] = []  # what was given, or None, and what is written
         self.described: list[int] = []
         self.read_only = 0
 
@@ -165,27 +160,34 @@ class _Outputs:
             described, is_read_only = self._call.describe_output(name, given)
             if is_read_only:
                 self.read_only |= self._FLAGS[len(self._arrays)]
-        self._arrays.append(array)
+        self._arrays.append((given, array))
         self.described.append(described)
 
+    def add_quantised(self, out, out_scale, shape, dtype: str, block, scale_major_mode) -> None:
+        """The FP8 array of that shape, and its scales."""
+        self.add("out", out, shape, dtype)
+        scales = scale_shape(shape, block, scale_major_mode)
+        self.add("out_scale", out_scale, scales, "float32")
+
     def finish(self) -> tuple:
-        finished = []
-        for array, given in zip(self._arrays, self._given, strict=True):
-            if given is None:
-                finished.append(self._call.finish(self._like, array))
-            else:
+        for given, _ in self._arrays:
+            if given is not None:
                 self._call.written(given)
-                finished.append(given)
-        return tuple(finished)
+        return tuple(
+            self._call.finish(self._like, array) if given is None else given
+            for given, array in self._arrays
+        )
 
 
 def _optional(call: Call, name: str, x: Any) -> int | None:
     return None if x is None else call.describe(name, x)
 
 
-def _scale_shape(shape: Sequence[int], block: tuple[int, int], major: str) -> tuple[int, ...]:
+def scale_shape(shape: Sequence[int], block: Sequence[int], major: str) -> tuple[int, ...]:
+    """The shape of the scales of an array of that shape; sizes are numbers or symbols."""
     *batch, rows, k = shape
-    blocks = (-(-rows // block[0]), -(-k // block[1]))
+    row_blocks = rows if block[0] == 1 else -(-rows // block[0])  # a symbol stays simple
+    blocks = (row_blocks, -(-k // block[1]))
     return (*batch, *(blocks[::-1] if major == "MN" else blocks))
 
 

@@ -83,12 +83,9 @@ def _fake_silu_mul_quantize(
 
 
 def _quantised(like, shape, granularity, dtype, scale_major_mode):
-    *batch, rows, k = shape
-    row_blocks = rows if granularity[0] == 1 else -(-rows // granularity[0])
-    blocks = (row_blocks, -(-k // granularity[1]))
-    scale_shape = (*batch, *(blocks[::-1] if scale_major_mode == "MN" else blocks))
+    scales = _steps.scale_shape(shape, granularity, scale_major_mode)
     fp8 = like.new_empty(shape, dtype=getattr(torch, dtype))
-    return fp8, like.new_empty(scale_shape, dtype=torch.float32)
+    return fp8, like.new_empty(scales, dtype=torch.float32)
 
 
 def _fake_route(top_k_index, batch_size):
