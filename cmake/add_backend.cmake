@@ -87,7 +87,7 @@ function(ggfp8_add_steps)
   target_link_libraries(${target} PRIVATE groupgemm_fp8_internal)
 endfunction()
 
-# What every CUDA target of the library is compiled with.
+# Sets what every CUDA target of the library is compiled with.
 function(_ggfp8_set_cuda_options target architectures)
   set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${architectures}")
   # Device code evaluates the constexpr functions of a config. Kernels for five architectures in the

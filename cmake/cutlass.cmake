@@ -41,7 +41,7 @@ function(ggfp8_find_cutlass result reason)
   set(${result} ${folder} PARENT_SCOPE)
 endfunction()
 
-# The same for the folder in the build tree, which is fetched once.
+# Sets result and reason for the folder in the build tree, which is fetched once.
 function(_ggfp8_fetch_cutlass result reason)
   set(${result} "" PARENT_SCOPE)
   set(root ${PROJECT_BINARY_DIR}/cutlass)

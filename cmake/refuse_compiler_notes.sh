@@ -12,7 +12,7 @@ cat "$notes" >&2
 if [ "$code" -eq 0 ] && grep -qE '^ptxas .*\(C75[0-9]+\)' "$notes"; then
   echo "refuse_compiler_notes: the notes above mean lost performance;" \
     "-DGGFP8_COMPILER_NOTES_AS_ERRORS=OFF accepts them" >&2
-  # Left behind, the object would be newer than its sources, and the next build would take it.
+  # If it stayed, the object would be newer than its sources, and the next build would take it.
   previous=
   for argument; do
     if [ "$previous" = -o ]; then rm -f "$argument"; fi

@@ -7,7 +7,7 @@
     _library.check(something(described, described_out, call.stream_handle()))
     return call.finish(x, out)
 
-A Call owns the memory of the descriptions and keeps alive what lies behind them (capsules, views)
+A Call owns the memory of the descriptions and keeps alive the arrays' owners (capsules, views)
 until it is dropped, so drop it after the C function has returned.
 """
 

@@ -25,7 +25,7 @@ from .errors import GroupGemmError
 
 __all__ = ["group_gemm_fp8_nt_groupwise"]
 
-# What each target is called in a program of XLA, and its handlers by platform.
+# The names of the targets in a program of XLA, and their handlers by platform.
 _TARGET, _VALIDATING_TARGET = "groupgemm_fp8", "groupgemm_fp8_validate"
 _HANDLERS = {
     "cpu": {_TARGET: "ggfp8_xla_ffi_cpu", _VALIDATING_TARGET: "ggfp8_xla_ffi_cpu_validate"},

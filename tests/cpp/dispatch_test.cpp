@@ -177,7 +177,7 @@ constexpr Refusal kRefusals[] = {
     {"less than 2^40 bytes apart", [](Problem& p) { p.out_row_stride = int64_t{1} << 39; }},
 };
 
-// What sm100 refuses on its own hardware; every such call on a GPU goes to mma.
+// Checks what sm100 refuses on its own hardware; every such call on a GPU goes to mma.
 void check_refused_problems() {
   const DeviceInfo info = device_info(kDevices[4]);
   for (const Refusal& refusal : kRefusals) {
@@ -197,7 +197,7 @@ void check_refused_problems() {
   CHECK(!ggfp8::sm100::supports(problem, single_sm).ok);
 }
 
-// What sm90 refuses on its own hardware because its kernel counts in 32 bits.
+// Checks what sm90 refuses on its own hardware because its kernel counts in 32 bits.
 void check_sm90_limits() {
   const DeviceInfo info = device_info(kDevices[3]);
   const auto reason = [&](const Problem& problem) {

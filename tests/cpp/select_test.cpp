@@ -71,7 +71,7 @@ bool sentence_has(const char* text) {
   return std::strstr(ggfp8::last_error(), text) != nullptr;
 }
 
-// The first that supports the call takes it, and nobody behind it is asked.
+// The first that supports the call takes it, and none after it is asked.
 void check_order() {
   for (const char* automatic : {static_cast<const char*>(nullptr), ""}) {
     const Selection newest = select(kBackends, 64, 9, automatic);
@@ -83,7 +83,7 @@ void check_order() {
   }
 }
 
-// A requested backend is the only one asked; there is no fallback behind it.
+// A requested backend is the only one asked; no other is a fallback.
 void check_override() {
   const Selection any = select(kBackends, 64, 9, "any");
   CHECK(any.status == ggfp8::kSuccess && any.backend == &kAny && any.num_asked == 1);

@@ -1,5 +1,5 @@
-// What the sm100 tables of a random problem must hold, for groups of every layout. The tests on the
-// host and on a GPU fill tables in different ways and compare them with this model.
+// Computes what the sm100 tables of a random problem must hold, for groups of every layout. The
+// tests on the host and on a GPU fill tables in different ways and compare them with this model.
 #pragma once
 
 #include <cstdint>

@@ -81,7 +81,7 @@ void check_params() {
   CHECK(covered >= 1000);
 }
 
-// What the table kernel does, chunk after chunk.
+// Does what the table kernel does, chunk after chunk.
 void fill_tables(const ggfp8::sm100::TableParams& params) {
   const ggfp8::GroupSchedule& schedule = params.schedule;
   int32_t gain = 0;

@@ -133,7 +133,7 @@ void check_instance() {
   CHECK_EQ(ggfp8::instance_idx(kIdx / ggfp8::kNumDtypePairs, pair_idx), kIdx);
 }
 
-// What TMA, wgmma and loads of 16 bytes ask of addresses, counted from a multiple of 1024.
+// Checks what TMA, wgmma and loads of 16 bytes ask of addresses, counted from a multiple of 1024.
 template <int kIdx>
 void check_shared_storage() {
   using Storage = ggfp8::sm90::AsyncStorage<ggfp8::sm90::config_of(kIdx)>;

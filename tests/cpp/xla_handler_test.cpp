@@ -19,7 +19,7 @@ constexpr int64_t kRows = 6;
 constexpr int64_t kN = 16;
 constexpr int64_t kK = 128;
 
-// What XLA got from the last handler, in place of its Error.
+// Stands in for XLA's Error: what XLA got from the last handler.
 struct Reported {
   std::string message;
   ErrorCode code;

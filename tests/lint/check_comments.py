@@ -3,7 +3,8 @@ comments that open with a fragment.
 
 Order is said by before and after, places in memory by before, after and past the end: "behind" and
 "in front" leave open which of these is meant. A comment that stands on lines of its own begins with
-a verb or with the name of the thing. CHECKED lists the folders that the check covers.
+a verb or with the name of the thing. CHECKED lists the folders that the check covers. Docstrings of
+Python are not comments and are not read.
 """
 
 import re
@@ -11,31 +12,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-CHECKED = (
-    "cpp/examples",
-    "cpp/src/backends",
-    "cpp/src/core",
-    "cpp/src/cuda",
-    "cpp/src/device",
-    "cpp/src/ptx",
-    "cpp/src/select",
-    "tests/cutlass",
-    "tests/gpu",
-    "tests/gpu_sanitizer",
-    "tests/gpu_sm100",
-)
-SUFFIXES = {".h", ".c", ".cpp", ".cu", ".cuh"}
+CHECKED = ("cmake", "cpp", "python", "tests")
+SUFFIXES = {".h", ".c", ".cpp", ".cu", ".cuh", ".py", ".cmake", ".txt", ".sh"}
+HASH_SUFFIXES = {".py", ".cmake", ".txt", ".sh"}
 
 BANNED = re.compile(r"\b(behind|in front)\b")
 FRAGMENT = re.compile(r"(Of|Those|What|Where|As|Among|The same|Whole warps)\b")
 COMMENT = re.compile(r"(?P<code>.*?)(?://|/\*|^\s*\*)\s*(?P<text>.*)")
+HASH_COMMENT = re.compile(r"(?P<code>[^#\"']*)#\s*(?P<text>.*)")
 
 
 def check_text(name, text):
     """Yields the faults of one file. A comment block begins after a line without a comment."""
+    pattern = HASH_COMMENT if Path(name).suffix in HASH_SUFFIXES else COMMENT
     was_comment = False
     for number, line in enumerate(text.splitlines(), 1):
-        found = COMMENT.match(line)
+        found = pattern.match(line)
         is_comment = found is not None and not found["code"].strip()
         if found and (word := BANNED.search(found["text"])):
             yield f'{name}:{number}: "{word[0]}" in a comment, wanted before, after or past'

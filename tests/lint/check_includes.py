@@ -39,7 +39,7 @@ OWN_PURE = [
     )
 ]
 
-# What the functions that take arrays see: they are users of the functions that take pointers.
+# The functions that take arrays see these: they are users of the functions that take pointers.
 TENSOR_CORE = [f"core/{name}.h" for name in ("math", "problem", "status")]
 TENSOR_API = [f"api/{name}.h" for name in ("argument_rules", "guard", "sized_struct", "validate")]
 

@@ -178,6 +178,15 @@ class PlantedTest(unittest.TestCase):
         ]:
             with self.subTest(text=text):
                 self.assertEqual(len(list(check_comments.check_text("x.h", text))), wanted)
+        for text, wanted in [
+            ("x = 1  # lies behind the array\n", 1),
+            ("# Of all rows, the last.\n", 1),
+            ("# Returns the last row.\n# Of all rows, the last is the longest.\n", 0),
+            ('text = "# behind"\n', 0),
+        ]:
+            for name in ("x.py", "x.cmake", "CMakeLists.txt"):
+                with self.subTest(text=text, name=name):
+                    self.assertEqual(len(list(check_comments.check_text(name, text))), wanted)
 
     def test_sizes(self):
         self.write("long.cpp", "// x\n" * 401)

@@ -11,7 +11,7 @@ from skip_summary import summary
 # of a parallel run. NumPy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# The same examples in every run: a failure is reproduced by running the test again.
+# Examples are the same in every run: a failure is reproduced by running the test again.
 settings.register_profile("numeric", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("numeric")
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-# What a test needs, words of the reasons that mean it, and the advice that helps.
+# Each entry: what a test needs, words of the reasons that mean it, and the advice that helps.
 _NEEDS = (
     ("PyTorch", ("PyTorch is not installed", "needs PyTorch"), "pip install torch"),
     ("JAX", ("JAX is not installed",), "pip install jax"),

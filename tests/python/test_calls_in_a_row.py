@@ -1,5 +1,5 @@
-"""Calls that read what the call in front wrote, and write what it read, with nothing in between:
-a kernel may start early, but must not touch memory before the one in front is done. Needs a GPU.
+"""Calls that read what the call before wrote, and write what it read, with nothing in between:
+a kernel may start early, but must not touch memory before the one before it is done. Needs a GPU.
 
 The bytes of a call's bfloat16 output are the e4m3 rows of the next call's `a`. Weights of one 1 per
 column pick the upper bytes in another order for each group, so every call moves all values on, and

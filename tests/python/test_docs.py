@@ -116,7 +116,7 @@ def test_c_blocks_compile_and_run(block, tmp_path):
     if program is None or (needs_cuda and not has_gpu()):
         return
     printed = run(str(program))
-    # What a program prints stands in the comment beside its printing.
+    # The comment beside a program's printing has what it prints.
     wanted = re.search(r"(?:/\*|//) prints: (.*?)(?: \*/|$)", block.text, re.M)
     assert wanted is None or printed.strip() == wanted[1]
 

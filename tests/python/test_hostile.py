@@ -31,7 +31,7 @@ MALFORMED = {
 
 
 def sound_rows(problem) -> np.ndarray:
-    """Rows of the groups whose bounds are in order and not behind an earlier bound."""
+    """Rows of the groups whose bounds are in order and not below an earlier bound."""
     rows = np.zeros(problem.cum_m, dtype=bool)
     reached = 0
     for begin, end in zip(problem.m_indptr[:-1], problem.m_indptr[1:], strict=True):

@@ -108,7 +108,7 @@ def test_errors(gpus, arrays):
     placed["m_indptr"] = jax.device_put(np.array([0, 3, 2, CUM_M], np.int32), gpus[0])
     with pytest.raises((RuntimeError, ValueError), match=r"m_indptr\[2\]: got 2, wanted 3"):
         group_gemm_fp8_nt_groupwise(**placed, validate=True).block_until_ready()
-    good = put(arrays, gpus[0])  # the failure left nothing behind
+    good = put(arrays, gpus[0])  # the failure has no later effect
     assert same_bits(np.asarray(group_gemm_fp8_nt_groupwise(**good)), expected(arrays))
 
 

@@ -36,7 +36,7 @@ def eager(arrays, options):
     return group_gemm_fp8_nt_groupwise(**arrays, **options)
 
 
-# What is changed in a good call: an array by a function, or an option.
+# Each entry changes one thing in a good call: an array by a function, or an option.
 WRONG = {
     "a dtype": ("a", lambda x: x.astype(np.float32)),
     "a rank": ("a", lambda x: x[0]),
@@ -153,7 +153,7 @@ def call_target(arrays, out=("bfloat16", (CUM_M, N)), **attributes):
 
 
 def test_target_checks_by_itself(arrays):
-    """No array behind whose end the library would read or write gets past the handler."""
+    """No array past whose end the library would read or write gets past the handler."""
     eager(arrays, {})  # registers the target
     assert same_bits(np.asarray(call_target(arrays)), expected(arrays))
     longer = np.zeros((CUM_M, 160), arrays["a"].dtype)

@@ -36,7 +36,7 @@ class SparseArray:
 def run_far(backend, core: Problem, first_row: int, first_group: int) -> np.ndarray:
     """Runs core's rows at first_row and its weights at first_group of far larger arrays.
 
-    The bits of core's rows come back; the rows in front of them were proved untouched.
+    The bits of core's rows come back; the rows before them were proved untouched.
     """
     cum_m, batch_size = first_row + core.cum_m, first_group + core.batch_size
     needed = cum_m * core.k + batch_size * core.n * core.k + 4 * cum_m * (core.n + 1) + 2**30

@@ -13,7 +13,7 @@ from numeric.compare import assert_exact, assert_one_nan_pattern, assert_same_bi
 from numeric.emulator import ascending_float32, emulate
 from numeric.problem import Problem
 
-# Groups for every size of tile, a large one behind a small one, with rows that no group covers.
+# Groups for every size of tile, a large one after a small one, with rows that no group covers.
 ROWS = {
     "decode": (3, 0, 18, 1),
     "middle": (40, 70, 0, 129),

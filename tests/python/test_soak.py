@@ -1,7 +1,7 @@
 """Replays of a CUDA graph, each compared bit for bit on the device: a race that shows once in many
 launches shows here. Needs a GPU and nvcc.
 
-Every launch writes over the complement of the right output, and a kernel behind it in the graph
+Every launch writes over the complement of the right output, and a kernel after it in the graph
 counts the words that are wrong. `-m soak` replays 100000 times instead of 1000.
 """
 

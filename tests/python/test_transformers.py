@@ -9,8 +9,8 @@ import groupgemm_fp8.transformers  # noqa: E402
 from fp8_models import CONFIGS, make_models  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-# Of the logits, relative. FP8 activations put an error of 2 to 3 % on the outputs of experts, with
-# power-of-two scales up to 4 %. They are a larger part of DeepSeek-V3's residual stream.
+# Relative errors of the logits. FP8 activations put an error of 2 to 3 % on the outputs of experts,
+# with power-of-two scales up to 4 %. They are a larger part of DeepSeek-V3's residual stream.
 MAX_ERROR = {"qwen3_moe": 1e-2, "deepseek_v3": 4e-2}
 
 

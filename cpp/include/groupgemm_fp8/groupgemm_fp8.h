@@ -174,7 +174,7 @@ GGFP8_API const char* ggfp8_last_error(void);
 #define GGFP8_MAX_BATCH_SIZE 16777216 /* groups */
 #define GGFP8_WORKSPACE_ALIGNMENT 256 /* bytes */
 
-/* The same limits as functions, for callers that cannot see macros. */
+/* Return these limits, for callers that cannot see macros. */
 GGFP8_API int64_t ggfp8_max_cum_m(void);
 GGFP8_API int64_t ggfp8_max_n(void);
 GGFP8_API int64_t ggfp8_max_k(void);
@@ -245,7 +245,7 @@ typedef struct ggfp8_group_gemm_args {
 
   int32_t b_scale_major; /* GGFP8_SCALE_MAJOR_* of b_scale; 0 means that of scale_major */
 
-  /* Where the groups are, other than in an m_indptr of int32. */
+  /* The groups, where they are not in an m_indptr of int32. */
   int32_t group_layout;    /* GGFP8_GROUPS_* */
   const void* groups;      /* the group array; NULL: m_indptr is the group array */
   int32_t group_dtype;     /* of groups: GGFP8_DTYPE_INT32 (also 0) or GGFP8_DTYPE_INT64 */
@@ -309,7 +309,7 @@ typedef struct ggfp8_tensor {
   uint64_t byte_offset; /* bytes from data to the first element */
 } ggfp8_tensor;
 
-/* What a product of arrays is asked for besides the arrays. The struct only grows at its end. */
+/* Options of a product of arrays. The struct only grows at its end. */
 typedef struct ggfp8_group_gemm_options {
   size_t struct_size;  /* sizeof(ggfp8_group_gemm_options) as the caller was compiled */
   const char* backend; /* this and the next five: as in ggfp8_group_gemm_args */
@@ -408,7 +408,7 @@ GGFP8_API int32_t ggfp8_group_gemm_args_from_tensors(
 
 /* ------------------------------------------------------------ introspection */
 
-/* What a call would do. Strings are constants of the library. */
+/* Describes what a call would do. Strings are constants of the library. */
 typedef struct ggfp8_plan_info {
   size_t struct_size;     /* in: sizeof(ggfp8_plan_info) as the caller was compiled */
   const char* backend;    /* name of the backend that would run */
@@ -442,7 +442,7 @@ GGFP8_API const char* ggfp8_backend_name(int32_t idx);
  */
 GGFP8_API int32_t ggfp8_backend_supports(const char* backend, const ggfp8_group_gemm_args* args);
 
-/* What the library knows about a device. */
+/* Describes a device. */
 typedef struct ggfp8_device_info {
   size_t struct_size;    /* in: sizeof(ggfp8_device_info) as the caller was compiled */
   char name[256];        /* product name; for the CPU the instruction set its backend uses */

@@ -41,7 +41,7 @@ extern "C" {
 /* A block's scale is rounded up to a power of two, from 2^-127 to 2^127: a UE8M0 value. */
 #define GGFP8_FLAG_POWER_OF_TWO_SCALES 16u
 
-/* As GGFP8_FLAG_OUT_READ_ONLY, for out_scale. */
+/* Means for out_scale what GGFP8_FLAG_OUT_READ_ONLY means for out. */
 #define GGFP8_FLAG_OUT_SCALE_READ_ONLY 8u
 
 /*
@@ -116,8 +116,7 @@ GGFP8_API size_t ggfp8_quantize_groupwise_args_size(void);
 /* Quantises. Errors: 1xx, GGFP8_ERROR_UNSUPPORTED, 3xx. */
 GGFP8_API int32_t ggfp8_quantize_groupwise(const ggfp8_quantize_groupwise_args* args, void* stream);
 
-/* What a quantisation of arrays is asked for besides the arrays. The struct only grows at its end.
- */
+/* Options of a quantisation of arrays. The struct only grows at its end. */
 typedef struct ggfp8_quantize_groupwise_options {
   size_t struct_size; /* sizeof(ggfp8_quantize_groupwise_options) */
   int32_t block_rows; /* this and the next two: as in ggfp8_quantize_groupwise_args */
@@ -204,7 +203,7 @@ GGFP8_API size_t ggfp8_silu_mul_quantize_groupwise_args_size(void);
 GGFP8_API int32_t
 ggfp8_silu_mul_quantize_groupwise(const ggfp8_silu_mul_quantize_groupwise_args* args, void* stream);
 
-/* What the step on arrays is asked for besides the arrays. The struct only grows at its end. */
+/* Options of the step on arrays. The struct only grows at its end. */
 typedef struct ggfp8_silu_mul_quantize_groupwise_options {
   size_t struct_size; /* sizeof(ggfp8_silu_mul_quantize_groupwise_options) */
   float limit;        /* this and the next three: as in the args */
@@ -220,7 +219,7 @@ typedef struct ggfp8_silu_mul_quantize_groupwise_options {
   { sizeof(ggfp8_silu_mul_quantize_groupwise_options), 0.0f, 0.0f, 0, 0, 0, 0u }
 /* clang-format on */
 
-/* The same for arrays. m_indptr may be NULL. */
+/* Does the step on arrays. m_indptr may be NULL. */
 GGFP8_API int32_t ggfp8_silu_mul_quantize_groupwise_tensors(
     const ggfp8_tensor* gate_up, const ggfp8_tensor* m_indptr, const ggfp8_tensor* out,
     const ggfp8_tensor* out_scale, const ggfp8_silu_mul_quantize_groupwise_options* options,
@@ -344,7 +343,7 @@ GGFP8_API size_t ggfp8_combine_args_size(void);
 /* Combines. Errors: 1xx, GGFP8_ERROR_UNSUPPORTED, 3xx. */
 GGFP8_API int32_t ggfp8_combine(const ggfp8_combine_args* args, void* stream);
 
-/* The same for arrays. flags: GGFP8_FLAG_OUT_READ_ONLY or 0. */
+/* Combines arrays. flags: GGFP8_FLAG_OUT_READ_ONLY or 0. */
 GGFP8_API int32_t ggfp8_combine_tensors(const ggfp8_tensor* x, const ggfp8_tensor* position,
                                         const ggfp8_tensor* weight, const ggfp8_tensor* out,
                                         uint32_t flags, void* stream);

@@ -28,7 +28,7 @@ GGFP8_API void* ggfp8_xla_ffi_cpu(void* call_frame);
 /* For platform CUDA: enqueues on XLA's stream and may be recorded into a command buffer. */
 GGFP8_API void* ggfp8_xla_ffi_cuda(void* call_frame);
 
-/* The same with GGFP8_FLAG_VALIDATE_M_INDPTR. These wait and cannot be recorded. */
+/* Call with GGFP8_FLAG_VALIDATE_M_INDPTR. These wait and cannot be recorded. */
 GGFP8_API void* ggfp8_xla_ffi_cpu_validate(void* call_frame);
 GGFP8_API void* ggfp8_xla_ffi_cuda_validate(void* call_frame);
 

@@ -18,7 +18,7 @@ struct ScaleShape {
   int64_t num_k_blocks;
 };
 
-// Where a block lies, in the terms of ggfp8_group_gemm_args.
+// Says where a block lies, in the terms of ggfp8_group_gemm_args.
 struct ScaleMemory {
   int32_t major = 0;      // GGFP8_SCALE_MAJOR_*: which index runs fastest
   int64_t stride = 0;     // between the other index's steps

@@ -1,7 +1,7 @@
 // From arrays with shapes and types to ggfp8_group_gemm_args: every check that needs a shape.
 //
 // Called by the functions whose names end in _tensors. Reads no array's contents and no device.
-// What the options say is checked by validate, in the sentences of the args.
+// The function validate checks what the options say, in the sentences of the args.
 #pragma once
 
 #include "api/tensor_workspace.h"

@@ -52,7 +52,7 @@ struct Blocks {
   }
 };
 
-// What is written: its arrays, their place, and the strides of the argument structs.
+// Holds what is written: its arrays, their place, and the strides of the argument structs.
 struct Outputs {
   Array out, scale;
   int32_t out_dtype = 0;

@@ -1,6 +1,6 @@
 // float32 -> FP8 in integers: round to nearest even, saturate to finite, one NaN (0x7F).
 //
-// What cvt.rn.satfinite does on GPUs that have it; others and the CPU run this. There are no
+// Rounds as cvt.rn.satfinite does on GPUs that have it; others and the CPU run this. There are no
 // branches, so that loops over it are vectorised.
 // NOTE: the unnamed namespace keeps each instruction set's copy apart, as in host/output_convert.h.
 #pragma once

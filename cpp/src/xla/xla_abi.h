@@ -73,7 +73,7 @@ struct ApiVersion {
   int minor;
 };
 
-// What XLA asks a handler before it registers it. Newer versions have more members after these.
+// XLA asks a handler for these before it registers it. Newer versions have more members after them.
 struct Metadata {
   size_t struct_size;
   ApiVersion api_version;

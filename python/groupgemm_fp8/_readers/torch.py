@@ -203,7 +203,7 @@ def written(x) -> None:
     _increment_version((x,))
 
 
-# What torch.autograd.graph.increment_version calls after a look at its argument.
+# torch.autograd.graph.increment_version looks at its argument and then calls this.
 _increment_version = getattr(torch._C, "_increment_version", None)
 if _increment_version is None:
     _increment_version = torch.autograd.graph.increment_version

@@ -40,7 +40,7 @@ class Arena:
     """An array at a chosen distance from alignment, with strides, between two guard bands."""
 
     def __init__(self, memory, name, shape, dtype, pads=(), shift=0, poison=None, seed=0):
-        """pads: extra elements behind each item of the axes that pads covers, slow axis first.
+        """pads: extra elements after each item of the axes that pads covers, slow axis first.
 
         poison: the byte that fills what is not the array; None fills with arbitrary bytes.
         """

@@ -1,5 +1,5 @@
-// What the host hands to the kernels of the weighted sum: the problem, and what the host decided.
-// Plain data, passed by value.
+// Parameters of the kernels of the weighted sum: the problem, and what the host decided. Plain
+// data, passed by value.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What the kernels of quantisation do with a chunk of a block: its largest magnitude, and its FP8
-// values once the block's scale is known.
+// Finds the largest magnitude of a chunk of a block, and computes the chunk's FP8 values once the
+// block's scale is known.
 #pragma once
 
 #include <cstdint>

@@ -30,8 +30,8 @@ struct RowTiles {
   int32_t num_threads;  // whole warps
 };
 
-// As many tiles as CTAs of kMaxRowThreads would need, with the blocks shared out evenly, so that
-// few threads of the last tile have no block.
+// Makes as many tiles as CTAs of kMaxRowThreads would need, with the blocks shared out evenly, so
+// that few threads of the last tile have no block.
 constexpr RowTiles make_row_tiles(int64_t num_k_blocks, int lanes) {
   const int64_t blocks_per_cta = kMaxRowThreads / lanes;
   const int64_t num_tiles = ceil_div(num_k_blocks, blocks_per_cta);

@@ -77,7 +77,7 @@ inline void activate_row(const QuantizeProblem& problem, const char* row, int64_
   }
 }
 
-// The largest magnitude, as bits that compare as magnitudes do.
+// Returns the largest magnitude. Bits compare as magnitudes do.
 template <Dtype kIn>
 inline float largest_magnitude(const Input<kIn>* x, int64_t count) {
   using Bits = Magnitude<kIn>;
@@ -89,7 +89,7 @@ inline float largest_magnitude(const Input<kIn>* x, int64_t count) {
   return magnitude_value<kIn>(largest);
 }
 
-// The same with NaNs ignored and infinities made finite.
+// Returns the largest magnitude with NaNs ignored and infinities made finite.
 template <Dtype kIn>
 inline float largest_finite_magnitude(const Input<kIn>* x, int64_t count) {
   float largest = 0.0f;
@@ -122,7 +122,7 @@ inline void round_in_range(const Input<kIn>* x, int64_t count, float scale, uint
   for (int64_t i = 0; i < count; ++i) out[i] = static_cast<uint8_t>(codes[i]);
 }
 
-// The same for blocks with NaNs, infinities or small elements.
+// Rounds x / scale in blocks with NaNs, infinities or small elements.
 template <Dtype kIn, Dtype kOut>
 inline void round_any(const Input<kIn>* x, int64_t count, float scale, float amax, uint8_t* out) {
   const float factor = amax < kSmallAmax ? kSmallFactor : 1.0f;

@@ -1,5 +1,5 @@
-// What the host hands to the kernels of quantisation: the problem, and what the host decided. Plain
-// data, passed by value.
+// Parameters of the kernels of quantisation: the problem, and what the host decided. Plain data,
+// passed by value.
 #pragma once
 
 #include <cstdint>

@@ -77,7 +77,7 @@ GGFP8_HOST_DEVICE inline RowRange row_range(const int32_t* m_indptr, int64_t num
           clamp_to<int64_t>(m_indptr[num_groups], 0, rows)};
 }
 
-// What row_index has for a row of out: a row of x, or anything else for none.
+// Returns what row_index has for a row of out: a row of x, or anything else for none.
 GGFP8_HOST_DEVICE inline int64_t read_row_index(const void* row_index, IndexType type,
                                                 int64_t row) {
   if (type == IndexType::kNone) return row;

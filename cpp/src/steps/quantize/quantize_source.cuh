@@ -1,4 +1,4 @@
-// Where the elements of a chunk come from: x itself, or the gate and up halves of a row of x.
+// Reads the elements of a chunk: from x itself, or from the gate and up halves of a row of x.
 //
 // A source has the raw bits of a chunk, which a thread requests for several rows before it waits
 // for the first, and turns them into float32.

@@ -26,7 +26,7 @@ Status route_on_cuda(const RouteProblem& problem, void* workspace, void* stream)
   KernelLaunch count = launch;
   count.kernel = route_count_address();
   launch.kernel = route_place_address();
-  // The second kernel is prepared before the first is enqueued: a failure leaves nothing behind.
+  // The second kernel is prepared before the first is enqueued: after a failure neither runs.
   if (Status s = prepare_kernel(launch, &place_state)) return s;
   if (params.plan.num_chunks > 1) {
     if (Status s = launch_kernel(count, &count_state, &params, cuda_stream)) return s;

@@ -1,5 +1,5 @@
-// What the host hands to the kernels of routing: the problem, its plan and the workspace. Plain
-// data, passed by value.
+// Parameters of the kernels of routing: the problem, its plan and the workspace. Plain data, passed
+// by value.
 #pragma once
 
 #include <cstdint>
