@@ -80,7 +80,9 @@ def quantize_groupwise(
     """
     fp8 = argument_dtype_name("dtype", dtype, FP8)
     checked_scale_major_mode(scale_major_mode)
-    if frameworks[type(x)].empty is None or frameworks[type(x)].is_host:
+    # NOTE: dynamo traces a look at frameworks, which not every PyTorch can: is_traced is first.
+    is_traced = ops.is_traced(x)
+    if not is_traced and _is_for_numpy(x):
         from .quantize import host_array, quantize_on_host
 
         plain = all(argument is None for argument in (row_index, position, out, out_scale))
@@ -92,7 +94,7 @@ def quantize_groupwise(
             "check_finite: got True, wanted it for NumPy arrays alone: others would wait"
         )
     rows, k = checked_block(granularity)
-    if ops.is_traced(x):
+    if is_traced:
         _refuse_in_operator(out=out, out_scale=out_scale, stream=stream)
         from . import torch as operators
 
@@ -251,6 +253,11 @@ def combine(
 
         return operators.combine(x, position, weight, out_dtype=out_dtype)
     return _steps.combine(x, position, weight, out=out, out_dtype=out_dtype, stream=stream)
+
+
+def _is_for_numpy(x: Any) -> bool:
+    framework = frameworks[type(x)]
+    return framework.empty is None or framework.is_host
 
 
 def _has_c_block(granularity: Any) -> bool:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import groupgemm_fp8 as gg
+from groupgemm_fp8 import _frameworks
 from numeric import quantize_rule
 from numeric.formats import numpy_dtype
 
@@ -185,6 +186,31 @@ def test_operators_in_one_graph(major):
     for tokens in (12, 7, 3):
         arguments = (x[:tokens], *quantised, index[:tokens], weight[:tokens], major)
         assert torch.equal(compiled(*arguments), gg.moe_ffn(*arguments))
+
+
+def test_the_first_call_of_a_process_may_be_compiled(monkeypatch):
+    """Dynamo never traces how a type's framework is found, which some of its versions cannot."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x, gate_up, down, index, weight = (torch.from_numpy(a) for a in problem(12))
+    quantised = [
+        part
+        for weights in (gate_up, down)
+        for part in gg.quantize_groupwise(weights, (128, 128), scale_major_mode="K")
+    ]
+    arguments = (x, *quantised, index, weight)
+    wanted = gg.moe_ffn(*arguments)
+    find = _frameworks._find
+
+    def find_outside_of_dynamo(kind):
+        if torch.compiler.is_dynamo_compiling():
+            raise AssertionError("dynamo looks for a framework")
+        return find(kind)
+
+    monkeypatch.setattr(_frameworks, "_find", find_outside_of_dynamo)
+    _frameworks.frameworks.clear()
+    torch._dynamo.reset()
+    compiled = torch.compile(gg.moe_ffn, fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(*arguments), wanted)
 
 
 @pytest.mark.parametrize("step", ["quantize_groupwise", "silu_mul_quantize_groupwise"])
