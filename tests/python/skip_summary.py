@@ -7,6 +7,8 @@ _NEEDS = (
     ("PyTorch", ("PyTorch is not installed", "needs PyTorch"), "pip install torch"),
     ("JAX", ("JAX is not installed",), "pip install jax"),
     ("CuPy", ("CuPy is not installed",), "pip install cupy-cuda13x"),
+    ("two GPUs", ("fewer than two CUDA devices", "two are needed"), "a machine with two"),
+    ("another GPU", ("refuses this device", "needs another GPU"), "one that its backend is for"),
     ("a GPU", ("GPU", "CUDA", "cuda", "Hopper"), "pip install '.[cuda]' on a GPU machine"),
     ("matplotlib", ("matplotlib",), "pip install matplotlib"),
     ("time", ("-m soak runs it",), "-m soak"),

@@ -16,6 +16,10 @@ from skip_summary import need_of, summary
         ("Skipped: backend sm90 needs a GPU: no driver", "a GPU"),
         ("Skipped: this build of the library has no GPU backend", "a GPU"),
         ("Skipped: needs a Hopper GPU, this is another", "a GPU"),
+        ("Skipped: needs another GPU, one of Hopper: this is a pretended GPU", "another GPU"),
+        ("Skipped: backend sm100 refuses this device: compute capability 9.0", "another GPU"),
+        ("Skipped: PyTorch sees fewer than two CUDA devices", "two GPUs"),
+        ("Skipped: JAX has one CUDA device, two are needed", "two GPUs"),
         ("Skipped: takes long; -m soak runs it", "time"),
         ("Skipped: no C++ compiler", "something else"),
     ],
@@ -31,4 +35,6 @@ def test_line():
         "2 need JAX (pip install jax), 1 need something else; -rs shows every reason"
     )
     assert summary(["JAX is not installed"]).startswith("skipped: 1 tests need JAX (")
+    other = ["backend sm100 refuses this device: compute capability 9.0"]
+    assert summary(other).startswith("skipped: 1 tests need another GPU (")
     assert summary([]) is None

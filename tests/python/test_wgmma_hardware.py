@@ -49,7 +49,7 @@ def probe():
         pytest.skip(f"needs a Hopper GPU: {reason}")
     info = gg.device_info("cuda", 0)
     if (info.compute_major, info.compute_minor) != (9, 0):
-        pytest.skip(f"needs a Hopper GPU, this is {info.name}")
+        pytest.skip(f"needs another GPU, one of Hopper: this is {info.name}")
     return Probe()
 
 
