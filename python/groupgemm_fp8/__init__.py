@@ -30,14 +30,8 @@ from . import _ffi
 from .devices import DeviceInfo, device_count, device_info
 from .errors import GroupGemmError
 from .moe import moe_ffn
-from .ops import (
-    Plan,
-    backends,
-    group_gemm_fp8_nt_groupwise,
-    plan,
-    supports,
-    workspace_size,
-)
+from .ops import group_gemm_fp8_nt_groupwise
+from .queries import Plan, backends, plan, supports, workspace_size
 from .steps import Routing, combine, quantize_groupwise, route, silu_mul_quantize_groupwise
 
 __version__ = f"{_ffi.VERSION_MAJOR}.{_ffi.VERSION_MINOR}.{_ffi.VERSION_PATCH}"

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from . import _ffi, _library
 from ._dtypes import FP8, OUTPUTS, argument_dtype_name
+from ._groups import LAYOUTS
 
 _FP8_CODES = {
     None: 0,
@@ -26,6 +27,7 @@ _OUT_CODES = {
     "float32": _ffi.DTYPE_FLOAT32,
 }
 _SCALE_MAJORS = {"MN": _ffi.SCALE_MAJOR_MN, "K": _ffi.SCALE_MAJOR_K}
+_MAX_INT32 = (1 << 31) - 1
 
 # Every (m, n, k) that some backend knows.
 _GRANULARITIES = frozenset(itertools.product((1, 128), (1, 64, 128), (32, 64, 96, 128)))
@@ -45,6 +47,10 @@ class Options(NamedTuple):
     a_dtype: str | None
     b_dtype: str | None
     validate: bool
+    b_scale_major_mode: str  # that of scale_major_mode where the caller says none
+    group_layout: str  # a key of _groups.LAYOUTS
+    group_alignment: int
+    expected_m: int | None
     takes_bytes: bool  # whether a or b is an array of bytes
     packed: bytes
 
@@ -61,10 +67,10 @@ class Options(NamedTuple):
             _FP8_CODES[self.b_dtype],
             _OUT_CODES[self.out_dtype],
             flags | validate,
-            0,  # b_scale_major: that of scale_major
-            0,  # group_layout: indptr
-            0,  # group_alignment
-            0,  # expected_m
+            _SCALE_MAJORS[self.b_scale_major_mode],
+            LAYOUTS[self.group_layout].code,
+            self.group_alignment,
+            self.expected_m or 0,
         )
 
     def attributes(self) -> dict:
@@ -95,6 +101,10 @@ def options(
     b_dtype=None,
     validate=False,
     skip_check=False,
+    b_scale_major_mode=None,
+    group_layout="indptr",
+    group_alignment=1,
+    expected_m=None,
 ) -> Options:
     """The checked options, which the documentation of group_gemm_fp8_nt_groupwise explains."""
     others = (
@@ -107,6 +117,10 @@ def options(
         b_dtype,
         validate,
         skip_check,
+        b_scale_major_mode,
+        group_layout,
+        group_alignment,
+        expected_m,
     )
     # Fast part: arguments of the same values and types as in an earlier call.
     try:
@@ -132,18 +146,28 @@ def _check(
     b_dtype,
     validate,
     skip_check,
+    b_scale_major_mode,
+    group_layout,
+    group_alignment,
+    expected_m,
 ) -> Options:
     _integer_of("segment_alignment", segment_alignment, 1)
     _bool_of("skip_check", skip_check)
     checked = Options(
         _granularity(scale_granularity_mnk),
-        checked_scale_major_mode(scale_major_mode),
+        checked_scale_major_mode("scale_major_mode", scale_major_mode),
         _mma_sm(mma_sm),
         None if out_dtype is None else argument_dtype_name("out_dtype", out_dtype, OUTPUTS),
         _backend(backend),
         None if a_dtype is None else argument_dtype_name("a_dtype", a_dtype, FP8),
         None if b_dtype is None else argument_dtype_name("b_dtype", b_dtype, FP8),
         _bool_of("validate", validate),
+        scale_major_mode
+        if b_scale_major_mode is None
+        else checked_scale_major_mode("b_scale_major_mode", b_scale_major_mode),
+        group_layout,
+        _group_alignment(group_alignment, group_layout),
+        _expected_m(expected_m, group_layout),
         a_dtype is not None or b_dtype is not None,
         b"",
     )
@@ -166,11 +190,11 @@ def _granularity(value) -> tuple[int, int, int]:
     return sizes
 
 
-def checked_scale_major_mode(value) -> str:
+def checked_scale_major_mode(argument: str, value) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"scale_major_mode: got {value!r}, wanted 'MN' or 'K'")
+        raise TypeError(f"{argument}: got {value!r}, wanted 'MN' or 'K'")
     if value not in _SCALE_MAJORS:
-        raise ValueError(f"scale_major_mode: got {value!r}, wanted 'MN' or 'K'")
+        raise ValueError(f"{argument}: got {value!r}, wanted 'MN' or 'K'")
     return value
 
 
@@ -197,6 +221,28 @@ def _mma_sm(value) -> int:
     if value not in (1, 2):
         raise ValueError(f"mma_sm: got {value}, wanted 1 or 2")
     return value
+
+
+def _group_alignment(value, layout: str) -> int:
+    value = _integer_of("group_alignment", value, 1, _MAX_INT32)
+    if value > 1 and not LAYOUTS[layout].has_alignment:
+        raise ValueError(
+            f"group_alignment: got {value} with {LAYOUTS[layout].meaning}, wanted 1: it belongs "
+            "to m_ends, and to m_counts with an a of two axes"
+        )
+    return value
+
+
+def _expected_m(value, layout: str) -> int | None:
+    if value is None:
+        return None
+    value = _integer_of("expected_m", value, 0, _MAX_INT32)
+    if layout != "masked":
+        raise ValueError(
+            f"expected_m: got {value} with {LAYOUTS[layout].meaning}, wanted None: it belongs to "
+            "m_counts with an a of three axes, (batch_size, T, k)"
+        )
+    return max(value, 1)  # 0 stands for no hint in C
 
 
 def _backend(name) -> str | None:
@@ -234,7 +280,7 @@ def _bool_of(argument: str, value) -> bool:
     return value
 
 
-def _integer_of(argument: str, value, least: int | None = None) -> int:
+def _integer_of(argument: str, value, least: int | None = None, most: int | None = None) -> int:
     if isinstance(value, bool):
         raise TypeError(f"{argument}: got {value!r}, wanted an integer")
     try:
@@ -243,4 +289,6 @@ def _integer_of(argument: str, value, least: int | None = None) -> int:
         raise TypeError(f"{argument}: got {value!r}, wanted an integer") from None
     if least is not None and value < least:
         raise ValueError(f"{argument}: got {value}, wanted at least {least}")
+    if most is not None and value > most:
+        raise ValueError(f"{argument}: got {value}, wanted at most {most}")
     return value

@@ -20,10 +20,13 @@ import numpy as np
 from . import _ffi, _library, ops
 from ._call import Call
 from ._dtypes import dtype_name
+from ._groups import INPUT_NAMES
 from ._options import Options, options
 from .errors import GroupGemmError
 
 __all__ = ["group_gemm_fp8_nt_groupwise"]
+
+_INPUT_NAMES = INPUT_NAMES["indptr"]
 
 # The names of the targets in a program of XLA, and their handlers by platform.
 _TARGET, _VALIDATING_TARGET = "groupgemm_fp8", "groupgemm_fp8_validate"
@@ -76,7 +79,7 @@ def group_gemm_fp8_nt_groupwise(
     A workspace is allocated by XLA where a backend needs one. Sizes may be symbols of jax.export.
     """
     arrays = (a, b, a_scale, b_scale, m_indptr)
-    specs = tuple(_spec(name, x) for name, x in zip(ops.INPUT_NAMES, arrays, strict=True))
+    specs = tuple(_spec(name, x) for name, x in zip(_INPUT_NAMES, arrays, strict=True))
     chosen = options(
         scale_granularity_mnk,
         scale_major_mode,
@@ -152,7 +155,7 @@ def _known_sizes(a: _Spec, b: _Spec, chosen: Options, number: int) -> dict[Any, 
 def _substitute(specs: tuple[_Spec, ...], known: dict[Any, int]) -> tuple[_Spec, ...]:
     return tuple(
         _Spec(tuple(_number(name, size, known) for size in spec.shape), spec.dtype)
-        for name, spec in zip(ops.INPUT_NAMES, specs, strict=True)
+        for name, spec in zip(_INPUT_NAMES, specs, strict=True)
     )
 
 
@@ -174,7 +177,7 @@ def _workspace_bytes(specs: tuple[_Spec, ...], chosen: Options) -> int:
         call = Call(())
         described = [
             call.describe_shape(name, spec.shape, spec.dtype, device)
-            for name, spec in zip(ops.INPUT_NAMES, specs, strict=True)
+            for name, spec in zip(_INPUT_NAMES, specs, strict=True)
         ]
         try:
             sizes.append(ops.workspace_bytes(described, chosen))

@@ -1,36 +1,24 @@
-"""The public functions: the grouped product, its workspace, and what the library would do.
+"""The grouped product.
 
 The arrays of a call are described to the C library, which checks them: see Call. What is no array
 is checked by options().
 """
 
 import ctypes
-import inspect
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from . import _ffi, _library
 from ._call import Call
 from ._frameworks import frameworks
-from ._options import Options, backend_name, backend_names, options
+from ._groups import INPUT_NAMES, find_groups
+from ._options import Options, options
 from .errors import OperatorNeededError
 
 Array = TypeVar("Array")
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
-INPUT_NAMES = ("a", "b", "a_scale", "b_scale", "m_indptr")
 _SIZE_ERRORS = (AttributeError, IndexError, TypeError)
-
-
-class Plan(NamedTuple):
-    """What a call would do."""
-
-    backend: str  # "none" for an empty problem
-    config: str  # the backend's kernel configuration
-    workspace_bytes: int
-    num_workers: int  # CTAs launched, or CPU threads at most
 
 
 def group_gemm_fp8_nt_groupwise(
@@ -38,7 +26,7 @@ def group_gemm_fp8_nt_groupwise(
     b: Any,
     a_scale: Any,
     b_scale: Any,
-    m_indptr: Any,
+    m_indptr: Any = None,
     scale_granularity_mnk: Sequence[int] = (1, 128, 128),
     scale_major_mode: str = "MN",
     mma_sm: int = 1,
@@ -53,10 +41,16 @@ def group_gemm_fp8_nt_groupwise(
     workspace: Any = None,
     validate: bool = False,
     skip_check: bool = False,
+    m_ends: Any = None,
+    m_counts: Any = None,
+    group_alignment: int = 1,
+    expected_m: int | None = None,
+    b_scale_major_mode: str | None = None,
 ) -> Array:
     """Grouped FP8 matrix product with groupwise scales.
 
-    For group g and its rows r in [m_indptr[g], m_indptr[g + 1]):
+    For group g and its rows r, which are [m_indptr[g], m_indptr[g + 1]) or those of m_ends or
+    m_counts:
 
         out[r, j] = sum over k-blocks kb of
                     a_scale(r, kb) * b_scale(g, j, kb) * sum over k in kb of a[r, k] * b[g, j, k]
@@ -73,21 +67,23 @@ def group_gemm_fp8_nt_groupwise(
             than dense. Row r of a belongs to scale row r // gm.
         b_scale: float32, (batch_size, kb, nb) for "MN", (batch_size, nb, kb) for "K"; the outer
             strides may be larger than dense.
-        m_indptr: (batch_size + 1,) int32 on the device of a: the first row of each group, then the
-            end of the last one. Values do not decrease, lie in [0, cum_m], and are multiples of gm.
+        m_indptr: (batch_size + 1,) int32 or int64 on the device of a: the first row of each group,
+            then the end of the last one. Values do not decrease, lie in [0, cum_m], and are
+            multiples of gm. None where m_ends or m_counts says where the groups are.
         scale_granularity_mnk: elements that share a scale: gm 1 or 128, gn 1, 64 or 128,
             gk 32, 64, 96 or 128.
-        scale_major_mode: "MN" or "K", the layout of both scale arrays: see the box below.
+        scale_major_mode: "MN" or "K", the layout of the scale arrays: see the box below.
         mma_sm: 1 or 2 SMs per tensor core instruction on data-center Blackwell; no effect
             elsewhere.
-        out: (cum_m, n) bfloat16, float16 or float32, written in rows m_indptr[0] to
-            m_indptr[-1] and left alone in the others. The row stride may exceed n. Arrays of
+        out: (cum_m, n) bfloat16, float16 or float32, written in the rows of groups and left alone
+            in the others. The row stride may exceed n. Arrays of
             different frameworks may be mixed as long as the device is the same.
         out_dtype: type of a new `out`, bfloat16 by default: a dtype of any framework or its name.
         backend: name of a backend, see backends(). By default the environment variable
             GGFP8_BACKEND, and without it the first backend that supports the call. FlashInfer's
             "trtllm" and "cutile" mean the default.
         segment_alignment: a promise of FlashInfer's callers about m_indptr; without effect.
+            Groups that start at multiples of a number have group_alignment.
         a_dtype, b_dtype: the FP8 type of a or b where that is an array of bytes (uint8, int8 or
             NumPy void), as a dtype of any framework or its name.
         stream: CUDA stream: a handle, or a stream object of PyTorch, CuPy or CUDA Python. By
@@ -96,9 +92,21 @@ def group_gemm_fp8_nt_groupwise(
         workspace: uint8 array of one contiguous axis on the device of a, of any content. The part
             from its first multiple of 256 on is used: workspace_size(...) + 256 bytes suffice at
             any address. By default one is allocated if the backend needs it.
-        validate: check the contents of m_indptr. On CUDA this waits for the stream. Without it
-            the rows of a malformed m_indptr are unspecified, but memory stays safe.
+        validate: check the contents of m_indptr, m_ends or m_counts. On CUDA this waits for the
+            stream. Without it the rows of a malformed array are unspecified, but memory stays safe.
         skip_check: accepted for FlashInfer's callers; without effect.
+        m_ends: (batch_size,) int32 or int64: the row after the last one of each group. Group g
+            starts at the end of group g - 1, the first one at 0.
+        m_counts: (batch_size,) int32 or int64: the rows of each group, one group after the other
+            from row 0 on. With slabs, an a of (batch_size, T, k), the first m_counts[g] rows of
+            slab g; out is (batch_size, T, n) then, a_scale has an axis of batch_size before its
+            other two, with T in place of cum_m, and strides between slabs are free.
+        group_alignment: with m_ends and m_counts, groups start at multiples of it: at the next one
+            after the last row of the group before. Rows between are not computed.
+        expected_m: with slabs, about how many rows a group has on average: a number on the host
+            that chooses the tile and never changes a result. By default a guess from T and
+            batch_size.
+        b_scale_major_mode: the layout of b_scale where it is not that of a_scale.
 
     +--------------------------------------------------------------------------------------------+
     | Scales of the other layout are found by their shape, but not where the shapes are equal:   |
@@ -132,6 +140,7 @@ def group_gemm_fp8_nt_groupwise(
     Source of the signature: FlashInfer, flashinfer.gemm.group_gemm_fp8_nt_groupwise.
     """
     if not is_traced(a):
+        group_layout, groups = find_groups(a, m_indptr, m_ends, m_counts, stream)
         chosen = options(
             scale_granularity_mnk,
             scale_major_mode,
@@ -143,9 +152,13 @@ def group_gemm_fp8_nt_groupwise(
             b_dtype,
             validate,
             skip_check,
+            b_scale_major_mode,
+            group_layout,
+            group_alignment,
+            expected_m,
         )
         try:
-            return run((a, b, a_scale, b_scale, m_indptr), out, chosen, stream, workspace)
+            return run((a, b, a_scale, b_scale, groups), out, chosen, stream, workspace)
         except OperatorNeededError:
             pass
     if stream is not None or workspace is not None or validate:
@@ -171,6 +184,11 @@ def group_gemm_fp8_nt_groupwise(
         a_dtype=a_dtype,
         b_dtype=b_dtype,
         skip_check=skip_check,
+        m_ends=m_ends,
+        m_counts=m_counts,
+        group_alignment=group_alignment,
+        expected_m=expected_m,
+        b_scale_major_mode=b_scale_major_mode,
     )
 
 
@@ -189,7 +207,7 @@ def is_traced(a: Any) -> bool:
 def run(inputs: tuple, out: Any, chosen: Options, stream: Any = None, workspace: Any = None) -> Any:
     """The product without a look at tracers; operators of PyTorch call it, too."""
     call = Call((inputs[0], out, *inputs[1:]), stream)
-    described = _describe(call, inputs, chosen)
+    described = describe(call, inputs, chosen)
     handle = call.stream_handle()
     flags = 0
     if out is None:
@@ -208,7 +226,7 @@ def run(inputs: tuple, out: Any, chosen: Options, stream: Any = None, workspace:
     status = product(*described, described_out, space, packed, handle)
     if status == _ffi.ERROR_INVALID_WORKSPACE and workspace is None:
         # The array may be dropped after the call: it was made for work on the call's stream.
-        num_bytes = _workspace_bytes(_args(described, described_out, packed))
+        num_bytes = workspace_bytes_of(args_of(described, described_out, packed))
         num_bytes += _library.load().ggfp8_workspace_alignment()
         _array, space = call.empty("workspace", inputs[0], (num_bytes,), "uint8")
         status = product(*described, described_out, space, packed, handle)
@@ -220,31 +238,34 @@ def run(inputs: tuple, out: Any, chosen: Options, stream: Any = None, workspace:
     return out
 
 
-def _describe(call: Call, inputs: tuple, chosen: Options) -> list[int]:
+def describe(call: Call, inputs: tuple, chosen: Options) -> list[int]:
     call.takes_bytes = chosen.takes_bytes
-    return call.describe_inputs(INPUT_NAMES, inputs)
+    return call.describe_inputs(INPUT_NAMES[chosen.group_layout], inputs)
 
 
 def _new_output(call: Call, inputs: tuple, described: list[int], chosen: Options) -> tuple:
     a, b, *_ = inputs
     try:
-        shape = a.shape[0], b.shape[1]
+        shape = *a.shape[:-1], b.shape[1]
     except _SIZE_ERRORS:  # another rank, or an array without a shape of its own
-        shape = _output_shape(_args(described, None, chosen.packed))
+        shape = _output_shape(args_of(described, None, chosen.packed))
     try:
         return call.empty("out", a, shape, chosen.out_dtype or "bfloat16")
     except Exception:
-        _args(described, None, chosen.packed)  # a wrong size has a sentence of its own
+        args_of(described, None, chosen.packed)  # a wrong size has a sentence of its own
         raise
 
 
-def _output_shape(args: ctypes.Array) -> tuple[int, int]:
+def _output_shape(args: ctypes.Array) -> tuple[int, ...]:
     names = [name for name, _ in _ffi.ARGS_FIELDS]
     values = dict(zip(names, _ffi.ARGS.unpack(args.raw), strict=True))
-    return values["cum_m"], values["n"]
+    cum_m, n, batch_size = values["cum_m"], values["n"], values["batch_size"]
+    if values["group_layout"] == _ffi.GROUPS_MASKED:
+        return batch_size, cum_m // max(batch_size, 1), n
+    return cum_m, n
 
 
-def _args(described: list[int], described_out: int | None, packed: bytes) -> ctypes.Array:
+def args_of(described: list[int], described_out: int | None, packed: bytes) -> ctypes.Array:
     """The ggfp8_group_gemm_args of described arrays, which are checked."""
     args = ctypes.create_string_buffer(_ffi.ARGS.size)
     ctypes.c_size_t.from_buffer(args).value = _ffi.ARGS.size
@@ -255,103 +276,11 @@ def _args(described: list[int], described_out: int | None, packed: bytes) -> cty
 
 def workspace_bytes(described: list[int], chosen: Options) -> int:
     """The workspace of described inputs on their device; jax asks for arrays that do not exist."""
-    return _workspace_bytes(_args(described, None, chosen.packed))
+    return workspace_bytes_of(args_of(described, None, chosen.packed))
 
 
-def _workspace_bytes(args: ctypes.Array) -> int:
+def workspace_bytes_of(args: ctypes.Array) -> int:
     num_bytes = ctypes.c_size_t()
     workspace_size = _library.load().ggfp8_group_gemm_workspace_size
     _library.check(workspace_size(args, ctypes.byref(num_bytes)))
     return num_bytes.value
-
-
-_PARAMETERS = inspect.signature(group_gemm_fp8_nt_groupwise).parameters
-
-
-def _takes_arguments_of(
-    product: Callable[Arguments, Any],
-) -> Callable[[Callable[..., Result]], Callable[Arguments, Result]]:
-    """Declares that a function takes the arguments of the product, for help() and type checkers."""
-
-    def decorate(function: Callable[..., Result]) -> Callable[Arguments, Result]:
-        _declare_parameters(function)
-        return function
-
-    return decorate
-
-
-def _takes_name_and_arguments_of(
-    product: Callable[Arguments, Any],
-) -> Callable[[Callable[..., Result]], Callable[Concatenate[str, Arguments], Result]]:
-    """As _takes_arguments_of(), after a backend's name."""
-
-    def decorate(function: Callable[..., Result]) -> Callable[Concatenate[str, Arguments], Result]:
-        _declare_parameters(function, "name")
-        return function
-
-    return decorate
-
-
-def _declare_parameters(function: Callable[..., Any], *own: str) -> None:
-    before = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in own]
-    signature = inspect.Signature([*before, *_PARAMETERS.values()])
-    function.__signature__ = signature  # type: ignore[attr-defined]
-
-
-def _args_of(arguments: tuple, keywords: dict) -> ctypes.Array:
-    """The ggfp8_group_gemm_args of a call of the product with these arguments."""
-    bound = inspect.signature(group_gemm_fp8_nt_groupwise).bind(*arguments, **keywords)
-    bound.apply_defaults()
-    given = bound.arguments
-    inputs = tuple(given.pop(name) for name in INPUT_NAMES)
-    out, stream, _ = (given.pop(name) for name in ("out", "stream", "workspace"))
-    chosen = options(**given)
-    call = Call((inputs[0], out, *inputs[1:]), stream)
-    described = _describe(call, inputs, chosen)
-    if out is None:
-        return _args(described, None, chosen.packed)
-    described_out, is_read_only = call.describe_output("out", out)
-    flags = _ffi.FLAG_OUT_READ_ONLY if is_read_only else 0
-    return _args(described, described_out, chosen.pack(flags))
-
-
-@_takes_arguments_of(group_gemm_fp8_nt_groupwise)
-def workspace_size(*arguments: Any, **keywords: Any) -> int:
-    """Bytes of workspace that group_gemm_fp8_nt_groupwise needs for the same arguments.
-
-    The size follows from shapes, types, alignments and the device, not from contents. Without
-    `out`, a fresh one is assumed. Raises as that function does.
-    """
-    return _workspace_bytes(_args_of(arguments, keywords))
-
-
-@_takes_arguments_of(group_gemm_fp8_nt_groupwise)
-def plan(*arguments: Any, **keywords: Any) -> Plan:
-    """The backend and configuration group_gemm_fp8_nt_groupwise takes for the same arguments.
-
-    Runs nothing; without `out`, a fresh one is assumed. Raises as that function does.
-    """
-    args = _args_of(arguments, keywords)
-    info = _ffi.PlanInfo(struct_size=ctypes.sizeof(_ffi.PlanInfo))
-    _library.check(_library.load().ggfp8_group_gemm_plan(args, ctypes.byref(info)))
-    return Plan(info.backend.decode(), info.config.decode(), info.workspace_bytes, info.num_workers)
-
-
-@_takes_name_and_arguments_of(group_gemm_fp8_nt_groupwise)
-def supports(name: str, /, *arguments: Any, **keywords: Any) -> tuple[bool, str]:
-    """Whether a backend takes the arguments of group_gemm_fp8_nt_groupwise: (ok, reason).
-
-    The reason is empty if it does. Arguments that are wrong for every backend raise.
-    """
-    name = backend_name(name)
-    args = _args_of(arguments, keywords)
-    status = _library.load().ggfp8_backend_supports(name.encode(), args)
-    if status in (_ffi.ERROR_UNSUPPORTED, _ffi.ERROR_NO_DRIVER):
-        return False, _library.last_error(status)
-    _library.check(status)
-    return True, ""
-
-
-def backends() -> list[str]:
-    """Names of the backends in the library, in the order in which they are asked."""
-    return backend_names()

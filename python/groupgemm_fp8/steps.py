@@ -79,7 +79,7 @@ def quantize_groupwise(
     Source of the rule: per-block amax scaling as in the DeepSeek-V3 report, section 3.3.
     """
     fp8 = argument_dtype_name("dtype", dtype, FP8)
-    checked_scale_major_mode(scale_major_mode)
+    checked_scale_major_mode("scale_major_mode", scale_major_mode)
     # NOTE: dynamo traces a look at frameworks, which not every PyTorch can: is_traced is first.
     is_traced = ops.is_traced(x)
     if not is_traced and _is_for_numpy(x):
@@ -162,7 +162,7 @@ def silu_mul_quantize_groupwise(
         TypeError, ValueError, GroupGemmError: as quantize_groupwise.
     """
     fp8 = argument_dtype_name("dtype", dtype, FP8)
-    checked_scale_major_mode(scale_major_mode)
+    checked_scale_major_mode("scale_major_mode", scale_major_mode)
     rows, block_k = checked_block(granularity)
     if rows != 1:
         raise ValueError(f"granularity: got {(rows, block_k)}, wanted (1, k)")

@@ -20,6 +20,7 @@ import torch
 
 from . import _torch_steps, ops
 from ._dtypes import FP8, OUTPUTS, dtype_name
+from ._groups import LAYOUTS, find_groups
 from ._options import Options, options
 from ._readers.torch import HAS_TANGENT, WANTS_GRAD, has_tangent
 from ._torch_steps import combine, quantize_groupwise, route, silu_mul_quantize_groupwise
@@ -37,10 +38,14 @@ if not hasattr(torch.library, "register_fake"):
 
 _NAMESPACE, _OPERATOR = "groupgemm_fp8", "group_gemm_fp8_nt_groupwise"
 _INPUTS = (
-    "Tensor a, Tensor b, Tensor a_scale, Tensor b_scale, Tensor m_indptr, "
+    "Tensor a, Tensor b, Tensor a_scale, Tensor b_scale, Tensor? m_indptr=None, "
     "int[] scale_granularity_mnk=[1, 128, 128], str scale_major_mode='MN', int mma_sm=1"
 )
-_OPTIONS = "ScalarType? a_dtype=None, ScalarType? b_dtype=None, str? backend=None"
+_OPTIONS = (
+    "ScalarType? a_dtype=None, ScalarType? b_dtype=None, str? backend=None, "
+    "Tensor? m_ends=None, Tensor? m_counts=None, int group_alignment=1, int? expected_m=None, "
+    "str? b_scale_major_mode=None"
+)
 
 # Kernels take the strides that eager mode gives them: a compiler must not choose others.
 _TAGS = (
@@ -54,7 +59,7 @@ def group_gemm_fp8_nt_groupwise(
     b: torch.Tensor,
     a_scale: torch.Tensor,
     b_scale: torch.Tensor,
-    m_indptr: torch.Tensor,
+    m_indptr: torch.Tensor | None = None,
     scale_granularity_mnk: Sequence[int] = (1, 128, 128),
     scale_major_mode: str = "MN",
     mma_sm: int = 1,
@@ -66,6 +71,11 @@ def group_gemm_fp8_nt_groupwise(
     a_dtype: torch.dtype | str | None = None,
     b_dtype: torch.dtype | str | None = None,
     skip_check: bool = False,
+    m_ends: torch.Tensor | None = None,
+    m_counts: torch.Tensor | None = None,
+    group_alignment: int = 1,
+    expected_m: int | None = None,
+    b_scale_major_mode: str | None = None,
 ) -> torch.Tensor:
     """groupgemm_fp8.group_gemm_fp8_nt_groupwise as an operator, on tensors and the current stream.
 
@@ -82,7 +92,16 @@ def group_gemm_fp8_nt_groupwise(
         scale_major_mode,
         mma_sm,
     )
-    keywords = {"a_dtype": _dtype(a_dtype), "b_dtype": _dtype(b_dtype), "backend": backend}
+    keywords = {
+        "a_dtype": _dtype(a_dtype),
+        "b_dtype": _dtype(b_dtype),
+        "backend": backend,
+        "m_ends": m_ends,
+        "m_counts": m_counts,
+        "group_alignment": group_alignment,
+        "expected_m": expected_m,
+        "b_scale_major_mode": b_scale_major_mode,
+    }
     out_dtype = _dtype(out_dtype)
     if out is None:
         return _new_output()(*arguments, out_dtype=out_dtype, **keywords)
@@ -110,17 +129,21 @@ def _run(
     b,
     a_scale,
     b_scale,
-    m_indptr,
+    m_indptr=None,
     scale_granularity_mnk=(1, 128, 128),
     scale_major_mode="MN",
     mma_sm=1,
     *,
     out=None,
+    m_ends=None,
+    m_counts=None,
     **keywords,
 ):
     """The operator's kernel, on the CPU and on CUDA."""
+    group_layout, groups = find_groups(a, m_indptr, m_ends, m_counts)
+    keywords["group_layout"] = group_layout
     chosen = options(scale_granularity_mnk, scale_major_mode, mma_sm, **keywords)
-    return ops.run((a, b, a_scale, b_scale, m_indptr), out, chosen)
+    return ops.run((a, b, a_scale, b_scale, groups), out, chosen)
 
 
 def _run_out(*arguments, **keywords) -> None:
@@ -131,7 +154,7 @@ def _autograd_kernel(operator):
     """The kernel that stands before all others: it refuses what would need a derivative."""
 
     def refuse_derivatives(keys, *arguments, **keywords):
-        tensors = zip(ops.INPUT_NAMES, arguments, strict=False)
+        tensors = zip(("a", "b", "a_scale", "b_scale"), arguments, strict=False)
         for name, x in (*tensors, ("out", keywords.get("out"))):
             if x is None:
                 continue
@@ -152,50 +175,60 @@ def _fake(
     b,
     a_scale,
     b_scale,
-    m_indptr,
+    m_indptr=None,
     scale_granularity_mnk=(1, 128, 128),
     scale_major_mode="MN",
     mma_sm=1,
     *,
     out=None,
+    m_ends=None,
+    m_counts=None,
     **keywords,
 ):
     """What a tracer learns: the result's shape and type, and errors that need no memory."""
+    group_layout, groups = find_groups(a, m_indptr, m_ends, m_counts)
+    keywords["group_layout"] = group_layout
     chosen = options(tuple(scale_granularity_mnk), scale_major_mode, mma_sm, **keywords)
     _check_fp8("a", a, chosen.a_dtype)
     _check_fp8("b", b, chosen.b_dtype)
-    for name, x, rank, dtype in (
-        ("a", a, 2, a.dtype),
-        ("b", b, 3, b.dtype),
-        ("a_scale", a_scale, 2, torch.float32),
-        ("b_scale", b_scale, 3, torch.float32),
-        ("m_indptr", m_indptr, 1, torch.int32),
-    ):
-        _check_tensor(name, x, rank, dtype, a.device)
+    rank = 3 if group_layout == "masked" else 2
+    if a.dim() == 3 > rank:
+        name = LAYOUTS[group_layout].argument
+        raise ValueError(f"a: got 3 axes with {name}, wanted 2; slabs of rows go with m_counts")
+    _check_tensor("a", a, rank, (a.dtype,), a.device)
+    _check_tensor("b", b, 3, (b.dtype,), a.device)
+    _check_tensor("a_scale", a_scale, rank, (torch.float32,), a.device)
+    _check_tensor("b_scale", b_scale, 3, (torch.float32,), a.device)
+    groups_name = LAYOUTS[group_layout].argument
+    _check_tensor(groups_name, groups, 1, (torch.int32, torch.int64), a.device)
 
-    (cum_m, k), (batch_size, n, _) = a.shape, b.shape
-    a_scale_shape, b_scale_shape = _scale_shapes(cum_m, n, k, batch_size, chosen)
+    *slabs, num_rows, k = a.shape
+    batch_size, n = slabs[0] if slabs else b.shape[0], b.shape[1]
+    a_scale_shape, b_scale_shape = _scale_shapes(num_rows, n, k, batch_size, chosen)
     _check_sizes("b", b.shape, (batch_size, n, k))
-    _check_sizes("m_indptr", m_indptr.shape, (batch_size + 1,))
-    _check_sizes("a_scale", a_scale.shape, a_scale_shape)
+    num_values = batch_size + 1 if group_layout == "indptr" else batch_size
+    _check_sizes(groups_name, groups.shape, (num_values,))
+    _check_sizes("a_scale", a_scale.shape, (*slabs, *a_scale_shape))
     _check_sizes("b_scale", b_scale.shape, b_scale_shape)
+    wanted = (*slabs, num_rows, n)
     if out is None:
-        return a.new_empty((cum_m, n), dtype=getattr(torch, chosen.out_dtype or "bfloat16"))
+        return a.new_empty(wanted, dtype=getattr(torch, chosen.out_dtype or "bfloat16"))
     if dtype_name(out.dtype) not in OUTPUTS:
         raise TypeError(f"out: got dtype {dtype_name(out.dtype)}, wanted {' or '.join(OUTPUTS)}")
-    _check_tensor("out", out, 2, out.dtype, a.device)
-    _check_sizes("out", out.shape, (cum_m, n))
+    _check_tensor("out", out, rank, (out.dtype,), a.device)
+    _check_sizes("out", out.shape, wanted)
     return None
 
 
-def _scale_shapes(cum_m, n, k, batch_size, chosen: Options) -> tuple[tuple, tuple]:
-    """The shapes of a_scale and b_scale; sizes are numbers or symbols."""
+def _scale_shapes(num_rows, n, k, batch_size, chosen: Options) -> tuple[tuple, tuple]:
+    """The shapes of a_scale (of one slab) and b_scale; sizes are numbers or symbols."""
     gm, gn, gk = chosen.scale_granularity_mnk
-    m_blocks = cum_m if gm == 1 else -(-cum_m // gm)  # a symbol stays as simple as it is
+    m_blocks = num_rows if gm == 1 else -(-num_rows // gm)  # a symbol stays as simple as it is
     n_blocks, k_blocks = -(-n // gn), -(-k // gk)
-    if chosen.scale_major_mode == "MN":
-        return (k_blocks, m_blocks), (batch_size, k_blocks, n_blocks)
-    return (m_blocks, k_blocks), (batch_size, n_blocks, k_blocks)
+    is_mn, b_is_mn = chosen.scale_major_mode == "MN", chosen.b_scale_major_mode == "MN"
+    a_shape = (k_blocks, m_blocks) if is_mn else (m_blocks, k_blocks)
+    b_shape = (k_blocks, n_blocks) if b_is_mn else (n_blocks, k_blocks)
+    return a_shape, (batch_size, *b_shape)
 
 
 def _check_fp8(name: str, x, declared: str | None) -> None:
@@ -210,11 +243,12 @@ def _check_fp8(name: str, x, declared: str | None) -> None:
         raise TypeError(f"{name}_dtype: got {declared}, but {name} has dtype {got}")
 
 
-def _check_tensor(name: str, x, rank: int, dtype, device) -> None:
+def _check_tensor(name: str, x, rank: int, dtypes, device) -> None:
     if x.dim() != rank:
         raise ValueError(f"{name}: got {x.dim()} axes, wanted {rank}")
-    if x.dtype != dtype:
-        raise TypeError(f"{name}: got dtype {x.dtype}, wanted {dtype}")
+    if x.dtype not in dtypes:
+        wanted = " or ".join(str(dtype) for dtype in dtypes)
+        raise TypeError(f"{name}: got dtype {x.dtype}, wanted {wanted}")
     if x.device != device:
         raise ValueError(f"{name}: got a tensor on {x.device}, wanted {device} like a")
 

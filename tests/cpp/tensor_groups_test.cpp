@@ -179,7 +179,9 @@ const Refusal kRefusals[] = {
      [](TestCall& x) { set_groups(x, GGFP8_GROUPS_COUNTS, {1, 2, 3, 4}, true); }},
     {kShape, "a: got shape (6, 256), wanted (batch_size, T, k) with masked groups",
      [](TestCall& x) { set_groups(x, GGFP8_GROUPS_MASKED, {1, 2}, true); }},
-    {kShape, "a: got shape (2, 3, 256), wanted (cum_m, k)",
+    {kShape,
+     "a: got shape (2, 3, 256), wanted (cum_m, k); slabs, (batch_size, T, k), go with m_counts in "
+     "the masked layout",
      [](TestCall& x) { x.a.set_shape({2, 3, 256}); }},
     {kShape, "a: got shape (16777216, 2000, 256), wanted at most 2147483520 rows",
      [](TestCall& x) {

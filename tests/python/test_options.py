@@ -34,9 +34,9 @@ def test_packed_options():
         "b_dtype": 0,
         "out_dtype": _ffi.DTYPE_FLOAT16,
         "flags": _ffi.FLAG_VALIDATE_M_INDPTR,
-        "b_scale_major": 0,
+        "b_scale_major": _ffi.SCALE_MAJOR_K,
         "group_layout": 0,
-        "group_alignment": 0,
+        "group_alignment": 1,
         "expected_m": 0,
     }
 

@@ -185,7 +185,7 @@ WRONG = [
     ("a_scale", lambda x: x[1:], f"a_scale: got 1 elements along axis 0, wanted {K_BLOCKS}"),
     ("a_scale", lambda x: x.half(), "a_scale: got dtype torch.float16, wanted torch.float32"),
     ("b_scale", lambda x: x[1:], f"b_scale: got {BATCH_SIZE - 1} elements along axis 0"),
-    ("m_indptr", lambda x: x.long(), "m_indptr: got dtype torch.int64, wanted torch.int32"),
+    ("m_indptr", lambda x: x.short(), "m_indptr: got dtype torch.int16, wanted torch.int32 or"),
     ("m_indptr", lambda x: x[1:], f"m_indptr: got {BATCH_SIZE} elements along axis 0"),
     ("m_indptr", lambda x: x.to("meta"), "m_indptr: got a tensor on meta, wanted cpu like a"),
     ("mma_sm", lambda x: 3, "mma_sm: got 3, wanted 1 or 2"),

@@ -13,6 +13,8 @@ namespace {
 using Args = ggfp8_group_gemm_args;
 
 constexpr const char* kAAxes = "(cum_m, k)";
+constexpr const char* kAAxesNotSlabs =
+    "(cum_m, k); slabs, (batch_size, T, k), go with m_counts in the masked layout";
 constexpr const char* kASlabAxes = "(batch_size, T, k) with masked groups";
 constexpr const char* kBAxes = "(batch_size, n, k)";
 
@@ -30,7 +32,7 @@ Status read_slabs_of_a(const Array& a, Args* args) {
 }
 
 Status check_rows_of_a(const Array& a) {
-  if (Status s = check_rank(a, 2, kAAxes)) return s;
+  if (Status s = check_rank(a, 2, a.rank == 3 ? kAAxesNotSlabs : kAAxes)) return s;
   if (Status s = check_size(a, 0, kCumMRule, kAAxes, "cum_m")) return s;
   if (Status s = check_size(a, 1, kKRule, kAAxes, "k")) return s;
   return check_strides(a);
