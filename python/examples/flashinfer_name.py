@@ -1,19 +1,23 @@
-"""Puts this library's function in place of flashinfer.gemm.group_gemm_fp8_nt_groupwise.
+"""Puts this library's functions in place of those of flashinfer.gemm.
 
     import flashinfer_name
 
     flashinfer_name.install()
     from flashinfer.gemm import group_gemm_fp8_nt_groupwise  # this library's
 
-Code written for that name then runs unchanged, also where FlashInfer is not installed. To run a
-program or tests so:
+A program whose imports may change needs one line instead:
+
+    from groupgemm_fp8.flashinfer import group_gemm_fp8_nt_groupwise
+
+Code written for FlashInfer's names then runs unchanged, also where FlashInfer is not installed. To
+run a program or tests so:
 
     python python/examples/flashinfer_name.py SCRIPT.py [ARGUMENT ...]
     python python/examples/flashinfer_name.py -m pytest TEST_FILE.py
 
-Tests of FlashInfer skip this function on other devices than Blackwell. With `--capability 10.0` in
-front of the rest (in a program: install(capability=(10, 0))) flashinfer.utils says that the device
-is one.
+Tests of FlashInfer skip these functions on other devices than Blackwell. With `--capability 10.0`
+before the rest (in a program: install(capability=(10, 0))) flashinfer.utils says that the device is
+one.
 """
 
 import importlib
@@ -21,55 +25,21 @@ import runpy
 import sys
 import types
 
-import groupgemm_fp8
+from groupgemm_fp8 import flashinfer as functions
 
-NAME = "group_gemm_fp8_nt_groupwise"
 CAPABILITY = "get_compute_capability"
 
 
-def group_gemm_fp8_nt_groupwise(
-    a,
-    b,
-    a_scale,
-    b_scale,
-    m_indptr,
-    scale_granularity_mnk=(1, 128, 128),
-    scale_major_mode="MN",
-    mma_sm=1,
-    out=None,
-    out_dtype=None,
-    backend="trtllm",
-    *,
-    skip_check=False,
-):
-    """This library's function with FlashInfer's parameters.
-
-    backend names one of FlashInfer's kernels, and skip_check leaves out its checks: neither has an
-    effect.
-    """
-    return groupgemm_fp8.group_gemm_fp8_nt_groupwise(
-        a,
-        b,
-        a_scale,
-        b_scale,
-        m_indptr,
-        scale_granularity_mnk,
-        scale_major_mode,
-        mma_sm,
-        out,
-        out_dtype,
-    )
-
-
 def install(capability: tuple[int, int] | None = None) -> None:
-    """Replaces the name in flashinfer.gemm and wherever FlashInfer itself exports it.
+    """Replaces the names in flashinfer.gemm and wherever FlashInfer itself exports them.
 
-    Without FlashInfer, modules of those names are made that hold the function alone. A capability
+    Without FlashInfer, modules of those names are made that hold the functions alone. A capability
     is what flashinfer.utils.get_compute_capability answers from now on, for every device.
     """
     package = _module("flashinfer")
     package.gemm = _module("flashinfer.gemm")
-    _replace(package.gemm, NAME, group_gemm_fp8_nt_groupwise)
+    for name in functions.__all__:
+        _replace(package.gemm, name, getattr(functions, name))
     if capability is not None:
         package.utils = _module("flashinfer.utils")
         _replace(package.utils, CAPABILITY, lambda device: capability)

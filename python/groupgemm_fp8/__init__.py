@@ -21,9 +21,10 @@ library is loaded at the first call that needs it.
     device_count, device_info     the machine
     GroupGemmError                a failing driver, launch or allocation
 
-FP8 experts of Hugging Face models: groupgemm_fp8.transformers. Inside torch.compile, torch.export
-and function transforms: groupgemm_fp8.torch. Inside jax.jit, jax.vmap and jax.shard_map:
-groupgemm_fp8.jax. On the command line: python -m groupgemm_fp8.
+FP8 experts of Hugging Face models: groupgemm_fp8.transformers. FlashInfer's grouped products under
+their names: groupgemm_fp8.flashinfer. Inside torch.compile, torch.export and function transforms:
+groupgemm_fp8.torch. Inside jax.jit, jax.vmap and jax.shard_map: groupgemm_fp8.jax. On the command
+line: python -m groupgemm_fp8.
 """
 
 from . import _ffi

@@ -1,0 +1,116 @@
+"""A group per row (m_indices) as ends of groups, by the arrays' own framework, on the device.
+
+m_indices has the group of each row, or -1, and groups ascend, so that the end of a group is the
+number of rows up to its last one. Whatever m_indices holds, ends lie in [0, m]. A framework that is
+not imported has no array here.
+"""
+
+import sys
+from typing import Any
+
+_FRAMEWORKS = ("torch", "cupy", "numpy")
+_DTYPES = ("int32", "int64")
+
+
+def check(m_indices: Any, a: Any, b: Any) -> int:
+    """The number of groups. The product checks a and b, and the device of the ends."""
+    name = _framework(m_indices)
+    if name is None:
+        kind = type(m_indices)
+        raise TypeError(
+            f"m_indices: got {kind.__module__}.{kind.__qualname__}, wanted an array of PyTorch, "
+            "CuPy or NumPy"
+        )
+    dtype = str(m_indices.dtype).removeprefix("torch.")
+    if dtype not in _DTYPES:
+        raise TypeError(f"m_indices: got dtype {dtype}, wanted int32 or int64")
+    num_rows = a.shape[0] if len(a.shape) else 0
+    if len(m_indices.shape) != 1 or m_indices.shape[0] != num_rows:
+        raise ValueError(
+            f"m_indices: got shape {tuple(m_indices.shape)}, wanted ({num_rows},), the group of "
+            "each row of a"
+        )
+    return b.shape[0] if len(b.shape) else 0
+
+
+def ends_of(m_indices: Any, num_groups: int) -> Any:
+    """(num_groups,) int32: the row after the last one of each group, and of all groups before."""
+    if _framework(m_indices) == "torch":
+        return _ends_by_torch(m_indices, num_groups)
+    return _ends_by_arrays(_module(m_indices), m_indices, num_groups)
+
+
+def _ends_by_torch(m_indices: Any, num_groups: int) -> Any:
+    """A row of -1 gets the group after it; the rows are then sorted by group."""
+    torch = sys.modules["torch"]
+    groups = torch.where(m_indices < 0, num_groups, m_indices)
+    groups = groups.flip(0).cummin(0).values.flip(0)
+    each = torch.arange(num_groups, dtype=groups.dtype, device=groups.device)
+    return torch.searchsorted(groups, each, right=True, out_int32=True)
+
+
+def _ends_by_arrays(xp: Any, m_indices: Any, num_groups: int) -> Any:
+    """The last row of each group, then the largest of all groups up to each one.
+
+    By functions that NumPy and CuPy share. CuPy has no running minimum.
+    """
+    is_row = (m_indices >= 0) & (m_indices < num_groups)
+    ends = xp.zeros(num_groups + 1, "int32")  # the last one takes rows of no group
+    rows = xp.arange(1, m_indices.shape[0] + 1, dtype="int32")
+    xp.maximum.at(ends, xp.where(is_row, m_indices, num_groups), rows)
+    before = xp.tri(num_groups, dtype=bool)
+    if not num_groups:
+        return ends[:0]
+    return xp.where(before, ends[:-1], 0).max(axis=1).astype("int32")
+
+
+def copy_rows(m_indices: Any, source: Any, out: Any) -> None:
+    """Copies the rows of groups; the three arrays are of one framework and device."""
+    is_row = (m_indices >= 0)[:, None]
+    if _framework(out) == "torch":
+        out.copy_(sys.modules["torch"].where(is_row, source, out))
+    else:
+        _module(out).copyto(out, source, where=is_row)
+
+
+def check_one_framework(**arrays: Any) -> None:
+    """Raises TypeError where the arrays of a call are not of one framework."""
+    (first, wanted), *others = ((name, _framework(x)) for name, x in arrays.items())
+    for name, got in others:
+        if got != wanted:
+            kind = type(arrays[name])
+            raise TypeError(
+                f"{name}: got {kind.__module__}.{kind.__qualname__}, wanted an array of {wanted} "
+                f"like {first}"
+            )
+
+
+def validate(m_indices: Any, num_groups: int, group_alignment: int | None) -> None:
+    """Raises ValueError with the first row whose group is wrong. Waits for the device."""
+    alignment = group_alignment or 1
+    last, end = -1, 0  # the group of the row of a group before, and the row after it
+    for row, group in enumerate(m_indices.tolist()):
+        if not -1 <= group < num_groups:
+            raise ValueError(
+                f"m_indices[{row}]: got {group}, wanted -1 or a group from 0 to {num_groups - 1}"
+            )
+        if group < 0:
+            continue
+        if group < last:
+            raise ValueError(f"m_indices[{row}]: got {group} after {last}, wanted groups to ascend")
+        start = row if group == last else -(-end // alignment) * alignment
+        if group_alignment is not None and row != start:
+            raise ValueError(
+                f"m_indices[{row}]: got the first row of group {group}, wanted it in row {start} "
+                f"with group_alignment {alignment}"
+            )
+        last, end = group, row + 1
+
+
+def _framework(x: Any) -> str | None:
+    roots = {base.__module__.partition(".")[0] for base in type(x).__mro__}
+    return next((name for name in _FRAMEWORKS if name in roots), None)
+
+
+def _module(x: Any) -> Any:
+    return sys.modules[_framework(x) or "numpy"]
