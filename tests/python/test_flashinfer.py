@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import array_makers
 import groupgemm_fp8
 import small_problem
 from group_calls import COUNTS, T, call_of
@@ -68,34 +69,9 @@ def test_parameters(name):
     assert "skip_check" in own  # which FlashInfer's decorator adds
 
 
-FRAMEWORKS = ("numpy", "torch", "cupy")
-
-
-class Framework:
-    """Arrays of one framework from NumPy's, and back."""
-
-    def __init__(self, name: str):
-        self.name = name
-        module = pytest.importorskip(name, reason=f"{name} is not installed")
-        if name == "torch":
-            from torch_problem import to_numpy, to_torch
-
-            self.device = "cuda" if module.cuda.is_available() else "cpu"
-            self.make, self.back = lambda x: to_torch(x, self.device), to_numpy
-        elif name == "cupy":
-            try:
-                module.cuda.runtime.getDeviceCount()
-            except module.cuda.runtime.CUDARuntimeError as error:
-                pytest.skip(f"CuPy has no device: {error}")
-            self.make = lambda x: module.asarray(x.view(np.uint8)).view(x.dtype)
-            self.back = lambda x: module.asnumpy(x.view("uint8")).view(x.dtype)
-        else:
-            self.make = self.back = lambda x: x
-
-
-@pytest.fixture(params=FRAMEWORKS)
-def framework(request) -> Framework:
-    return Framework(request.param)
+@pytest.fixture(params=array_makers.NAMES)
+def framework(request) -> array_makers.ArrayMaker:
+    return array_makers.ArrayMaker(request.param)
 
 
 INDICES = [0, 0, 2, 2, 2, 2]

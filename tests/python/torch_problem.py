@@ -9,6 +9,8 @@ def to_torch(array: np.ndarray, device="cpu") -> torch.Tensor:
     """A tensor of the array's type and bytes, on the CPU on its memory."""
     if array.dtype.name.startswith("float8"):
         tensor = torch.from_numpy(array.view(np.uint8)).view(getattr(torch, array.dtype.name))
+    elif array.dtype == ml_dtypes.bfloat16:
+        tensor = torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     else:
         tensor = torch.from_numpy(array)
     return tensor.to(device)
