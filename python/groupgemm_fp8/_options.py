@@ -87,6 +87,10 @@ _XLA_INTEGERS = (
     "scale_granularity_k",
     "scale_major",
     "mma_sm",
+    "b_scale_major",
+    "group_layout",
+    "group_alignment",
+    "expected_m",
 )
 
 

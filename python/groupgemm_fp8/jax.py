@@ -20,13 +20,11 @@ import numpy as np
 from . import _ffi, _library, ops
 from ._call import Call
 from ._dtypes import dtype_name
-from ._groups import INPUT_NAMES
+from ._groups import INPUT_NAMES, find_groups
 from ._options import Options, options
 from .errors import GroupGemmError
 
-__all__ = ["group_gemm_fp8_nt_groupwise"]
-
-_INPUT_NAMES = INPUT_NAMES["indptr"]
+__all__ = ["group_gemm_fp8_nt_groupwise", "ragged_dot"]
 
 # The names of the targets in a program of XLA, and their handlers by platform.
 _TARGET, _VALIDATING_TARGET = "groupgemm_fp8", "groupgemm_fp8_validate"
@@ -41,7 +39,7 @@ def group_gemm_fp8_nt_groupwise(
     b: Any,
     a_scale: Any,
     b_scale: Any,
-    m_indptr: Any,
+    m_indptr: Any = None,
     scale_granularity_mnk: Sequence[int] = (1, 128, 128),
     scale_major_mode: str = "MN",
     mma_sm: int = 1,
@@ -51,22 +49,29 @@ def group_gemm_fp8_nt_groupwise(
     b_dtype: Any = None,
     backend: str | None = None,
     validate: bool = False,
+    m_ends: Any = None,
+    m_counts: Any = None,
+    group_alignment: int = 1,
+    expected_m: int | None = None,
+    b_scale_major_mode: str | None = None,
 ) -> jax.Array:
     """Grouped FP8 matrix product with groupwise scales, as groupgemm_fp8's function of that name.
 
     Args:
-        a, b, a_scale, b_scale, m_indptr: JAX or NumPy arrays of the shapes and types given there.
-            Under jax.vmap the calls run one after another.
+        a, b, a_scale, b_scale, and m_indptr, m_ends or m_counts: JAX or NumPy arrays of the shapes
+            and types given there. Under jax.vmap the calls run one after another.
         scale_granularity_mnk, scale_major_mode, mma_sm: as there; static, like all that follow.
         out_dtype: bfloat16 (the default), float16 or float32, as a dtype or its name.
         a_dtype, b_dtype: the FP8 type of a or b where that is an array of bytes.
         backend: name of a backend; by default the environment variable GGFP8_BACKEND as it is
             when the call runs, and without it the first backend that supports the call.
-        validate: check the contents of m_indptr when the call runs. On CUDA this waits for the
-            stream and keeps the call out of command buffers.
+        validate: check the contents of m_indptr, m_ends or m_counts when the call runs. On CUDA
+            this waits for the stream and keeps the call out of command buffers.
+        group_alignment, expected_m, b_scale_major_mode: as there.
 
     Returns:
-        (cum_m, n) JAX array. Rows of no group are unspecified: mask them before they are used.
+        (cum_m, n) JAX array, (batch_size, T, n) with slabs. Rows of no group are unspecified: mask
+        them before they are used.
 
     Raises:
         TypeError: an argument has a wrong type or dtype; the call is differentiated.
@@ -78,8 +83,7 @@ def group_gemm_fp8_nt_groupwise(
 
     A workspace is allocated by XLA where a backend needs one. Sizes may be symbols of jax.export.
     """
-    arrays = (a, b, a_scale, b_scale, m_indptr)
-    specs = tuple(_spec(name, x) for name, x in zip(_INPUT_NAMES, arrays, strict=True))
+    group_layout, groups = find_groups(a, m_indptr, m_ends, m_counts)
     chosen = options(
         scale_granularity_mnk,
         scale_major_mode,
@@ -89,8 +93,65 @@ def group_gemm_fp8_nt_groupwise(
         a_dtype=a_dtype,
         b_dtype=b_dtype,
         validate=validate,
+        b_scale_major_mode=b_scale_major_mode,
+        group_layout=group_layout,
+        group_alignment=group_alignment,
+        expected_m=expected_m,
     )
-    product = _product(specs, chosen, os.environ.get("GGFP8_BACKEND"))
+    return _run((a, b, a_scale, b_scale, groups), chosen)
+
+
+def ragged_dot(
+    lhs: Any,
+    rhs: Any,
+    group_sizes: Any,
+    lhs_scale: Any,
+    rhs_scale: Any,
+    scale_granularity_mnk: Sequence[int] = (1, 128, 128),
+    *,
+    preferred_element_type: Any = None,
+    backend: str | None = None,
+    validate: bool = False,
+) -> jax.Array:
+    """The grouped product with the shapes of jax.lax.ragged_dot.
+
+    Args:
+        lhs: (m, k), the rows of all groups. lhs_scale is (ceil(m / gm), ceil(k / gk)).
+        rhs: (g, k, n). rhs_scale is (g, ceil(k / gk), ceil(n / gn)).
+        group_sizes: (g,) int32: the rows of each group, one group after the other from row 0 on.
+        preferred_element_type: bfloat16 (the default), float16 or float32.
+        scale_granularity_mnk, backend, validate: as in group_gemm_fp8_nt_groupwise.
+
+    Returns:
+        (m, n) JAX array. Rows past the last group are unspecified.
+
+    Raises as group_gemm_fp8_nt_groupwise, whose names the arrays have in errors: b is rhs with its
+    last two axes swapped.
+
+    The product reads rhs with k as the contiguous axis. XLA copies nothing where rhs lies so in
+    memory: where it is an argument of that layout (jax.experimental.layout), or an intermediate
+    result of a program. It transposes any other rhs in every call.
+    """
+    chosen = options(
+        scale_granularity_mnk,
+        "K",
+        1,
+        preferred_element_type,
+        backend,
+        validate=validate,
+        b_scale_major_mode="MN",
+        group_layout="counts",
+    )
+    return _run((lhs, rhs, lhs_scale, rhs_scale, group_sizes), chosen, swaps_b=True)
+
+
+def _run(arrays: tuple, chosen: Options, swaps_b: bool = False) -> jax.Array:
+    """The product. swaps_b: the array of b is (batch_size, k, n)."""
+    names = INPUT_NAMES[chosen.group_layout]
+    specs = [_spec(name, x) for name, x in zip(names, arrays, strict=True)]
+    if swaps_b:
+        specs[1] = specs[1].swapped()
+    product = _product(tuple(specs), chosen, os.environ.get("GGFP8_BACKEND"), swaps_b)
     return product(*arrays)
 
 
@@ -99,6 +160,10 @@ class _Spec(NamedTuple):
 
     shape: tuple
     dtype: str
+
+    def swapped(self) -> "_Spec":
+        """With its last two axes swapped, where it has two."""
+        return self._replace(shape=(*self.shape[:-2], *self.shape[:-3:-1]))
 
 
 def _spec(argument: str, x: Any) -> _Spec:
@@ -119,12 +184,14 @@ def _spec(argument: str, x: Any) -> _Spec:
 
 
 @functools.lru_cache(maxsize=4096)
-def _product(specs: tuple[_Spec, ...], chosen: Options, environment_backend: str | None) -> Any:
+def _product(
+    specs: tuple[_Spec, ...], chosen: Options, environment_backend: str | None, swaps_b: bool
+) -> Any:
     """The compiled function of checked arrays. The environment is a key, since checks read it."""
     workspace_bytes = max(_workspace_bytes(sized, chosen) for sized in _with_numbers(specs, chosen))
     if workspace_bytes:  # XLA aligns to less than the library wants
         workspace_bytes += _library.load().ggfp8_workspace_alignment()
-    return _compile(chosen, workspace_bytes)
+    return _compile(chosen, workspace_bytes, swaps_b)
 
 
 def _with_numbers(specs: tuple[_Spec, ...], chosen: Options) -> list[tuple[_Spec, ...]]:
@@ -134,17 +201,20 @@ def _with_numbers(specs: tuple[_Spec, ...], chosen: Options) -> list[tuple[_Spec
     """
     a, b, *_ = specs
     is_symbolic = any(not isinstance(size, int) for spec in specs for size in spec.shape)
-    if not is_symbolic or len(a.shape) != 2 or len(b.shape) != 3:
+    if not is_symbolic or len(a.shape) not in (2, 3) or len(b.shape) != 3:
         return [specs]  # a wrong rank is for the library to refuse
-    return [_substitute(specs, _known_sizes(a, b, chosen, number)) for number in (128, 1 << 16)]
+    names = INPUT_NAMES[chosen.group_layout]
+    return [
+        _substitute(names, specs, _known_sizes(a, b, chosen, number)) for number in (128, 1 << 16)
+    ]
 
 
 def _known_sizes(a: _Spec, b: _Spec, chosen: Options, number: int) -> dict[Any, int]:
     """Symbol -> number, for the symbols of a and b and for the sizes that follow from them."""
     gm, gn, gk = chosen.scale_granularity_mnk
-    (cum_m, k), (batch_size, n, _) = a.shape, b.shape
+    (num_rows, k), (batch_size, n, _) = a.shape[-2:], b.shape
     known = {}
-    for symbol, step in ((cum_m, gm), (n, gn), (k, gk), (batch_size, 1)):
+    for symbol, step in ((num_rows, gm), (n, gn), (k, gk), (batch_size, 1)):
         if not isinstance(symbol, int):
             known[symbol] = number
             known[-(-symbol // step)] = -(-number // step)
@@ -152,10 +222,12 @@ def _known_sizes(a: _Spec, b: _Spec, chosen: Options, number: int) -> dict[Any, 
     return known
 
 
-def _substitute(specs: tuple[_Spec, ...], known: dict[Any, int]) -> tuple[_Spec, ...]:
+def _substitute(
+    names: tuple[str, ...], specs: tuple[_Spec, ...], known: dict[Any, int]
+) -> tuple[_Spec, ...]:
     return tuple(
         _Spec(tuple(_number(name, size, known) for size in spec.shape), spec.dtype)
-        for name, spec in zip(_INPUT_NAMES, specs, strict=True)
+        for name, spec in zip(names, specs, strict=True)
     )
 
 
@@ -177,7 +249,7 @@ def _workspace_bytes(specs: tuple[_Spec, ...], chosen: Options) -> int:
         call = Call(())
         described = [
             call.describe_shape(name, spec.shape, spec.dtype, device)
-            for name, spec in zip(_INPUT_NAMES, specs, strict=True)
+            for name, spec in zip(INPUT_NAMES[chosen.group_layout], specs, strict=True)
         ]
         try:
             sizes.append(ops.workspace_bytes(described, chosen))
@@ -212,7 +284,7 @@ def _register(target: str, symbol: str, platform: str) -> None:
 
 
 @functools.lru_cache(maxsize=4096)
-def _compile(chosen: Options, workspace_bytes: int) -> Any:
+def _compile(chosen: Options, workspace_bytes: int, swaps_b: bool) -> Any:
     """The function of five arrays for one set of options, compiled by JAX per shape."""
     target = _VALIDATING_TARGET if chosen.validate else _TARGET
     attributes = {
@@ -220,14 +292,21 @@ def _compile(chosen: Options, workspace_bytes: int) -> Any:
         for name, value in chosen.attributes().items()
     }
 
+    # XLA brings every array into the order of axes that is named here, slowest first.
+    orders = None
+    if swaps_b:
+        attributes["b_has_swapped_axes"] = np.int32(1)
+        orders = (None, (0, 2, 1), None, None, None)
+
     # JAX shows the names of the function and of its arguments.
-    def group_gemm_fp8_nt_groupwise(a, b, a_scale, b_scale, m_indptr):
+    def group_gemm_fp8_nt_groupwise(a, b, a_scale, b_scale, groups):
         a, b = _as_fp8(a, chosen.a_dtype), _as_fp8(b, chosen.b_dtype)
-        arrays = (a, b, a_scale, b_scale, m_indptr)
-        results = [_result((a.shape[0], b.shape[1]), chosen.out_dtype or "bfloat16", arrays)]
+        arrays = (a, b, a_scale, b_scale, groups)
+        n = b.shape[2] if swaps_b else b.shape[1]
+        results = [_result((*a.shape[:-1], n), chosen.out_dtype or "bfloat16", arrays)]
         if workspace_bytes:
             results.append(_result((workspace_bytes,), "uint8", arrays))
-        call = jax.ffi.ffi_call(target, results, vmap_method="sequential")
+        call = jax.ffi.ffi_call(target, results, vmap_method="sequential", input_layouts=orders)
         return call(*arrays, **attributes)[0]
 
     group_gemm_fp8_nt_groupwise.__qualname__ = group_gemm_fp8_nt_groupwise.__name__

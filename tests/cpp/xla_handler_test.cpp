@@ -166,6 +166,42 @@ void test_more_attributes() {
   CHECK_EQ(call.out[5 * kN], 128.0f * 32 * (1 + 3));
 }
 
+// Rows 0 and 1, and from row 4 on: the rows between stay as they were.
+void test_aligned_ends() {
+  Frame call;
+  call.integers = {{{"group_layout", 12}, GGFP8_GROUPS_ENDS}, {{"group_alignment", 15}, 4}};
+  call.m_indptr = {2, 6};
+  call.buffers[4].data = call.m_indptr.data();
+  call.dims[4] = {2};
+  CHECK(call.call(ggfp8_xla_ffi_cpu_validate).empty());
+  const float wanted[] = {256, 256 * 2, -1, -1, 256 * 16, 256 * 32};
+  for (size_t row = 0; row < kRows; ++row) CHECK_EQ(call.out[row * kN], wanted[row]);
+}
+
+// Two slabs of three rows, with int64 counts.
+void test_slabs() {
+  Frame call;
+  std::vector<int64_t> counts = {1, 2};
+  call.integers = {{{"group_layout", 12}, GGFP8_GROUPS_MASKED}, {{"expected_m", 10}, 2}};
+  call.buffers[4] = Frame::buffer(DataType::kInt64, counts.data());
+  call.dims = {{2, 3, kK}, {2, kN, kK}, {2, 1, 3}, {2, 1, 1}, {2}, {2, 3, kN}, {1024}};
+  CHECK(call.call(ggfp8_xla_ffi_cpu_validate).empty());
+  const float wanted[] = {256, -1, -1, 256 * 8, 256 * 16, -1};
+  for (size_t row = 0; row < kRows; ++row) CHECK_EQ(call.out[row * kN], wanted[row]);
+}
+
+// The shape of b is (batch_size, k, n), its memory that of (batch_size, n, k).
+void test_swapped_axes_of_b() {
+  Frame call;
+  call.integers = {{{"b_has_swapped_axes", 18}, 1}};
+  CHECK(contains(call.call(ggfp8_xla_ffi_cpu), "b: got shape"));
+  call.dims[1] = {2, kK, kN};
+  CHECK(call.call(ggfp8_xla_ffi_cpu).empty());
+  CHECK(call.out_is(256));
+  call.dims[1] = {2, kK * kN};
+  CHECK(contains(call.call(ggfp8_xla_ffi_cpu), "b: got shape"));
+}
+
 void test_metadata() {
   const std::pair<void* (*)(void*), uint32_t> traits[] = {
       {ggfp8_xla_ffi_cpu, 0},
@@ -250,6 +286,9 @@ int main() {
   test_result();
   test_attributes();
   test_more_attributes();
+  test_aligned_ends();
+  test_slabs();
+  test_swapped_axes_of_b();
   test_metadata();
   test_validation();
   test_wrong_arrays();

@@ -4,12 +4,14 @@
  * XLA passes an XLA_FFI_CallFrame* and gets an XLA_FFI_Error* with the sentence of
  * ggfp8_last_error(), or NULL. groupgemm_fp8.jax registers the handlers; other users of XLA can.
  *
- * arguments   a, b, a_scale, b_scale, m_indptr: dense, row-major
+ * arguments   a, b, a_scale, b_scale, and the group array that group_layout names: dense, row-major
  * results     out, and where the call needs a workspace a uint8 array of the size that
  *             ggfp8_group_gemm_workspace_size gives plus GGFP8_WORKSPACE_ALIGNMENT
  * attributes  int32 scale_granularity_m, _n, _k, scale_major, b_scale_major, mma_sm, a_dtype,
- *             b_dtype and string backend, each as the member of ggfp8_group_gemm_options; a missing
- *             one, and an empty backend, mean the default
+ *             b_dtype, group_layout, group_alignment, expected_m and string backend, each as the
+ *             member of ggfp8_group_gemm_options; a missing one, and an empty backend, mean the
+ *             default. int32 b_has_swapped_axes: b is an array of shape (batch_size, k, n) whose
+ *             layout in XLA has k as the fastest axis, then n; 0 means that it is not
  *
  * The arrays are checked as those of ggfp8_group_gemm_nt_groupwise_tensors.
  */

@@ -18,6 +18,8 @@ constexpr IntegerAttribute kIntegerAttributes[] = {
     {"a_dtype", &ggfp8_group_gemm_options::a_dtype},
     {"b_dtype", &ggfp8_group_gemm_options::b_dtype},
     {"b_scale_major", &ggfp8_group_gemm_options::b_scale_major},
+    {"group_alignment", &ggfp8_group_gemm_options::group_alignment},
+    {"group_layout", &ggfp8_group_gemm_options::group_layout},
     {"mma_sm", &ggfp8_group_gemm_options::mma_sm},
     {"scale_granularity_k", &ggfp8_group_gemm_options::scale_granularity_k},
     {"scale_granularity_m", &ggfp8_group_gemm_options::scale_granularity_m},
@@ -25,17 +27,29 @@ constexpr IntegerAttribute kIntegerAttributes[] = {
     {"scale_major", &ggfp8_group_gemm_options::scale_major},
 };
 
-Status read_integer(std::string_view name, AttributeType type, const void* value,
-                    ggfp8_group_gemm_options* options) {
+Status read_int32(std::string_view name, AttributeType type, const void* value, int32_t* result) {
+  const auto* scalar = static_cast<const Scalar*>(value);
+  if (type != AttributeType::kScalar || scalar->dtype != DataType::kInt32) {
+    return fail(GGFP8_ERROR_INVALID_ARGUMENT, "%.*s: got another type, wanted an int32 attribute",
+                static_cast<int>(name.size()), name.data());
+  }
+  std::memcpy(result, scalar->value, sizeof *result);
+  return kSuccess;
+}
+
+Status read_integer(std::string_view name, AttributeType type, const void* value, Call* call) {
+  if (name == "b_has_swapped_axes") {
+    return read_int32(name, type, value, &call->b_has_swapped_axes);
+  }
+  if (name == "expected_m") {
+    int32_t expected_m = 0;
+    if (Status s = read_int32(name, type, value, &expected_m)) return s;
+    call->options.expected_m = expected_m;
+    return kSuccess;
+  }
   for (const IntegerAttribute& attribute : kIntegerAttributes) {
     if (attribute.name != name) continue;
-    const auto* scalar = static_cast<const Scalar*>(value);
-    if (type != AttributeType::kScalar || scalar->dtype != DataType::kInt32) {
-      return fail(GGFP8_ERROR_INVALID_ARGUMENT, "%.*s: got another type, wanted an int32 attribute",
-                  static_cast<int>(name.size()), name.data());
-    }
-    std::memcpy(&(options->*attribute.member), scalar->value, sizeof(int32_t));
-    return kSuccess;
+    return read_int32(name, type, value, &(call->options.*attribute.member));
   }
   return fail(GGFP8_ERROR_INVALID_ARGUMENT, "%.*s: got an attribute that is not known",
               static_cast<int>(name.size()), name.data());
@@ -57,10 +71,9 @@ Status read_backend(AttributeType type, const void* value, Call* call) {
 Status read_attributes(const Attributes& attributes, Call* call) {
   for (int64_t i = 0; i < attributes.size; ++i) {
     const std::string_view name(attributes.names[i]->data, attributes.names[i]->size);
-    const Status status =
-        name == "backend"
-            ? read_backend(attributes.types[i], attributes.values[i], call)
-            : read_integer(name, attributes.types[i], attributes.values[i], &call->options);
+    const Status status = name == "backend"
+                              ? read_backend(attributes.types[i], attributes.values[i], call)
+                              : read_integer(name, attributes.types[i], attributes.values[i], call);
     if (status != kSuccess) return status;
   }
   return kSuccess;
@@ -70,8 +83,8 @@ Status check_counts(const Values& arguments, const Values& results) {
   if (arguments.size != kNumArguments || results.size < 1 || results.size > kMaxResults) {
     return fail(GGFP8_ERROR_INVALID_ARGUMENT,
                 "call: got %" PRId64 " arguments and %" PRId64
-                " results, wanted a, b, a_scale, b_scale, m_indptr and out with or without "
-                "workspace",
+                " results, wanted a, b, a_scale, b_scale, the group array and out with or "
+                "without workspace",
                 arguments.size, results.size);
   }
   for (const Values* values : {&arguments, &results}) {
@@ -100,7 +113,17 @@ Status describe(const char* name, const Values& values, int idx, ggfp8_tensor* t
   return kSuccess;
 }
 
-constexpr const char* kArgumentNames[kNumArguments] = {"a", "b", "a_scale", "b_scale", "m_indptr"};
+// The memory of a b with swapped axes is that of a dense (batch_size, n, k). Another rank than
+// three is for the C API to refuse.
+void swap_axes_of_b(Call* call) {
+  ggfp8_tensor& b = call->arguments[1];
+  if (b.ndim != 3) return;
+  const int64_t swapped[] = {b.shape[0], b.shape[2], b.shape[1]};
+  std::memcpy(call->b_shape, swapped, sizeof swapped);
+  b.shape = call->b_shape;
+}
+
+constexpr const char* kArgumentNames[kNumArguments] = {"a", "b", "a_scale", "b_scale", "groups"};
 constexpr const char* kResultNames[kMaxResults] = {"out", "workspace"};
 
 }  // namespace
@@ -114,6 +137,7 @@ Status read_call(const CallFrame& frame, int32_t device_type, int32_t device_id,
     call->arguments[i].device_id = device_id;
     if (Status s = describe(kArgumentNames[i], frame.arguments, i, &call->arguments[i])) return s;
   }
+  if (call->b_has_swapped_axes != 0) swap_axes_of_b(call);
   for (int i = 0; i < frame.results.size; ++i) {
     call->results[i].device_type = device_type;
     call->results[i].device_id = device_id;

@@ -16,7 +16,7 @@ namespace ggfp8::xla {
 // Longest name of a backend, the terminating zero included.
 constexpr size_t kBackendBytes = 64;
 
-constexpr int kNumArguments = 5;  // a, b, a_scale, b_scale, m_indptr
+constexpr int kNumArguments = 5;  // a, b, a_scale, b_scale, groups
 constexpr int kMaxResults = 2;    // out, workspace
 
 // Shapes belong to the frame.
@@ -24,6 +24,8 @@ struct Call {
   ggfp8_tensor arguments[kNumArguments] = {};
   ggfp8_tensor results[kMaxResults] = {};
   bool has_workspace = false;
+  int32_t b_has_swapped_axes = 0;  // b is (batch_size, k, n) with k as the contiguous axis
+  int64_t b_shape[3] = {0};        // the shape of such a b as (batch_size, n, k)
   ggfp8_group_gemm_options options = GGFP8_GROUP_GEMM_OPTIONS_INIT;  // without flags
   char backend[kBackendBytes] = {0};                                 // options.backend points here
 
