@@ -1,4 +1,4 @@
-"""A group per row (m_indices) as ends of groups, by the arrays' own framework, on the device.
+"""A group per row (m_indices) as ends of groups, by the array's own framework, on the device.
 
 m_indices has the group of each row, or -1, and groups ascend, so that the end of a group is the
 number of rows up to its last one. Whatever m_indices holds, ends lie in [0, m]. A framework that is
@@ -12,25 +12,29 @@ _FRAMEWORKS = ("torch", "cupy", "numpy")
 _DTYPES = ("int32", "int64")
 
 
-def check(m_indices: Any, a: Any, b: Any) -> int:
-    """The number of groups. The product checks a and b, and the device of the ends."""
-    name = _framework(m_indices)
-    if name is None:
-        kind = type(m_indices)
+def check(name: str, x: Any, like: Any, like_name: str, meaning: str) -> None:
+    """Checks an integer array with an entry for each step of the first axis of another array.
+
+    The product checks the other arrays, and what this function cannot see.
+    """
+    framework = _framework(x)
+    if framework is None:
+        kind = type(x)
         raise TypeError(
-            f"m_indices: got {kind.__module__}.{kind.__qualname__}, wanted an array of PyTorch, "
+            f"{name}: got {kind.__module__}.{kind.__qualname__}, wanted an array of PyTorch, "
             "CuPy or NumPy"
         )
-    dtype = str(m_indices.dtype).removeprefix("torch.")
+    dtype = str(x.dtype).removeprefix("torch.")
     if dtype not in _DTYPES:
-        raise TypeError(f"m_indices: got dtype {dtype}, wanted int32 or int64")
-    num_rows = a.shape[0] if len(a.shape) else 0
-    if len(m_indices.shape) != 1 or m_indices.shape[0] != num_rows:
+        raise TypeError(f"{name}: got dtype {dtype}, wanted int32 or int64")
+    size = like.shape[0] if len(like.shape) else 0
+    if len(x.shape) != 1 or x.shape[0] != size:
+        raise ValueError(f"{name}: got shape {tuple(x.shape)}, wanted ({size},), {meaning}")
+    is_comparable = framework == _framework(like) != "numpy"
+    if is_comparable and x.device != like.device:
         raise ValueError(
-            f"m_indices: got shape {tuple(m_indices.shape)}, wanted ({num_rows},), the group of "
-            "each row of a"
+            f"{name}: got an array on {x.device}, wanted {like.device} like {like_name}"
         )
-    return b.shape[0] if len(b.shape) else 0
 
 
 def ends_of(m_indices: Any, num_groups: int) -> Any:
@@ -43,7 +47,7 @@ def ends_of(m_indices: Any, num_groups: int) -> Any:
 def _ends_by_torch(m_indices: Any, num_groups: int) -> Any:
     """A row of -1 gets the group after it; the rows are then sorted by group."""
     torch = sys.modules["torch"]
-    groups = torch.where(m_indices < 0, num_groups, m_indices)
+    groups = m_indices.masked_fill(m_indices < 0, num_groups)
     groups = groups.flip(0).cummin(0).values.flip(0)
     each = torch.arange(num_groups, dtype=groups.dtype, device=groups.device)
     return torch.searchsorted(groups, each, right=True, out_int32=True)

@@ -60,7 +60,8 @@ def group_gemm_fp8_nt_groupwise_contiguous(
     Without a promise, rows of -1 before a group are computed as rows of it. Where `out` is given,
     they are computed into a new array, of which the rows of groups are then copied to `out`.
     """
-    num_groups = _row_groups.check(m_indices, a, b)
+    _row_groups.check("m_indices", m_indices, a, "a", "the group of each row of a")
+    num_groups = b.shape[0] if len(b.shape) else 0
     if validate_indices and not skip_check:
         _row_groups.validate(m_indices, num_groups, group_alignment)
     ends = _row_groups.ends_of(m_indices, num_groups)
@@ -133,6 +134,7 @@ def batch_deepgemm_fp8_nt_groupwise(
         backend: FlashInfer's "deepgemm" and "cake" mean the default; else as in
             group_gemm_fp8_nt_groupwise.
     """
+    _row_groups.check("masked_m", masked_m, b, "b", "the number of rows of each group")
     return group_gemm_fp8_nt_groupwise(
         a,
         b,

@@ -215,6 +215,55 @@ def test_errors(change, error, message):
         flashinfer.group_deepgemm_fp8_nt_groupwise(**call)
 
 
+@pytest.mark.parametrize(
+    "masked_m, error, message",
+    [
+        (COUNTS[1:], ValueError, r"masked_m: got shape \(2,\), wanted \(3,\), the number of rows"),
+        (COUNTS.astype(np.int16), TypeError, "masked_m: got dtype int16, wanted int32 or int64"),
+        ([1, 2, 3], TypeError, "masked_m: got builtins.list, wanted an array of"),
+    ],
+)
+def test_errors_of_slabs(masked_m, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        flashinfer.batch_deepgemm_fp8_nt_groupwise(*k_major(call_of("masked")), masked_m, 3)
+
+
+def test_devices_that_differ():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from torch_problem import to_torch
+
+    inputs = [to_torch(x) for x in k_major(small_problem.inputs())]
+    indices = torch.zeros(CUM_M, dtype=torch.int32, device="meta")
+    with pytest.raises(ValueError, match="m_indices: got an array on meta, wanted cpu like a"):
+        flashinfer.group_deepgemm_fp8_nt_groupwise(*inputs, indices)
+
+
+def test_graph_replay_honours_new_indices():
+    """Nothing is read on the host: a captured call follows m_indices."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch sees no CUDA device")
+    from torch_problem import to_numpy, to_torch
+
+    layouts = [spread(*PLACES["rows of no group"]), spread([0, 1, 4, 6, 8, 11], 13)]
+    static = [to_torch(x, "cuda") for x in (*layouts[0][0], layouts[0][1])]
+    function = flashinfer.group_deepgemm_fp8_nt_groupwise
+    out = torch.full((13, N), 7.0, device="cuda")
+    function(*static, out=out)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        function(*static, out=out)
+    for inputs, indices in (*layouts, layouts[0]):
+        for to, source in zip(static, (*inputs, indices), strict=True):
+            to.view(torch.uint8).copy_(to_torch(source).view(torch.uint8))
+        out.fill_(7)
+        graph.replay()
+        host = to_numpy(out)
+        assert same_bits(host[indices >= 0], expected(small_problem.inputs(), "float32"))
+        assert (host[indices < 0] == 7).all()
+
+
 BAD_INDICES = [
     ([0, 0, 2, 1, 2, 2], None, r"m_indices\[3\]: got 1 after 2, wanted groups to ascend"),
     ([0, 0, 2, 3, 2, 2], None, r"m_indices\[3\]: got 3, wanted -1 or a group from 0 to 2"),

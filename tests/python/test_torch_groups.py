@@ -40,11 +40,18 @@ def _fresh():
     torch._dynamo.reset()
 
 
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request) -> str:
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("PyTorch sees no CUDA device")
+    return request.param
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("compiler", [None, "aot_eager", "inductor"])
-def test_new_and_given_out(compiler, function, layout):
-    call = tensors_of(call_of(layout))
+def test_new_and_given_out(device, compiler, function, layout):
+    call = tensors_of(call_of(layout), device)
     options = {"group_alignment": 1, "b_scale_major_mode": "MN"}
     if layout == "masked":
         options["expected_m"] = 3
@@ -64,8 +71,8 @@ def test_new_and_given_out(compiler, function, layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_opcheck(layout):
-    call = tensors_of(call_of(layout))
+def test_opcheck(device, layout):
+    call = tensors_of(call_of(layout), device)
     out = torch.zeros_like(operator.default(**call))
     for test in ("test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic"):
         torch.library.opcheck(operator.out, (), {**call, "out": out}, test_utils=test)
@@ -74,32 +81,32 @@ def test_opcheck(layout):
             torch.library.opcheck(operator.default, (), call, test_utils=test)
 
 
-def with_rows(layout: str, num_rows: int) -> dict[str, torch.Tensor]:
+def with_rows(layout: str, num_rows: int, device: str) -> dict[str, torch.Tensor]:
     """The small call with another number of rows of a; of every slab, where there are slabs."""
-    call = tensors_of(call_of(layout))
-    rows = torch.arange(num_rows) % call["a"].shape[-2]
+    call = tensors_of(call_of(layout), device)
+    rows = torch.arange(num_rows, device=device) % call["a"].shape[-2]
     call["a"] = call["a"].view(torch.uint8).index_select(-2, rows).view(torch.float8_e4m3fn)
     call["a_scale"] = call["a_scale"].index_select(-1, rows)
     return call
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_dynamic_rows(layout):
+def test_dynamic_rows(device, layout):
     def product(**call):
         return groupgemm_fp8.group_gemm_fp8_nt_groupwise(**call).float()
 
     compiled = torch.compile(product, fullgraph=True, backend="aot_eager", dynamic=True)
-    compiled(**with_rows(layout, 9))
+    compiled(**with_rows(layout, 9, device))
     with torch.compiler.set_stance("fail_on_recompile"):
         for num_rows in (7, 40, 300):
-            call = with_rows(layout, num_rows)
+            call = with_rows(layout, num_rows, device)
             assert compiled(**call).shape == product(**call).shape
             assert np.array_equal(rows_of(layout, compiled(**call))[:2], wanted_rows()[:2])
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_exported(layout):
-    call = tensors_of(call_of(layout))
+def test_exported(device, layout):
+    call = tensors_of(call_of(layout), device)
     name = next(name for name in call if name.startswith("m_"))
 
     class Module(torch.nn.Module):
@@ -114,7 +121,7 @@ def test_exported(layout):
     shapes = ({axis: num_rows}, None, {axis + 1: num_rows}, None, None)
     program = torch.export.export(Module(), arrays, dynamic_shapes=shapes)
     assert_right(layout, program.module()(*arrays))
-    longer = with_rows(layout, 50)
+    longer = with_rows(layout, 50, device)
     assert program.module()(*longer.values()).shape[axis] == 50
 
 
@@ -143,9 +150,9 @@ def test_errors_while_tracing(layout, changes, message):
         torch.compile(product, fullgraph=True, backend="aot_eager")(**call)
 
 
-def test_int64_and_swapped_axes_of_a_scale():
+def test_int64_and_swapped_axes_of_a_scale(device):
     """An MN-major view goes with K-major weights as it is."""
-    call = tensors_of(call_of("masked"))
+    call = tensors_of(call_of("masked"), device)
     call["m_counts"] = call["m_counts"].long()
     call["a_scale"] = call["a_scale"].mT
     call["b_scale"] = call["b_scale"].mT.contiguous()

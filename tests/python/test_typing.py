@@ -17,6 +17,8 @@ PACKAGES = Path(groupgemm_fp8.__file__).parents[1]
 MISTAKES = {
     '(1, 128, 128), "K", 2, out,': '(1, 128, 128), 2, "K", out,',
     "mma_sm=2": "mma_sn=2",
+    "group_alignment=8": 'group_alignment="8"',
+    "expected_m=3": "expected_n=3",
     'scale_major_mode="K")': "scale_major_mode=1)",
     'supports("cpu", *arrays,': "supports(1, *arrays,",
     "chosen.backend": "chosen.back",

@@ -10,6 +10,7 @@ from groupgemm_fp8 import (
     DeviceInfo,
     Plan,
     device_info,
+    flashinfer,
     group_gemm_fp8_nt_groupwise,
     plan,
     quantize_groupwise,
@@ -28,9 +29,21 @@ def product(a: Floats, b: Floats, m_indptr: npt.NDArray[np.int32], out: npt.NDAr
     same: npt.NDArray[Any] = group_gemm_fp8_nt_groupwise(
         *arrays, (1, 128, 128), "K", 2, out, "float32", backend="cpu", segment_alignment=4
     )
-    print(new, same)
+    slabs: npt.NDArray[Any] = group_gemm_fp8_nt_groupwise(
+        *arrays[:4], m_counts=m_indptr, group_alignment=8, expected_m=3, b_scale_major_mode="K"
+    )
+    rows: npt.NDArray[Any] = flashinfer.group_deepgemm_fp8_nt_groupwise(*arrays, out=out)
+    print(new, same, slabs, rows)
     chosen: Plan = plan(*arrays, mma_sm=2)
     num_bytes: int = workspace_size(*arrays, scale_major_mode="K")
     ok, reason = supports("cpu", *arrays, out_dtype="float16")
     info: DeviceInfo = device_info("cuda", device_id=1)
-    print(chosen.backend, num_bytes + 1, ok, reason.upper(), info.name, groupgemm_fp8.__version__)
+    print(
+        chosen.group_layout,
+        chosen.backend,
+        num_bytes + 1,
+        ok,
+        reason.upper(),
+        info.name,
+        groupgemm_fp8.__version__,
+    )
