@@ -22,7 +22,7 @@ class Plan(NamedTuple):
     config: str  # the backend's kernel configuration
     workspace_bytes: int
     num_workers: int  # CTAs launched, or CPU threads at most
-    group_layout: str  # "indptr", "ends", "counts" or "masked"
+    group_layout: str = "indptr"  # "ends", "counts" or "masked"
 
 
 _PARAMETERS = inspect.signature(group_gemm_fp8_nt_groupwise).parameters

@@ -137,7 +137,7 @@ const Refusal kRefusals[] = {
      [](TestCall& x) { x.b_scale.set_shape({2, 2}); }},
     {kShape,
      "m_indptr: got shape (2,), wanted (3,): batch_size + 1 bounds, starting with the first "
-     "group's first row (usually 0); these look like counts or ends",
+     "group's first row (usually 0); these look like m_counts or m_ends",
      [](TestCall& x) { x.m_indptr.set_shape({2}); }},
     {kShape,
      "m_indptr: got shape (4,), wanted (3,): batch_size + 1 bounds, starting with the first "

@@ -80,13 +80,40 @@ def test_expected_m_is_a_hint():
         assert np.array_equal(out[2, :4].view(np.uint16), wanted[2, :4].view(np.uint16))
 
 
+class WithoutShape:
+    """An array that tells its shape by DLPack alone."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __dlpack__(self, **keywords):
+        return self._array.__dlpack__(**keywords)
+
+    def __dlpack_device__(self):
+        return self._array.__dlpack_device__()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_arrays_without_a_shape(layout):
+    call = call_of(layout)
+    for name in ("a", "b"):
+        call[name] = call[name].view(np.uint8)
+    out = np.zeros((len(COUNTS), T, N) if layout == "masked" else (CUM_M, N), np.float32)
+    options = {"a_dtype": "float8_e4m3fn", "b_dtype": "float8_e4m3fn", "out": out}
+    hidden = {name: WithoutShape(x) for name, x in call.items()}
+    assert plan(**hidden, **options).group_layout == layout
+    group_gemm_fp8_nt_groupwise(**hidden, **options)
+    rows = np.concatenate([out[0, :2], out[2, :4]]) if layout == "masked" else out
+    assert same_bits(rows, expected(small_problem.inputs(), "float32"))
+
+
 WRONG = [
     ("counts", {"m_counts": None}, TypeError, "m_indptr: got None, wanted an array, or m_ends or"),
     ("ends", {"m_counts": COUNTS}, ValueError, "m_counts: got an array beside m_ends, wanted one"),
     ("indptr", {"m_ends": COUNTS}, ValueError, "m_ends: got an array beside m_indptr, wanted one"),
     ("indptr", {"m_counts": COUNTS}, ValueError, "m_counts: got an array beside m_indptr, wanted"),
     ("masked", {"m_counts": None, "m_ends": COUNTS}, ValueError, "a: got shape .*go with m_counts"),
-    ("indptr", {"m_indptr": COUNTS}, ValueError, "m_indptr: got shape .* look like counts or ends"),
+    ("indptr", {"m_indptr": COUNTS}, ValueError, "m_indptr: got shape .* look like m_counts or m_"),
     (
         "ends",
         {"m_ends": np.zeros(4, int)},

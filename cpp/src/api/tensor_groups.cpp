@@ -28,7 +28,7 @@ Status read_group_tensor(const Array& groups, GroupKind kind, int64_t batch_size
   const bool is_indptr = kind == GroupKind::kIndptr;
   const int64_t other[] = {is_indptr ? batch_size : batch_size + 1};
   const char* const slip =
-      is_indptr ? "; these look like counts or ends" : "; this is the length of an m_indptr";
+      is_indptr ? "; these look like m_counts or m_ends" : "; this is the length of an m_indptr";
   return fail(GGFP8_ERROR_INVALID_SHAPE, "%s: got shape %s, wanted (%" PRId64 ",): %s%s",
               groups.name, shape_text(groups).text, wanted[0], meaning_of(kind),
               has_shape(groups, other) ? slip : "");
