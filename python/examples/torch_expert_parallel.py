@@ -38,17 +38,14 @@ def quantize_weights(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (blocks / scale[:, :, None, :, None]).view_as(x).to(FP8), scale
 
 
-def starts(counts: torch.Tensor) -> torch.Tensor:
-    """m_indptr of groups with these numbers of rows."""
-    return torch.nn.functional.pad(counts.cumsum(0), (1, 0)).to(torch.int32)
-
-
 def grouped_product(a, a_scale, weights, counts) -> torch.Tensor:
     """Rows sorted by expert, times the experts' weights."""
     b, b_scale = weights
     if a.shape[0] == 0:
         return a.new_empty((0, b.shape[1]), dtype=torch.bfloat16)
-    return group_gemm_fp8_nt_groupwise(a, b, a_scale, b_scale, starts(counts), scale_major_mode="K")
+    return group_gemm_fp8_nt_groupwise(
+        a, b, a_scale, b_scale, m_counts=counts, scale_major_mode="K"
+    )
 
 
 def exchange(rows: torch.Tensor, send: list[int], receive: list[int]) -> torch.Tensor:

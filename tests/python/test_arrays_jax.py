@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import small_problem
+from group_calls import LAYOUTS, call_of
 from small_problem import CUM_M, N, assert_no_leak_with_out, expected, same_bits
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
@@ -93,3 +94,15 @@ def test_mixed_with_numpy(arrays, jax_arrays, name):
 def test_no_leak(arrays, jax_arrays):
     jax_arrays["m_indptr"] = jax.numpy.zeros(4, "int32")
     assert_no_leak_with_out(jax_arrays, np.zeros((CUM_M, N), np.float32))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_group_layouts(layout):
+    cpu = jax.devices("cpu")[0]
+    arrays = {name: jax.device_put(x, cpu) for name, x in call_of(layout).items()}
+    out = group_gemm_fp8_nt_groupwise(**arrays)
+    assert isinstance(out, jax.Array)
+    rows = np.asarray(out)
+    if layout == "masked":
+        rows = np.concatenate([rows[0, :2], rows[2, :4]])
+    assert same_bits(rows, expected(small_problem.inputs()))
