@@ -150,7 +150,8 @@ def _run(arrays: tuple, chosen: Options, swaps_b: bool = False) -> jax.Array:
     names = INPUT_NAMES[chosen.group_layout]
     specs = [_spec(name, x) for name, x in zip(names, arrays, strict=True)]
     if swaps_b:
-        specs[1] = specs[1].swapped()
+        shape = specs[1].shape
+        specs[1] = specs[1]._replace(shape=(*shape[:-2], *shape[:-3:-1]))
     product = _product(tuple(specs), chosen, os.environ.get("GGFP8_BACKEND"), swaps_b)
     return product(*arrays)
 
@@ -160,10 +161,6 @@ class _Spec(NamedTuple):
 
     shape: tuple
     dtype: str
-
-    def swapped(self) -> "_Spec":
-        """With its last two axes swapped, where it has two."""
-        return self._replace(shape=(*self.shape[:-2], *self.shape[:-3:-1]))
 
 
 def _spec(argument: str, x: Any) -> _Spec:

@@ -10,17 +10,19 @@ import jax.numpy as jnp  # noqa: E402
 from groupgemm_fp8 import jax as ggjax  # noqa: E402
 
 BLOCK = 128
+# By device: inner products of tensor cores keep fewer bits than float32.
+MAX_ERRORS = {"cpu": 1e-6, "cuda": 1e-3}
 
 
-@pytest.fixture(params=["cpu", "cuda"], autouse=True)
-def _device(request):
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request):
     """New arrays are on the device; skips without one."""
     try:
         device = jax.local_devices(backend=request.param)[0]
     except RuntimeError as error:
         pytest.skip(f"JAX has no {request.param} device: {error}")
     with jax.default_device(device):
-        yield
+        yield request.param
 
 
 def product(
@@ -42,7 +44,7 @@ def product(
 
 
 @pytest.mark.parametrize("sizes", [(5, 0, 15), (20, 0, 0), (1, 2, 17)])
-def test_tokamax(sizes):
+def test_tokamax(device, sizes):
     tokamax = pytest.importorskip("tokamax", reason="Tokamax is not installed")
     qwix = pytest.importorskip("qwix", reason="Qwix is not installed")
     rows = jax.random.normal(jax.random.key(0), (sum(sizes), 2 * BLOCK))
@@ -58,6 +60,7 @@ def test_tokamax(sizes):
                 lhs,
                 rhs,
                 group_sizes,
+                precision=jax.lax.Precision.HIGHEST,
                 preferred_element_type=jnp.float32,
                 implementation=implementation,
             )
@@ -66,4 +69,4 @@ def test_tokamax(sizes):
 
     got, wanted = run(product), run("xla")
     error = np.linalg.norm(got - wanted) / np.linalg.norm(wanted)
-    assert error < 1e-6, error
+    assert error < MAX_ERRORS[device], error
