@@ -58,14 +58,15 @@ def _ends_by_arrays(xp: Any, m_indices: Any, num_groups: int) -> Any:
 
     By functions that NumPy and CuPy share. CuPy has no running minimum.
     """
-    is_row = (m_indices >= 0) & (m_indices < num_groups)
+    num_rows = m_indices.shape[0]
     ends = xp.zeros(num_groups + 1, "int32")  # the last one takes rows of no group
-    rows = xp.arange(1, m_indices.shape[0] + 1, dtype="int32")
+    if num_rows == 0 or num_groups == 0:
+        return ends[:-1]
+    is_row = (m_indices >= 0) & (m_indices < num_groups)
+    rows = xp.arange(1, num_rows + 1, dtype="int32")
     xp.maximum.at(ends, xp.where(is_row, m_indices, num_groups), rows)
-    before = xp.tri(num_groups, dtype=bool)
-    if not num_groups:
-        return ends[:0]
-    return xp.where(before, ends[:-1], 0).max(axis=1).astype("int32")
+    up_to_each = xp.tri(num_groups, dtype=bool)
+    return xp.where(up_to_each, ends[:-1], 0).max(axis=1).astype("int32")
 
 
 def copy_rows(m_indices: Any, source: Any, out: Any) -> None:
