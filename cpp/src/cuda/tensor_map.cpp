@@ -23,26 +23,53 @@ EncodeTiled find_encode_tiled() noexcept {
   return result == cudaDriverEntryPointSuccess ? reinterpret_cast<EncodeTiled>(function) : nullptr;
 }
 
-}  // namespace
+constexpr int kPieceBytes = 128;  // of a row, in a box
 
-Status encode_tensor_map(const ByteMatrices& matrices, int box_rows, CUtensorMap* map) noexcept {
+// Sizes of a tensor and of a box, from the innermost dimension on, and strides of the others.
+template <int kRank>
+struct BoxedTensor {
+  cuuint64_t sizes[kRank];
+  cuuint64_t strides[kRank - 1];
+  cuuint32_t box[kRank];
+};
+
+template <int kRank>
+Status encode(const void* data, const BoxedTensor<kRank>& tensor, CUtensorMap* map) noexcept {
   static const EncodeTiled encode_tiled = find_encode_tiled();
   if (encode_tiled == nullptr) {
     return fail(GGFP8_ERROR_CUDA, "cuTensorMapEncodeTiled: the driver does not have it");
   }
-  const cuuint64_t sizes[3] = {static_cast<cuuint64_t>(matrices.row_bytes),
-                               static_cast<cuuint64_t>(matrices.num_rows),
-                               static_cast<cuuint64_t>(matrices.num_matrices)};
-  const cuuint64_t strides[2] = {static_cast<cuuint64_t>(matrices.row_stride),
-                                 static_cast<cuuint64_t>(matrices.matrix_stride)};
-  const cuuint32_t box[3] = {128, static_cast<cuuint32_t>(box_rows), 1};
-  const cuuint32_t steps[3] = {1, 1, 1};
-  const CUresult result =
-      encode_tiled(map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 3, const_cast<void*>(matrices.data), sizes,
-                   strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                   CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  constexpr cuuint32_t kSteps[5] = {1, 1, 1, 1, 1};
+  const CUresult result = encode_tiled(
+      map, CU_TENSOR_MAP_DATA_TYPE_UINT8, kRank, const_cast<void*>(data), tensor.sizes,
+      tensor.strides, tensor.box, kSteps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+      CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result == CUDA_SUCCESS) return kSuccess;
   return fail(GGFP8_ERROR_CUDA, "cuTensorMapEncodeTiled: error %d", static_cast<int>(result));
+}
+
+cuuint64_t size(int64_t value) {
+  return static_cast<cuuint64_t>(value);
+}
+
+}  // namespace
+
+Status encode_tensor_map(const ByteMatrices& matrices, int box_rows, CUtensorMap* map) noexcept {
+  const BoxedTensor<3> tensor = {
+      .sizes = {size(matrices.row_bytes), size(matrices.num_rows), size(matrices.num_matrices)},
+      .strides = {size(matrices.row_stride), size(matrices.matrix_stride)},
+      .box = {kPieceBytes, static_cast<cuuint32_t>(box_rows), 1}};
+  return encode(matrices.data, tensor, map);
+}
+
+Status encode_deep_tensor_map(const ByteMatrices& matrices, int box_rows, int depth,
+                              CUtensorMap* map) noexcept {
+  const BoxedTensor<4> tensor = {
+      .sizes = {kPieceBytes, size(matrices.num_rows), size(matrices.row_bytes / kPieceBytes),
+                size(matrices.num_matrices)},
+      .strides = {size(matrices.row_stride), kPieceBytes, size(matrices.matrix_stride)},
+      .box = {kPieceBytes, static_cast<cuuint32_t>(box_rows), static_cast<cuuint32_t>(depth), 1}};
+  return encode(matrices.data, tensor, map);
 }
 
 }  // namespace ggfp8

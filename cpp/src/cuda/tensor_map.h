@@ -24,4 +24,11 @@ struct ByteMatrices {
 // matrices must be legal also where there is one matrix.
 Status encode_tensor_map(const ByteMatrices& matrices, int box_rows, CUtensorMap* map) noexcept;
 
+// Fills *map for boxes of `depth` pieces of 128 x box_rows bytes that lie side by side in a matrix.
+// In shared memory a box is its pieces one after the other. The map has four dimensions: byte of a
+// piece, row, piece, matrix. It covers the whole pieces of a row: a row's last bytes, which do not
+// fill a piece, are not part of it.
+Status encode_deep_tensor_map(const ByteMatrices& matrices, int box_rows, int depth,
+                              CUtensorMap* map) noexcept;
+
 }  // namespace ggfp8

@@ -24,6 +24,17 @@ __device__ __forceinline__ void tma_load(uint32_t smem, const CUtensorMap& map, 
       : "memory");
 }
 
+// Loads the box at element `x` of row `y`, from piece `z` of matrix `w` on.
+__device__ __forceinline__ void tma_load_deep(uint32_t smem, const CUtensorMap& map,
+                                              uint32_t barrier, int32_t x, int32_t y, int32_t z,
+                                              int32_t w) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(smem),
+      "l"(&map), "r"(barrier), "r"(x), "r"(y), "r"(z), "r"(w)
+      : "memory");
+}
+
 // Loads the box into the shared memory of every CTA of the cluster whose rank's bit is set, at this
 // address in each. In each CTA the bytes complete on the barrier at this address.
 __device__ __forceinline__ void tma_load_multicast(uint32_t smem, const CUtensorMap& map,
