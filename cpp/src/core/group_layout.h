@@ -86,24 +86,32 @@ GGFP8_HOST_DEVICE inline int32_t first_reached_row(const GroupLayout& layout) {
   return layout.kind == GroupKind::kIndptr ? group_value(layout, 0) : 0;
 }
 
+// The index in the group array of the value that ends a group, or is its count.
+GGFP8_HOST_DEVICE inline int32_t value_idx(const GroupLayout& layout, int32_t group_idx) {
+  return group_idx + (layout.kind == GroupKind::kIndptr ? 1 : 0);
+}
+
+// Returns the gain of a group with this value.
+GGFP8_HOST_DEVICE inline int32_t gain_of_value(const GroupLayout& layout, int32_t value) {
+  if (layout.kind == GroupKind::kMasked) return 0;
+  return gains_are_sums(layout) ? aligned_row(layout, value) : value;
+}
+
 // Returns the gain of the groups from `first` to before `last`.
 GGFP8_HOST_DEVICE inline int32_t gain_of_groups(const GroupLayout& layout, int32_t first,
                                                 int32_t last) {
   int32_t gain = 0;
   if (layout.kind == GroupKind::kMasked) return gain;
-  const int32_t end_idx = layout.kind == GroupKind::kIndptr ? 1 : 0;
   GGFP8_NO_UNROLL for (int32_t group = first; group < last; ++group) {
-    const int32_t value = group_value(layout, group + end_idx);
-    gain = combine_gains(layout, gain, gains_are_sums(layout) ? aligned_row(layout, value) : value);
+    const int32_t value = group_value(layout, value_idx(layout, group));
+    gain = combine_gains(layout, gain, gain_of_value(layout, value));
   }
   return gain;
 }
 
-// The rows of a group, given the row reached before it.
-GGFP8_HOST_DEVICE inline GroupRows rows_of_group(const GroupLayout& layout, int32_t reached,
-                                                 int32_t group_idx) {
-  const int32_t end_idx = layout.kind == GroupKind::kIndptr ? 1 : 0;
-  const int32_t value = group_value(layout, group_idx + end_idx);
+// The rows of a group with this value, given the row reached before it.
+GGFP8_HOST_DEVICE inline GroupRows rows_of_value(const GroupLayout& layout, int32_t reached,
+                                                 int32_t value) {
   if (layout.kind == GroupKind::kMasked) return {0, value, 0};
   const bool is_count = gains_are_sums(layout);
   const int32_t aligned = aligned_row(layout, is_count ? value : reached);
@@ -112,6 +120,12 @@ GGFP8_HOST_DEVICE inline GroupRows rows_of_group(const GroupLayout& layout, int3
   }
   const int32_t end = max_of(reached, value);
   return {min_of(aligned, end), end, end};
+}
+
+// The rows of a group, given the row reached before it.
+GGFP8_HOST_DEVICE inline GroupRows rows_of_group(const GroupLayout& layout, int32_t reached,
+                                                 int32_t group_idx) {
+  return rows_of_value(layout, reached, group_value(layout, value_idx(layout, group_idx)));
 }
 
 // The row of a_scale, in the group's slab, that belongs to a row of a group. Blocks of rows are
