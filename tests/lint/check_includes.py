@@ -36,6 +36,7 @@ OWN_PURE = [
         "rasterization",
         "shared_storage",
         "tile",
+        "time_model",
     )
 ]
 
@@ -99,6 +100,7 @@ RULES = [
     ("backends/*/*_tile.h", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_params.*", ["core/*", *OWN_PURE], [STD, re.escape("cuda.h")]),
     ("backends/*/*_heuristics.*", ["core/*", *OWN_PURE], [STD]),
+    ("backends/*/*_time_model.*", ["core/*", *OWN_PURE], [STD]),
     (
         "backends/*/*_backend.*",
         [PUBLIC, "core/*", "cuda/*", "select/backend.h", OWN],

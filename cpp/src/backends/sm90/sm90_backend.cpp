@@ -47,6 +47,18 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
                           .matrix_stride = problem.b_group_stride};
   if (Status s = encode_tensor_map(a, config.a_box_rows, &params->a_map)) return s;
   if (Status s = encode_tensor_map(b, config.b_box_rows, &params->b_map)) return s;
+  const int depth = config.k_blocks_per_stage;
+  if (depth > 1 && problem.k >= kBlockK) {
+    if (Status s = encode_deep_tensor_map(a, config.a_box_rows, depth, &params->deep_a_map)) {
+      return s;
+    }
+    if (Status s = encode_deep_tensor_map(a, config.block_m, depth, &params->tall_deep_a_map)) {
+      return s;
+    }
+    if (Status s = encode_deep_tensor_map(b, config.b_box_rows, depth, &params->deep_b_map)) {
+      return s;
+    }
+  }
   params->tma_store = can_store_by_tma(problem, config);
   if (params->tma_store) {
     const ByteMatrices out = {
@@ -72,13 +84,14 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
   params->last_slab_idx = static_cast<int32_t>(problem.num_slabs() - 1);
   params->n = static_cast<int32_t>(problem.n);
   params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
+  params->num_whole_k_blocks = static_cast<int32_t>(problem.k / kBlockK);
   params->granularity_m = problem.granularity_m;
   params->schedule = make_tile_schedule(problem, config);
   params->num_n_tiles = params->schedule.tiles_per_long;
   params->max_band_size = max_band_size(problem, config);
   params->place_step = place_step(num_clusters);
   params->out_dtype = problem.out_dtype;
-  params->tma_sfa = can_load_sfa_by_tma(problem);
+  params->tma_sfa = config.k_blocks_per_stage == 1 && can_load_sfa_by_tma(problem);
   params->out_aligned = problem.out_rows_aligned(16);
   return kSuccess;
 }

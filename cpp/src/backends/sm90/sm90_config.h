@@ -24,6 +24,7 @@ constexpr int kNumScaleWarps = 2;
 // Limits of the hardware for a CTA.
 constexpr int kMaxSmemBytes = 232448;
 constexpr int kMaxRegisters = 65536;
+constexpr int kMaxThreadRegisters = 248;  // the largest multiple of 8
 
 // A TMA store writes a box of 64 columns of 16 bits. Its rows are those of one warp.
 constexpr int kStoreBoxRows = 16;
@@ -43,6 +44,7 @@ struct Shape {
   int a_box_rows;  // rows of a that one TMA load brings
   int b_box_rows;  // rows of b, which are columns of the output
   bool tma_store;  // has an epilogue by TMA store, for outputs of 16 bits
+  int k_blocks_per_stage = 1;
 
   // The tile of a cluster.
   constexpr int cluster_m() const {
@@ -65,9 +67,12 @@ struct Config : Shape {
 
   // Registers per thread: of the launch, and after setmaxnreg moved some from the producers to the
   // consumers. All together must fit the registers of the launch, or the consumers wait for ever.
-  constexpr int launch_registers() const { return kMaxRegisters / num_threads() / 8 * 8; }
+  constexpr int launch_registers() const {
+    const int registers = kMaxRegisters / num_threads() / 8 * 8;
+    return registers < kMaxThreadRegisters ? registers : kMaxThreadRegisters;
+  }
   constexpr int producer_registers() const { return num_consumers == 2 ? 40 : 56; }
-  constexpr int consumer_registers() const { return num_consumers == 2 ? 232 : 152; }
+  constexpr int consumer_registers() const { return num_consumers == 3 ? 152 : 232; }
   constexpr bool registers_fit() const {
     return producer_registers() + num_consumers * consumer_registers() <=
            (num_consumers + 1) * launch_registers();
@@ -95,7 +100,22 @@ struct TileShape : Shape {
   const char* name;  // block_m x block_n, then what the CTAs of a cluster share
 };
 
-constexpr std::array<TileShape, 3> kTileShapes = {{
+// The shape of a small block (sm90_small_mainloop.cuh).
+constexpr Shape small_shape(int block_n, int num_stages) {
+  return {.block_m = 64,
+          .block_n = block_n,
+          .cluster_size = 1,
+          .multicast = Multicast::kNone,
+          .max_swapped_rows = 0,
+          .num_consumers = 1,
+          .num_stages = num_stages,
+          .a_box_rows = 16,
+          .b_box_rows = block_n,
+          .tma_store = false,
+          .k_blocks_per_stage = 4};
+}
+
+constexpr std::array<TileShape, 7> kTileShapes = {{
     {{.block_m = 32,
       .block_n = 128,
       .cluster_size = 1,
@@ -129,6 +149,20 @@ constexpr std::array<TileShape, 3> kTileShapes = {{
       .b_box_rows = 96,
       .tma_store = true},
      "128x192 cluster 2 multicast b"},
+    {{.block_m = 128,
+      .block_n = 128,
+      .cluster_size = 1,
+      .multicast = Multicast::kNone,
+      .max_swapped_rows = 0,
+      .num_consumers = 2,
+      .num_stages = 6,
+      .a_box_rows = 32,
+      .b_box_rows = 128,
+      .tma_store = false},
+     "128x128"},
+    {small_shape(64, 3), "64x64"},
+    {small_shape(32, 4), "64x32"},
+    {small_shape(16, 5), "64x16"},
 }};
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());

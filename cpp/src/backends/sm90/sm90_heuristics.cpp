@@ -5,6 +5,7 @@
 #include "backends/sm90/sm90_config.h"
 #include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_rasterization.h"
+#include "backends/sm90/sm90_time_model.h"
 #include "core/math.h"
 #include "core/tensor_map_limits.h"
 
@@ -88,7 +89,11 @@ int64_t max_tiles(const Problem& problem, const TileShape& shape) {
 
 Choice choose(const Problem& problem, const DeviceInfo& device) {
   Choice choice;
-  choice.shape_idx = is_short_call(problem, device) ? k32x128 : choose_larger(problem, device);
+  if (has_few_tiles(problem, device)) {
+    choice.shape_idx = fastest_shape(problem, device);
+  } else {
+    choice.shape_idx = is_short_call(problem, device) ? k32x128 : choose_larger(problem, device);
+  }
   const TileShape& shape = kTileShapes[static_cast<size_t>(choice.shape_idx)];
   // The last wave may halve tiles.
   const int64_t num_items = max_tiles(problem, shape) * (shape.multicast == Multicast::kB ? 2 : 1);
@@ -137,7 +142,9 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   for (const TileShape& shape : kTileShapes) {
     const int64_t max_n = INT32_MAX / shape.cluster_n() * shape.cluster_n();
     if (problem.n > max_n) return refuse("needs n of at most %jd", max_n);
-    if (max_tiles(problem, shape) >= kMaxTiles) return refuse("needs fewer than 2^30 tiles");
+    // Small blocks are for calls of few tiles.
+    const bool is_small = shape.k_blocks_per_stage > 1;
+    if (!is_small && max_tiles(problem, shape) >= kMaxTiles) return refuse("needs fewer than 2^30 tiles");
   }
   return {};
 }

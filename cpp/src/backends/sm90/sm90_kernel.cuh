@@ -15,6 +15,7 @@
 #include "backends/sm90/sm90_scale_warps.cuh"
 #include "backends/sm90/sm90_scheduler_warp.cuh"
 #include "backends/sm90/sm90_shared_storage.h"
+#include "backends/sm90/sm90_small_mainloop.cuh"
 #include "backends/sm90/sm90_swapped_mainloop.cuh"
 #include "ptx/setmaxnreg.cuh"
 #include "ptx/smem_address.cuh"
@@ -29,13 +30,18 @@ __device__ __forceinline__ void run_consumer(Consumer<kConfig> consumer) {
     consumer.pipeline.wait_full();
     const OutBlock block = consumer.block();
     if (block.num_rows == 0) break;
-    if constexpr (kConfig.max_swapped_rows > 0) {
+    if constexpr (kConfig.k_blocks_per_stage > 1) {
+      compute_small_tile(consumer, block);
+      continue;
+    } else if constexpr (kConfig.max_swapped_rows > 0) {
       if (block.num_rows <= kConfig.max_swapped_rows) {
         compute_swapped_tile(consumer, block);
         continue;
       }
     }
-    if constexpr (kConfig.max_swapped_rows < kConfig.block_m) compute_tiles(consumer, block);
+    if constexpr (kConfig.k_blocks_per_stage == 1 && kConfig.max_swapped_rows < kConfig.block_m) {
+      compute_tiles(consumer, block);
+    }
   }
 }
 
@@ -52,20 +58,6 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
   TileStorage& tiles = *reinterpret_cast<TileStorage*>(smem + sizeof(AsyncStorage<kConfig>));
   static_assert(sizeof(SharedStorage<kConfig>) == sizeof(AsyncStorage<kConfig>) + sizeof(tiles));
   const TileRing<kConfig> ring(smem, tiles);
-  if (threadIdx.x == 0) {
-    Pipeline<kConfig>(smem, 0).init();
-    ring.init_releases();
-    ptx::mbarrier_init_fence();
-    ptx::tma_prefetch(params.a_map);
-    ptx::tma_prefetch(params.b_map);
-  }
-  prepare_tiles<kConfig>(params, ring, tiles);
-  if constexpr (kConfig.cluster_size > 1) {
-    ptx::cluster_sync();
-  } else {
-    __syncthreads();
-  }
-
   if (threadIdx.x >= kConfig.num_consumer_threads()) {
     ptx::setmaxnreg_decrease<kConfig.producer_registers()>();
     const int warp =
@@ -73,12 +65,13 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
     if (warp == 0) {
       run_load_warp<kConfig>(params, ring, {smem, 1});
     } else if (warp > kNumScaleWarps) {
-      run_scheduler_warp<kConfig>(params, ring, tiles);
+      run_scheduler_warp<kConfig>(params, ring);
     } else {
       run_scale_warp<kConfig>(params, ring, {smem, 1}, warp - 1);
     }
   } else {
     ptx::setmaxnreg_increase<kConfig.consumer_registers()>();
+    start_together<kConfig>();
     run_consumer<kConfig>({params, ring, {smem, 0}});
   }
   // The other CTAs of the cluster may still arrive at barriers of this one.

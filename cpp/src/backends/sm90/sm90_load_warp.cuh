@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "backends/sm90/sm90_deep_loads.cuh"
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_pipeline.cuh"
 #include "backends/sm90/sm90_tile_ring.cuh"
@@ -112,16 +113,38 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
   }
 }
 
+template <Config kConfig>
+__device__ __forceinline__ void prefetch_maps(const Params& params) {
+  if constexpr (kConfig.k_blocks_per_stage > 1) {
+    ptx::tma_prefetch(params.deep_b_map);
+    ptx::tma_prefetch(params.deep_a_map);
+    ptx::tma_prefetch(params.tall_deep_a_map);
+  } else {
+    ptx::tma_prefetch(params.a_map);
+    ptx::tma_prefetch(params.b_map);
+  }
+}
+
 // Runs the load warp. Boxes of a past the group's last row are left out.
 template <Config kConfig>
 __device__ __forceinline__ void run_load_warp(const Params& params, const TileRing<kConfig>& ring,
                                               Pipeline<kConfig> pipeline) {
   constexpr Multicast kUsual = kConfig.cluster_size > 1 ? Multicast::kA : Multicast::kNone;
   const bool is_leader = ptx::elect_one();
+  if (is_leader) {
+    pipeline.init();
+    ring.init();
+    ptx::mbarrier_init_fence();
+    prefetch_maps<kConfig>(params);
+  }
+  __syncwarp();
+  start_together<kConfig>();
   for (uint32_t tile_idx = 0;; ++tile_idx) {
     const CtaTile tile = ring.wait(tile_idx);
     if (tile.num_rows == 0) break;
-    if (kConfig.multicast == Multicast::kB && tile.multicast == Multicast::kB) {
+    if constexpr (kConfig.k_blocks_per_stage > 1) {
+      load_stages(params, tile, pipeline, is_leader);
+    } else if (kConfig.multicast == Multicast::kB && tile.multicast == Multicast::kB) {
       load_k_blocks<Multicast::kB>(params, tile, pipeline, is_leader);
     } else {
       load_k_blocks<kUsual>(params, tile, pipeline, is_leader);

@@ -12,8 +12,12 @@
 namespace ggfp8::sm90 {
 
 struct Params {
-  CUtensorMap a_map;    // (slabs, rows, k), boxes of a_box_rows rows
-  CUtensorMap b_map;    // (batch_size, n, k), boxes of b_box_rows rows
+  CUtensorMap a_map;  // (slabs, rows, k), boxes of a_box_rows rows
+  CUtensorMap b_map;  // (batch_size, n, k), boxes of b_box_rows rows
+  // Boxes with the k-blocks of a stage; valid where a stage has several (sm90_deep_loads.cuh).
+  CUtensorMap deep_a_map;       // of a_box_rows rows
+  CUtensorMap tall_deep_a_map;  // of block_m rows
+  CUtensorMap deep_b_map;
   CUtensorMap out_map;  // (slabs, rows, n) of 16 bits, boxes of 64 columns of kStoreBoxRows rows
   const float* sfa;
   const float* sfb;
@@ -33,6 +37,7 @@ struct Params {
   int32_t last_slab_idx;  // 0 where all groups share one slab
   int32_t n;
   int32_t num_k_blocks;
+  int32_t num_whole_k_blocks;  // without a last one of fewer than kBlockK k
   int32_t granularity_m;
   int32_t num_n_tiles;
   int32_t max_band_size;  // row tiles (sm90_rasterization.h)

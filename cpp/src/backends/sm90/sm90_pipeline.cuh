@@ -1,5 +1,6 @@
-// The ring of stages between the producer warps and the consumer warpgroups. A stage holds what one
-// k-block needs: the blocks of a and b, and the scales of their rows and columns.
+// The ring of stages between the producer warps and the consumer warpgroups. A stage holds what its
+// k-blocks need: the blocks of a and b, and the scales of their rows and columns. The last stage of
+// a tile may have fewer k-blocks than others.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,17 @@
 #include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
+
+// Waits until the barriers of the CTA, and of all CTAs of its cluster, are initialised. Every warp
+// calls it once, after what it can prepare without them.
+template <Config kConfig>
+__device__ __forceinline__ void start_together() {
+  if constexpr (kConfig.cluster_size > 1) {
+    ptx::cluster_sync();
+  } else {
+    __syncthreads();
+  }
+}
 
 // A position in the ring. Every role has its own. A stage has two barriers:
 //
@@ -30,7 +42,7 @@ class Pipeline {
   __device__ __forceinline__ Pipeline(uint8_t* smem, uint32_t initial_parity)
       : smem_(smem), address_(ptx::smem_address(smem)), parity_(initial_parity) {}
 
-  // Initialises the barriers. One thread of the CTA calls it before any thread waits.
+  // Initialises the barriers. One thread of the CTA calls it before start_together().
   __device__ __forceinline__ void init() const {
     for (int i = 0; i < kNumStages; ++i) {
       ptx::mbarrier_init(full(i), 1 + ptx::kArrivalsPerWarp);
@@ -119,7 +131,7 @@ class Pipeline {
   static constexpr int kNumStages = kConfig.num_stages;
   static constexpr int kBarrierBytes = sizeof(uint64_t);
   static constexpr int kStageBytes = sizeof(Stage);
-  static constexpr int kScalesBytes = sizeof(Scales);
+  static constexpr int kScalesBytes = sizeof(Scales) * kConfig.k_blocks_per_stage;
   static constexpr int kBOffset = offsetof(Stage, b);
   static constexpr int kSfbOffset = offsetof(Scales, sfb);
   static constexpr int kFullOffset = offsetof(Storage, full);

@@ -36,7 +36,7 @@ struct TilePlace {
 // Returns the schedule that counts the tiles of clusters.
 inline GroupSchedule make_tile_schedule(const Problem& problem, const Shape& shape) {
   const auto num_n_tiles = static_cast<int32_t>(ceil_div<int64_t>(problem.n, shape.cluster_n()));
-  GroupSchedule schedule = make_group_schedule(problem, shape.cluster_m());
+  GroupSchedule schedule = make_group_schedule(problem, shape.cluster_m(), kNumLaneChunks);
   schedule.short_m = shape.short_m();
   schedule.tiles_per_long = num_n_tiles;
   schedule.tiles_per_short = ceil_div(num_n_tiles, 2);
@@ -48,6 +48,7 @@ inline GroupSchedule make_tile_schedule(const Problem& problem, const Shape& sha
 // again for every column tile.
 GGFP8_HOST_DEVICE inline TilePlace place_in_group(int32_t idx, const RowTiles& rows,
                                                   int32_t num_n_tiles, int32_t max_band) {
+  if (rows.num_long == 1 && !rows.has_short) return {0, idx, 1};  // without the divisions below
   int32_t first_m_tile = 0;
   int32_t num_long = rows.num_long;
   bool has_short = rows.has_short;

@@ -17,15 +17,19 @@ class ScaleLoader {
  public:
   static constexpr int kNumRows = kLoadsRows ? kConfig.block_m / 32 : 0;
 
+  static constexpr int kPerStage = kConfig.k_blocks_per_stage;
+
   struct Values {
-    float sfa[kNumRows + 1];
-    float sfb;
+    float sfa[kPerStage][kNumRows + 1];
+    float sfb[kPerStage];
   };
 
-  // Begins with this k-block of the tile.
-  __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int k_block_idx)
-      : row_step_(kNumScaleWarps * params.sfa_k_stride),
-        column_step_(kNumScaleWarps * params.sfb_k_stride) {
+  // Begins with this stage of the tile.
+  __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int stage)
+      : row_step_(params.sfa_k_stride),
+        column_step_(params.sfb_k_stride),
+        num_left_(params.num_k_blocks - stage * kPerStage) {
+    const int k_block_idx = stage * kPerStage;
     const float* sfa = params.sfa + tile.group_idx * params.sfa_slab_stride;
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
@@ -39,33 +43,47 @@ class ScaleLoader {
               col / kScaleN * params.sfb_n_stride + k_block_idx * params.sfb_k_stride;
   }
 
-  // Loads the scales of the warp's next k-block.
+  // Loads the scales of the warp's next stage, which has at least one k-block.
   __device__ __forceinline__ Values load() {
     Values values;
 #pragma unroll
-    for (int i = 0; i < kNumRows; ++i) {
-      values.sfa[i] = __ldg(row_[i]);
-      row_[i] += row_step_;
+    for (int k = 0; k < kPerStage; ++k) {
+      if (k > 0 && k >= num_left_) break;
+#pragma unroll
+      for (int i = 0; i < kNumRows; ++i) values.sfa[k][i] = __ldg(row_[i] + k * row_step_);
+      values.sfb[k] = __ldg(column_ + k * column_step_);
     }
-    values.sfb = __ldg(column_);
-    column_ += column_step_;
+    constexpr int kTurn = kNumScaleWarps * kPerStage;
+#pragma unroll
+    for (int i = 0; i < kNumRows; ++i) row_[i] += kTurn * row_step_;
+    column_ += kTurn * column_step_;
+    num_left_ -= kTurn;
     return values;
   }
 
+  // Stores the scales of a stage. Scales of k-blocks that do not exist are not used.
   __device__ __forceinline__ static void store(float* scales, const Values& values) {
 #pragma unroll
-    for (int i = 0; i < kNumRows; ++i) scales[i * 32 + lane()] = values.sfa[i];
-    if (lane() < kConfig.column_scales().num_slots())
-      scales[AsyncStorage<kConfig>::kSfbIdx + lane()] = values.sfb;
+    for (int k = 0; k < kPerStage; ++k) {
+      float* const to = scales + k * kScalesFloats;
+#pragma unroll
+      for (int i = 0; i < kNumRows; ++i) to[i * 32 + lane()] = values.sfa[k][i];
+      if (lane() < kConfig.column_scales().num_slots())
+        to[AsyncStorage<kConfig>::kSfbIdx + lane()] = values.sfb[k];
+    }
   }
 
  private:
+  static constexpr int kScalesFloats =
+      sizeof(typename AsyncStorage<kConfig>::Scales) / sizeof(float);
+
   __device__ __forceinline__ static int lane() { return static_cast<int>(threadIdx.x) % 32; }
 
   const float* row_[kNumRows + 1];
   const float* column_;
   int64_t row_step_;
   int64_t column_step_;
+  int num_left_;  // k-blocks from the warp's next stage on
 };
 
 // Runs scale warp `warp` of kNumScaleWarps. The warps take k-blocks in turn, from tile to tile. By
@@ -80,30 +98,31 @@ __device__ __forceinline__ void load_scales(const Params& params, const TileRing
                                             Pipeline<kConfig> pipeline, int warp) {
   using Loader = ScaleLoader<kConfig, kLoadsRows>;
   static_assert(kNumScaleWarps < kConfig.num_stages);
-  const int num_k_blocks = params.num_k_blocks;
-  int k = warp;  // this warp's next k-block, counted from the tile's first
+  const int num_stages = ceil_div(params.num_k_blocks, kConfig.k_blocks_per_stage);
+  int stage = warp;  // this warp's next stage, counted from the tile's first
   pipeline.advance(warp);
+  start_together<kConfig>();
   for (uint32_t tile_idx = 0;; ++tile_idx) {
     const CtaTile tile = ring.wait(tile_idx);
     if (tile.num_rows == 0) break;
-    if (k < num_k_blocks) {
-      Loader loader(params, tile, k);
+    if (stage < num_stages) {
+      Loader loader(params, tile, stage);
       typename Loader::Values values = loader.load();
 #pragma unroll 1
-      for (; k < num_k_blocks; k += kNumScaleWarps) {
+      for (; stage < num_stages; stage += kNumScaleWarps) {
         const typename Loader::Values present = values;
-        if (k + kNumScaleWarps < num_k_blocks) values = loader.load();
+        if (stage + kNumScaleWarps < num_stages) values = loader.load();
         pipeline.wait_empty();
         loader.store(pipeline.scales(), present);
         pipeline.signal_full();
         pipeline.advance(kNumScaleWarps);
       }
     }
-    k -= num_k_blocks;
+    stage -= num_stages;
   }
   // The warp whose turn it is fills the stage that tells the consumers that there is no further
   // tile.
-  if (k == 0) {
+  if (stage == 0) {
     pipeline.wait_empty();
     pipeline.signal_full();
   }

@@ -7,26 +7,13 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_params.h"
+#include "backends/sm90/sm90_pipeline.cuh"
 #include "backends/sm90/sm90_tile_ring.cuh"
 #include "backends/sm90/sm90_tile_sequence.cuh"
 #include "ptx/elect.cuh"
 #include "ptx/tma.cuh"
 
 namespace ggfp8::sm90 {
-
-// Builds the tile schedule and publishes the first tile. All threads call it, before a barrier of
-// the CTA.
-template <Config kConfig>
-__device__ __forceinline__ void prepare_tiles(const Params& params, const TileRing<kConfig>& ring,
-                                              TileStorage& tiles) {
-  ring.init_records();
-  build_schedule(params.schedule, tiles.schedule);
-  if (threadIdx.x < 32) {
-    tiles.last_wave = TileSequence<kConfig>::find_last_wave(tiles.schedule.num_tiles);
-    __syncwarp();
-    ring.publish(0, TileSequence<kConfig>(params, tiles).tile());
-  }
-}
 
 // Starts the TMA stores of a warpgroup's full boxes and waits until the boxes are read.
 // Precondition: the warpgroup has released the tile. Warp-collective.
@@ -67,11 +54,13 @@ __device__ __forceinline__ void store_boxes(const Params& params, const CtaTile&
 // one; it has released tile t, so tile t + 1 was published.
 template <Config kConfig>
 __device__ __forceinline__ void run_scheduler_warp(const Params& params,
-                                                   const TileRing<kConfig>& ring,
-                                                   const TileStorage& tiles) {
+                                                   const TileRing<kConfig>& ring) {
   constexpr uint32_t kMaxAhead = kNumTileRecords - kNumScaleWarps + 1;
   const bool is_leader = ptx::elect_one();
-  TileSequence<kConfig> sequence(params, tiles);
+  TileSequence<kConfig> sequence(params);
+  const CtaTile first = sequence.tile();
+  start_together<kConfig>();
+  ring.publish(0, first);
   uint32_t num_published = 1;
   for (uint32_t tile_idx = 0;; ++tile_idx) {
     while (!sequence.done() && num_published < tile_idx + kMaxAhead &&

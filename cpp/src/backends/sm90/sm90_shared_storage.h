@@ -9,9 +9,7 @@
 #include <utility>
 
 #include "backends/sm90/sm90_config.h"
-#include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_tile.h"
-#include "core/schedule_storage.h"
 
 namespace ggfp8::sm90 {
 
@@ -29,10 +27,10 @@ struct Bytes<0> {};
 // The memory that TMA, wgmma and mbarriers reach by 32-bit addresses.
 template <Config kConfig>
 struct AsyncStorage {
-  // The blocks of a and b of a k-block.
+  // The blocks of a and b of the k-blocks of a stage.
   struct Stage {
-    uint8_t a[kConfig.a_bytes()];
-    uint8_t b[kConfig.b_bytes()];
+    uint8_t a[kConfig.k_blocks_per_stage][kConfig.a_bytes()];
+    uint8_t b[kConfig.k_blocks_per_stage][kConfig.b_bytes()];
   };
 
   // The scales of a k-block. TMA loads the scales of rows from a multiple of four rows on, so up to
@@ -52,7 +50,7 @@ struct AsyncStorage {
 
   Stage stages[kConfig.num_stages];
   [[no_unique_address]] Bytes<kConfig.store_bytes()> store_boxes;
-  Scales scales[kConfig.num_stages];
+  Scales scales[kConfig.num_stages][kConfig.k_blocks_per_stage];
   uint64_t full[kConfig.num_stages];  // mbarriers of the stages (sm90_pipeline.cuh)
   uint64_t empty[kConfig.num_stages];
   Release releases[kConfig.num_consumers];
@@ -62,8 +60,6 @@ struct AsyncStorage {
 struct TileStorage {
   CtaTile records[kNumTileRecords];
   uint64_t published[kNumTileRecords];  // mbarriers of the records
-  ScheduleStorage schedule;
-  LastWave last_wave;
 };
 
 template <Config kConfig>

@@ -44,19 +44,14 @@ class TileRing {
   __device__ __forceinline__ TileRing(uint8_t* smem, TileStorage& tiles)
       : tiles_(tiles), address_(ptx::smem_address(smem)) {}
 
-  // Initialises the barriers of the consumer warpgroups. One thread of the CTA calls it before any
-  // thread waits.
-  __device__ __forceinline__ void init_releases() const {
+  // Initialises the barriers. One thread of the CTA calls it before start_together().
+  __device__ __forceinline__ void init() const {
+    for (uint32_t i = 0; i < kNumTileRecords; ++i) {
+      ptx::mbarrier_init(published(tiles_, i), ptx::kArrivalsPerWarp);
+    }
     for (int i = 0; i < kConfig.num_consumers; ++i) {
       ptx::mbarrier_init(released(i), 4 * ptx::kArrivalsPerWarp);
       ptx::mbarrier_init(taken(i), ptx::kArrivalsPerWarp);
-    }
-  }
-
-  // Initialises the barriers of the records. All threads call it, before a barrier of the CTA.
-  __device__ __forceinline__ void init_records() const {
-    if (threadIdx.x < kNumTileRecords) {
-      ptx::mbarrier_init(published(tiles_, threadIdx.x), ptx::kArrivalsPerWarp);
     }
   }
 

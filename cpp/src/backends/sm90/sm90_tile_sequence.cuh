@@ -8,9 +8,8 @@
 #include "backends/sm90/sm90_last_wave.h"
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_rasterization.h"
-#include "backends/sm90/sm90_shared_storage.h"
 #include "backends/sm90/sm90_tile.h"
-#include "device/tile_scheduler.cuh"
+#include "device/warp_schedule.cuh"
 #include "ptx/cluster.cuh"
 
 namespace ggfp8::sm90 {
@@ -18,41 +17,32 @@ namespace ggfp8::sm90 {
 template <Config kConfig>
 class TileSequence {
  public:
-  // Begins with the first tile.
-  __device__ __forceinline__ TileSequence(const Params& params, const TileStorage& storage)
+  // Reads the group array and begins with the first tile. Warp-collective.
+  __device__ __forceinline__ explicit TileSequence(const Params& params)
       : params_(params),
-        storage_(storage),
+        groups_(schedule()),
+        wave_(find_last_wave(groups_.total_tiles())),
         item_(static_cast<int32_t>(blockIdx.x) / kConfig.cluster_size) {}
 
-  // The last wave of all tiles. Only half blocks allow it to halve tiles.
-  __device__ __forceinline__ static LastWave find_last_wave(int32_t num_tiles) {
-    return kConfig.column_scales().has_halves ? make_last_wave(num_tiles, num_clusters())
-                                              : LastWave{num_tiles, 1, num_tiles};
-  }
-
-  __device__ __forceinline__ bool done() const { return item_.idx >= storage_.last_wave.num_items; }
+  __device__ __forceinline__ bool done() const { return item_.idx >= wave_.num_items; }
 
   __device__ __forceinline__ void advance() { item_.advance(num_clusters(), params_.place_step); }
 
   // Finds the current tile; after the last one, returns a tile without rows. Warp-collective.
   __device__ __forceinline__ CtaTile tile() const {
     if (done()) return {};
-    const LastWave& wave = storage_.last_wave;
     int32_t tile_idx = item_.idx;
     int32_t part = 0;
     int32_t num_parts = 1;
-    if (item_.idx >= wave.first_tile_idx) {
-      const int32_t part_idx = item_.idx - wave.first_tile_idx;
-      num_parts = wave.num_parts;
-      tile_idx = wave.first_tile_idx + part_idx / num_parts;
+    if (item_.idx >= wave_.first_tile_idx) {
+      const int32_t part_idx = item_.idx - wave_.first_tile_idx;
+      num_parts = wave_.num_parts;
+      tile_idx = wave_.first_tile_idx + part_idx / num_parts;
       part = part_idx % num_parts;
     }
-    GroupSchedule schedule = params_.schedule;
-    schedule.tile_m = kConfig.cluster_m();  // a constant, by which the compiler divides faster
-    schedule.short_m = kConfig.short_m();
-    const GroupTiles group = find_group(schedule, storage_.schedule, tile_idx);
+    const GroupTiles group = groups_.find_group(schedule(), tile_idx);
     const TilePlace place = place_in_group(tile_idx - group.first_tile_idx,
-                                           row_tiles(schedule, group.row_end - group.row_begin),
+                                           row_tiles(schedule(), group.row_end - group.row_begin),
                                            params_.num_n_tiles, params_.max_band_size);
     const int32_t row_begin = group.row_begin + place.m_tile_idx * kConfig.cluster_m();
     const int32_t num_cols = place.num_n_tiles * kConfig.cluster_n() / num_parts;
@@ -64,6 +54,20 @@ class TileSequence {
   }
 
  private:
+  // The schedule with the constants of the shape, by which the compiler divides faster.
+  __device__ __forceinline__ GroupSchedule schedule() const {
+    GroupSchedule schedule = params_.schedule;
+    schedule.tile_m = kConfig.cluster_m();
+    schedule.short_m = kConfig.short_m();
+    return schedule;
+  }
+
+  // The last wave of all tiles. Only half blocks allow it to halve tiles.
+  __device__ __forceinline__ static LastWave find_last_wave(int32_t num_tiles) {
+    return kConfig.column_scales().has_halves ? make_last_wave(num_tiles, num_clusters())
+                                              : LastWave{num_tiles, 1, num_tiles};
+  }
+
   __device__ __forceinline__ static int32_t num_clusters() {
     return static_cast<int32_t>(gridDim.x) / kConfig.cluster_size;
   }
@@ -100,7 +104,8 @@ class TileSequence {
   }
 
   const Params& params_;
-  const TileStorage& storage_;
+  WarpSchedule groups_;
+  LastWave wave_;
   ItemOfRound item_;
 };
 

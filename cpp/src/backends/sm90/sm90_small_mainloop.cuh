@@ -1,0 +1,133 @@
+// The mainloop of small blocks, which one warpgroup computes: 64 rows of a on wgmma's M side.
+//
+// A stage has several k-blocks. The products of all of them are started before the first is
+// promoted, so that the latency of wgmma, of barriers and of scales counts once per stage: a
+// k-block of a small block has so few products that the latency would count most.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/sm90/sm90_consumer.cuh"
+#include "backends/sm90/sm90_deep_loads.cuh"
+#include "backends/sm90/sm90_epilogue.cuh"
+#include "backends/sm90/sm90_k_block.cuh"
+
+namespace ggfp8::sm90 {
+
+// Starts a thread's products of a stage and finds its factors.
+template <Config kConfig>
+class StageReader {
+ public:
+  static constexpr int kN = kConfig.block_n;
+
+  __device__ __forceinline__ StageReader(const Consumer<kConfig>& consumer, const OutBlock& block)
+      : a_step_(loaded_rows<kConfig>(block) * (kBlockK / 16)), row_(consumer.position().m) {}
+
+  // Starts the products of a k-block of a stage that is full.
+  __device__ __forceinline__ void start(BlockAccumulator<kN>& partial_acc,
+                                        const Pipeline<kConfig>& stage, int k_block) const {
+    start_products<ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>>(
+        partial_acc, ptx::wgmma_descriptor_word(stage.a()) + k_block * a_step_,
+        ptx::wgmma_descriptor_word(stage.b()) + k_block * (kConfig.b_bytes() / 16), 0);
+  }
+
+  // Returns the factors of the promotion of a k-block.
+  __device__ __forceinline__ PromotionFactors<kN> factors(const Pipeline<kConfig>& stage,
+                                                          int k_block) const {
+    using Scales = typename AsyncStorage<kConfig>::Scales;
+    const Scales& scales = reinterpret_cast<const Scales*>(stage.scales())[k_block];
+    KBlockScales<kN> loaded;
+    loaded.sfa[0] = scales.sfa[row_];
+    loaded.sfa[1] = scales.sfa[row_ + 8];
+    loaded.sfb[0] = scales.sfb[0];
+    PromotionFactors<kN> factors;
+    factors.compute(loaded);
+    return factors;
+  }
+
+ private:
+  uint32_t a_step_;  // between the k-blocks of a, in units of descriptors
+  int row_;          // of the block; the thread's second row is 8 further
+};
+
+// Waits for the products of the k-blocks kIdx to kCount - 1 of a stage and promotes each of them.
+// Signals the stage empty when all of them are complete.
+template <int kIdx, Config kConfig, int kN, int kCount>
+__device__ __forceinline__ void promote_in_turn(BlockAccumulator<kN>& main_acc,
+                                                BlockAccumulator<kN> (&partial_acc)[kCount],
+                                                const PromotionFactors<kN> (&factors)[kCount],
+                                                const Pipeline<kConfig>& stage) {
+  if constexpr (kIdx < kCount) {
+    ptx::wgmma_wait<kCount - 1 - kIdx>();
+    ptx::wgmma_pin(partial_acc[kIdx]);
+    if constexpr (kIdx == kCount - 1) stage.signal_empty();
+    factors[kIdx].promote(main_acc, partial_acc[kIdx]);
+    promote_in_turn<kIdx + 1, kConfig, kN>(main_acc, partial_acc, factors, stage);
+  }
+}
+
+// Multiplies and promotes the kCount k-blocks of a stage that is full.
+template <int kCount, Config kConfig, int kN>
+__device__ __forceinline__ void run_stage(BlockAccumulator<kN>& main_acc,
+                                          const Pipeline<kConfig>& stage,
+                                          const StageReader<kConfig>& reader) {
+  BlockAccumulator<kN> partial_acc[kCount];
+  PromotionFactors<kN> factors[kCount];
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) reader.start(partial_acc[i], stage, i);
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) factors[i] = reader.factors(stage, i);
+  promote_in_turn<0, kConfig, kN>(main_acc, partial_acc, factors, stage);
+}
+
+// Runs a tile's last stage, which has 1 to kMaxCount k-blocks.
+template <int kMaxCount, Config kConfig, int kN>
+__device__ __forceinline__ void run_last_stage(BlockAccumulator<kN>& main_acc,
+                                               const Pipeline<kConfig>& stage,
+                                               const StageReader<kConfig>& reader,
+                                               int num_k_blocks) {
+  if (kMaxCount == 1 || num_k_blocks == kMaxCount) {
+    run_stage<kMaxCount, kConfig, kN>(main_acc, stage, reader);
+  } else if constexpr (kMaxCount > 1) {
+    run_last_stage<kMaxCount - 1, kConfig, kN>(main_acc, stage, reader, num_k_blocks);
+  }
+}
+
+// Runs all k-blocks of a tile.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void run_stages(BlockAccumulator<kN>& main_acc,
+                                           Consumer<kConfig>& consumer,
+                                           const StageReader<kConfig>& reader) {
+  constexpr int kPerStage = kConfig.k_blocks_per_stage;
+  Pipeline<kConfig> pipeline = consumer.pipeline;
+  pipeline.make_uniform();
+  int num_left = consumer.params.num_k_blocks;
+#pragma unroll 1
+  for (; num_left >= kPerStage; num_left -= kPerStage) {
+    pipeline.wait_full();
+    run_stage<kPerStage, kConfig, kN>(main_acc, pipeline, reader);
+    pipeline.advance();
+  }
+  if (num_left > 0) {
+    pipeline.wait_full();
+    run_last_stage<kPerStage - 1, kConfig, kN>(main_acc, pipeline, reader, num_left);
+    pipeline.advance();
+  }
+  consumer.pipeline = pipeline;
+}
+
+// Computes a tile of a small block.
+template <Config kConfig>
+__device__ __forceinline__ void compute_small_tile(Consumer<kConfig>& consumer,
+                                                   const OutBlock& block) {
+  static_assert(kConfig.num_consumers == 1 && kConfig.block_m == 64);
+  static_assert(kConfig.max_swapped_rows == 0 && !kConfig.tma_store);
+  static_assert(!kConfig.column_scales().has_halves && kScaleN % kConfig.block_n == 0);
+  constexpr int kN = kConfig.block_n;
+  BlockAccumulator<kN> main_acc = {};
+  run_stages<kConfig, kN>(main_acc, consumer, StageReader<kConfig>(consumer, block));
+  store_directly<kConfig, kN>(main_acc, consumer);
+  ++consumer.tile_idx;
+}
+
+}  // namespace ggfp8::sm90

@@ -1,0 +1,148 @@
+#include "backends/sm90/sm90_time_model.h"
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+
+#include "backends/sm90/sm90_config.h"
+#include "backends/sm90/sm90_last_wave.h"
+#include "backends/sm90/sm90_rasterization.h"
+#include "core/math.h"
+
+namespace ggfp8::sm90 {
+namespace {
+
+// Microseconds that a shape takes, fitted to 134 random problems on an H200 (notebook.md).
+struct ShapeTimes {
+  double call;             // of a call, whatever its size
+  double k_block;          // of a k-block of a tile
+  double tile;             // of a tile, besides its k-blocks
+  double swapped_k_block;  // of a tile with swapped operands; as k_block where a shape has one kind
+  double swapped_tile;
+  double bytes_per_us;  // where bytes limit
+};
+
+constexpr std::array<ShapeTimes, kTileShapes.size()> kTimes = {{
+    {3.18, 0.303, 1.36, 0.303, 1.36, 4.10e6},  // 32x128
+    {3.69, 0.532, 2.00, 0.242, 1.67, 4.03e6},  // 192x128 cluster 2 multicast a
+    {4.84, 0.551, 1.63, 0.551, 1.63, 3.95e6},  // 128x192 cluster 2 multicast b
+    {3.05, 0.358, 2.03, 0.358, 2.03, 4.03e6},  // 128x128
+    {4.09, 0.170, 0.70, 0.170, 0.70, 4.04e6},  // 64x64
+    {3.86, 0.128, 0.55, 0.128, 0.55, 4.60e6},  // 64x32
+    {3.58, 0.105, 0.43, 0.105, 0.43, 4.60e6},  // 64x16
+}};
+
+// Groups of about the same number of rows.
+struct RowsOfGroups {
+  int64_t num_groups;  // that have rows
+  int64_t num_rows;    // of all of them
+};
+
+int64_t expected_rows(const Problem& problem) {
+  return max_of<int64_t>(min_of(problem.mean_rows() * problem.batch_size, problem.cum_m), 1);
+}
+
+RowsOfGroups shared_evenly(const Problem& problem) {
+  const int64_t num_rows = expected_rows(problem);
+  return {min_of(problem.batch_size, num_rows), num_rows};
+}
+
+RowsOfGroups in_one_group(const Problem& problem) {
+  return {1, min_of(expected_rows(problem), problem.rows_per_slab())};
+}
+
+// Tiles of all groups, those with swapped operands apart.
+struct TileCounts {
+  int64_t num_swapped = 0;
+  int64_t num_others = 0;
+};
+
+void add_group(const GroupSchedule& schedule, const Shape& shape, int64_t num_rows,
+               int64_t num_groups, TileCounts* counts) {
+  const auto rows = static_cast<int32_t>(num_rows);
+  const int32_t num_left = rows % schedule.tile_m;
+  const bool has_swapped = num_left > 0 && num_left <= shape.max_swapped_rows;
+  const int64_t swapped = has_swapped ? num_groups * schedule.tiles_per_long : 0;
+  counts->num_swapped += swapped;
+  counts->num_others += num_groups * num_tiles_of_rows(schedule, rows) - swapped;
+}
+
+TileCounts count_tiles(const Problem& problem, const Shape& shape, const RowsOfGroups& rows) {
+  const GroupSchedule schedule = make_tile_schedule(problem, shape);
+  const int64_t fewer = rows.num_rows / rows.num_groups;
+  const int64_t num_with_more = rows.num_rows % rows.num_groups;
+  TileCounts counts;
+  add_group(schedule, shape, fewer + 1, num_with_more, &counts);
+  add_group(schedule, shape, fewer, rows.num_groups - num_with_more, &counts);
+  return counts;
+}
+
+// Returns how many tiles the busiest cluster computes. The last wave may halve tiles.
+double num_waves(const Shape& shape, int64_t num_tiles, const DeviceInfo& device) {
+  constexpr double kHalfTile = 0.6;  // half a tile takes more than half its time
+  const int64_t num_clusters = max_of(device.num_processors / shape.cluster_size, 1);
+  const int64_t num_left = num_tiles % num_clusters;
+  const auto num_full = static_cast<double>(num_tiles / num_clusters);
+  if (num_left == 0) return num_full;
+  const bool halves = shape.multicast == Multicast::kB && num_left * 2 <= num_clusters;
+  return num_full + (halves ? kHalfTile : 1);
+}
+
+double num_bytes(const Problem& problem, const RowsOfGroups& rows) {
+  const double k = static_cast<double>(problem.num_k_blocks) * kBlockK;
+  const auto n = static_cast<double>(problem.n);
+  const auto num_rows = static_cast<double>(rows.num_rows);
+  return static_cast<double>(rows.num_groups) * n * k + num_rows * k + 2 * num_rows * n;
+}
+
+// Returns the microseconds of a call. What takes longer decides, computing or reading; where both
+// take about the same time they hold each other up.
+double time_of(const Problem& problem, int shape_idx, const RowsOfGroups& rows,
+               const DeviceInfo& device) {
+  const Shape& shape = kTileShapes[static_cast<size_t>(shape_idx)];
+  const ShapeTimes& times = kTimes[static_cast<size_t>(shape_idx)];
+  const TileCounts counts = count_tiles(problem, shape, rows);
+  const auto num_k_blocks = static_cast<double>(problem.num_k_blocks);
+  const int64_t num_tiles = counts.num_swapped + counts.num_others;
+  const double swapped_share =
+      static_cast<double>(counts.num_swapped) / static_cast<double>(num_tiles);
+  const double tile_time =
+      swapped_share * (num_k_blocks * times.swapped_k_block + times.swapped_tile) +
+      (1 - swapped_share) * (num_k_blocks * times.k_block + times.tile);
+  const double computing = num_waves(shape, num_tiles, device) * tile_time;
+  const double reading = num_bytes(problem, rows) / times.bytes_per_us;
+  constexpr double kSharpness = 6;
+  return times.call +
+         std::pow(std::pow(computing, kSharpness) + std::pow(reading, kSharpness), 1 / kSharpness);
+}
+
+}  // namespace
+
+bool has_few_tiles(const Problem& problem, const DeviceInfo& device) {
+  constexpr int64_t kMaxTilesPerSm = 4;
+  constexpr int kTileSize = 128;
+  Shape shape = {};
+  shape.block_m = shape.block_n = kTileSize;
+  shape.cluster_size = 1;
+  const TileCounts counts = count_tiles(problem, shape, shared_evenly(problem));
+  return counts.num_others <= kMaxTilesPerSm * device.num_processors;
+}
+
+int fastest_shape(const Problem& problem, const DeviceInfo& device) {
+  constexpr double kOneGroupWeight = 0.3;  // of the case in which one group has all rows
+  const RowsOfGroups even = shared_evenly(problem);
+  const RowsOfGroups one = in_one_group(problem);
+  int fastest = 0;
+  double least = 0;
+  for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
+    const double time = (1 - kOneGroupWeight) * std::log(time_of(problem, i, even, device)) +
+                        kOneGroupWeight * std::log(time_of(problem, i, one, device));
+    if (i == 0 || time < least) {
+      fastest = i;
+      least = time;
+    }
+  }
+  return fastest;
+}
+
+}  // namespace ggfp8::sm90

@@ -1,0 +1,19 @@
+// A model of how long a call takes with each tile shape, from what the host can see: sizes, but not
+// how rows are shared out among groups. Pure host code.
+#pragma once
+
+#include "core/device_info.h"
+#include "core/problem.h"
+
+namespace ggfp8::sm90 {
+
+// Returns whether the call has at most four tiles of 128x128 per SM, rows being shared out evenly.
+// The model was fitted to such calls.
+bool has_few_tiles(const Problem& problem, const DeviceInfo& device);
+
+// Returns the index in kTileShapes of the shape that the model expects to be fastest. The host does
+// not know the rows of a group, so two cases count: all groups have about the same rows, or one
+// group has all of them.
+int fastest_shape(const Problem& problem, const DeviceInfo& device);
+
+}  // namespace ggfp8::sm90
