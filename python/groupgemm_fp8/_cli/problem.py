@@ -1,7 +1,7 @@
 """A grouped product in memory: the arrays of one call, on a machine.
 
-random_problem() makes the bench's; demo fills in its own arrays. Where the weights fit into the
-last-level cache several copies of them are kept, and runs cycle through the copies.
+random_problem() makes the bench's; demo fills in its own arrays. Where the weights that a run reads
+fit into the last-level cache, several copies are kept, and runs cycle through the copies.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .timing import Contender
 _BLOCK_VALUES = 8_000_016  # FP8 values drawn before repeating; no power of two, so rows differ
 _BLOCK_SCALES = 1_000_003  # scales drawn before repeating
 _CACHE_MULTIPLE = 3  # the weights that runs cycle through exceed the cache by this factor
+_MAX_WEIGHT_BYTES = 16 << 30  # of all copies; peers may hold as many of their own
 _MAX_WEIGHT_SETS = 256  # tiny weights stay in the cache rather than need many thousand copies
 
 
@@ -121,7 +122,8 @@ def random_problem(case, machine, settings, num_sets=None):
 
     indptr = indptr_of(case.rows)
     a_scale_shape, b_scale_shape = scale_shapes(case, settings)
-    num_sets = num_sets or num_weight_sets(case.weight_bytes(), machine)
+    read_bytes = case.active_groups * case.n * case.k
+    num_sets = num_sets or num_weight_sets(read_bytes, machine, case.weight_bytes())
     return Problem(
         machine,
         settings,
@@ -145,9 +147,13 @@ def scale_shapes(case, settings):
     return (m_blocks, k_blocks), (case.groups, n_blocks, k_blocks)
 
 
-def num_weight_sets(weight_bytes, machine):
-    """Returns how many copies of the weights make them too large for the cache."""
+def num_weight_sets(read_bytes, machine, held_bytes=None):
+    """Returns how many copies of the weights make those that a run reads too large for the cache.
+
+    held_bytes is the size of a copy where groups without rows, which are not read, add to it.
+    """
     cache = groupgemm_fp8.device_info(machine.device_type, machine.device_id).l2_bytes
-    if cache <= 0 or weight_bytes == 0:
+    if cache <= 0 or read_bytes == 0:
         return 1
-    return min(max(1, -(-_CACHE_MULTIPLE * cache // weight_bytes)), _MAX_WEIGHT_SETS)
+    most = max(1, min(_MAX_WEIGHT_SETS, _MAX_WEIGHT_BYTES // (held_bytes or read_bytes)))
+    return min(max(1, -(-_CACHE_MULTIPLE * cache // read_bytes)), most)
