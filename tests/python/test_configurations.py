@@ -31,11 +31,12 @@ LAYOUTS = (
     Layout(out_row_pad=3, out_shift=1, a_scale_pad=1, b_scale_pad=1, scale_shift=1),
 )
 
-# (n, k) at which configurations are compared: short tails in both, many tiles, one tile.
-WIDTHS = ((136, 336), (1408, 192), (8, 2048))
+# (n, k) at which configurations are compared: short tails in both, many tiles, one tile, and more
+# k-blocks than any ring of stages holds.
+WIDTHS = ((136, 336), (1408, 192), (8, 2048), (264, 5264))
 
-# Least number of configurations that must be found.
-NUM_CONFIGS = {"mma": 3, "sm90": 3}
+# Least number of configurations that must be found with short tails, and with many tiles.
+NUM_CONFIGS = {"mma": (3, 3), "sm90": (6, 7)}
 
 
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
@@ -54,9 +55,11 @@ def test_group_sizes_are_exact(backend, size, pair, out_dtype):
 
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
 @pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
-def test_every_configuration_is_exact(backend, pair, out_dtype):
-    sizes = smallest_sizes(backend, 136, 336, pair, out_dtype)
-    assert len(sizes) >= NUM_CONFIGS.get(backend.name, 1), sizes
+@pytest.mark.parametrize("width", [0, 1])
+def test_every_configuration_is_exact(backend, pair, out_dtype, width):
+    n, k = WIDTHS[width]
+    sizes = smallest_sizes(backend, n, k, pair, out_dtype)
+    assert len(sizes) >= NUM_CONFIGS.get(backend.name, (1, 1))[width], sizes
     for turn, (config, size) in enumerate(sizes.items()):
         # Groups of half and of one and a half times the size, of the same mean.
         rows = np.full(size.num_groups, size.rows)
@@ -64,7 +67,7 @@ def test_every_configuration_is_exact(backend, pair, out_dtype):
         rows[: len(moved)] -= moved
         rows[len(rows) - len(moved) :] += moved
         major = ("MN", "K")[turn % 2]
-        case = Case(tuple(rows), 136, 336, (1, 128, 128), *pair, out_dtype, major)
+        case = Case(tuple(rows), n, k, (1, 128, 128), *pair, out_dtype, major)
         problem = exact_problem(case, turn)
         call = backend.call(problem)
         assert call.plan().config == config
