@@ -81,8 +81,25 @@ __device__ __forceinline__ void store_chunk(const OutRows& rows, int32_t row, in
   }
 }
 
+// Rounds and stores a lane's pair of values at an even column.
+template <Dtype kDtype>
+__device__ __forceinline__ void store_pair(const OutRows& rows, int32_t row, int32_t col,
+                                           const float* values) {
+  using Traits = ptx::OutTraits<kDtype>;
+  if (row >= rows.row_end) return;
+  auto* out = static_cast<typename Traits::Element*>(rows.out) + row * rows.row_stride + col;
+  const typename Traits::Pair pair = Traits::pair(values[0], values[1]);
+  if (rows.aligned && col + 2 <= rows.num_cols) {
+    *reinterpret_cast<typename Traits::Pair*>(out) = pair;
+  } else {
+    if (col < rows.num_cols) out[0] = pair.x;
+    if (col + 1 < rows.num_cols) out[1] = pair.y;
+  }
+}
+
 // Rounds and stores eight rows from `row` on, kNumBlocks blocks of columns from `col` on.
-// pair_of(block) points to this lane's two values. Warp-collective.
+// pair_of(block) points to this lane's two values. Blocks that do not fill chunks are stored pair
+// by pair. Warp-collective.
 template <Dtype kDtype, int kNumBlocks, class PairOf>
 __device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t row, int32_t col,
                                                  const PairOf& pair_of) {
@@ -90,6 +107,13 @@ __device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t ro
   constexpr int kNumChunks = kNumBlocks / Chunk::kNumPairs;
   constexpr int kTogether = kNumChunks % 2 == 0 ? 2 : 1;
   const int lane = static_cast<int>(threadIdx.x) % 32;
+  if constexpr (kNumBlocks % Chunk::kNumPairs != 0) {
+#pragma unroll
+    for (int block = 0; block < kNumBlocks; ++block) {
+      store_pair<kDtype>(rows, row + lane / 4, col + block * 8 + lane % 4 * 2, pair_of(block));
+    }
+    return;
+  }
 #pragma unroll
   for (int first = 0; first < kNumChunks; first += kTogether) {
     Chunk chunks[kTogether];
