@@ -1,4 +1,6 @@
-"""The Python examples: expert parallelism on the CPU, and FlashInfer's name for this function."""
+"""The Python examples: a layer, expert parallelism on the CPU, FlashInfer's name of the product."""
+
+import re
 
 import pytest
 
@@ -28,6 +30,19 @@ def test_jax_expert_parallel():
     printed = run_python(script, XLA_FLAGS=two_cpus, JAX_PLATFORMS="cpu")
     assert "devices   2 x cpu" in printed
     assert "131072 of 131072 equal" in printed
+
+
+@pytest.mark.parametrize("arrays", ["torch", "numpy"])
+def test_moe_layer(arrays):
+    pytest.importorskip(arrays, reason=f"{arrays} is not installed")
+    script = str(EXAMPLES / "moe_layer.py")
+    lines = run_python(script, "--arrays", arrays, "--tokens", "20", "--top-k", "3").splitlines()
+    assert lines[0].startswith(f"arrays  {arrays}, ")
+    assert lines[1] == "layer   x (20, 512) -> out (20, 512); its steps:"
+    assert lines[2].endswith("  row_index (60,), position (20, 3), m_indptr (9,)")
+    assert len(lines) == 2 + 6 + 2
+    assert lines[-2] == "bits    the same in one call and step by step"
+    assert re.match(r"error   0\.0[0-9]+ relative to float32", lines[-1])
 
 
 FLASHINFER_CODE = """
