@@ -53,7 +53,7 @@ def _parser(info, demo, bench):
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, module, purpose in (
         ("info", info, "show backends, devices, and what runs where"),
-        ("demo", demo, "run a routed mixture-of-experts product and check it"),
+        ("demo", demo, "run a mixture-of-experts layer and check it"),
         ("bench", bench, "time cases against what the hardware allows"),
     ):
         command = commands.add_parser(

@@ -9,7 +9,7 @@ import pytest
 
 import groupgemm_fp8
 from groupgemm_fp8.__main__ import main
-from groupgemm_fp8._cli import bench, demo, info, peers
+from groupgemm_fp8._cli import bench, info, layer, peers
 from tiny_commands import TINY_BENCH, TINY_DEMO
 
 
@@ -70,8 +70,18 @@ class TestDemo:
     def test_is_correct(self, out_dtype, capsys):
         assert main([*TINY_DEMO, "--out-dtype", out_dtype]) == 0
         text = capsys.readouterr().out
-        assert "48 rows, n 136, k 272" in text
-        assert "6528 of 6528 checked, 0 outside" in text
+        steps = [line.split("  ")[3] for line in text.splitlines() if line.startswith("step ")]
+        assert steps == [
+            "route",
+            "quantise and scatter",
+            "product: gate, up",
+            "activate and quantise",
+            "product: down",
+            "combine",
+        ]
+        assert "48 rows, n 288, k 272" in text
+        assert "48 rows, n 272, k 144" in text
+        assert "26880 of 26880 checked, 0 outside" in text
         assert text.endswith("result    correct\n")
 
     def test_as_a_process(self):
@@ -83,16 +93,33 @@ class TestDemo:
     def test_a_wrong_result_fails(self, wrong_results, capsys):
         assert main(TINY_DEMO) == 1
         text = capsys.readouterr().out
-        assert "1 outside their bound" in text
+        assert "2 outside their bound" in text  # of both products
         assert text.endswith("result    WRONG\n")
 
-    def test_route_sorts_every_choice_by_expert(self):
-        tokens, rows = demo.route(np.random.default_rng(3), 50, 8, 3)
-        assert rows.sum() == 150
-        assert sorted(tokens) == sorted(np.repeat(np.arange(50), 3))
-        ends = np.cumsum(rows)
-        for first, last in zip(ends - rows, ends, strict=True):
-            assert len(set(tokens[first:last])) == last - first  # an expert sees a token once
+    @pytest.mark.parametrize("step", ["route", "quantize_groupwise", "combine"])
+    def test_a_wrong_step_fails(self, step, monkeypatch, capsys):
+        correct = getattr(groupgemm_fp8, step)
+
+        def damaged(**arguments):
+            result = correct(**arguments)
+            if step == "route":
+                result.m_indptr[1] += 1
+            elif step == "combine":
+                result[-1] = 0
+            else:
+                result[1][:] = 0
+            return result
+
+        monkeypatch.setattr(groupgemm_fp8, step, damaged)
+        assert main(TINY_DEMO) == 1
+        assert capsys.readouterr().out.endswith("result    WRONG\n")
+
+    def test_a_token_has_different_experts(self):
+        index = layer.random_experts(np.random.default_rng(3), 50, 8, 3, 1.0)
+        assert (index.shape, index.dtype) == ((50, 3), np.int64)
+        assert all(len(set(experts)) == 3 for experts in index.tolist())
+        assert index.min() >= 0
+        assert index.max() < 8
 
 
 class TestBench:
@@ -203,7 +230,7 @@ class TestBench:
         ["demo", "--device", "cuda:99"],
         ["demo", "--out-dtype", "float64"],
         ["demo", "--device", "cpu", "--backend", "none-of-that-name"],
-        ["demo", "--device", "cpu", "--k", "100"],
+        ["demo", "--device", "cpu", "--hidden", "100"],
         ["bench", "--groups", "4"],
         ["bench", "--seconds", "-1"],
         ["bench", "--granularity", "1,128"],

@@ -1,7 +1,7 @@
 """Where the commands run: the host's CPU, or one CUDA device through _device.
 
 Both machines have the same members, so that demo and bench are written once: upload, download,
-empty, filled, time, synchronize, and `stream`, which goes into the package's functions.
+empty, filled, pooled, time, synchronize, and `stream`, which goes into the package's functions.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import groupgemm_fp8
 
 from . import CommandError
 from . import device as _device
+from .pooled import PooledArray
 from .timing import host_time_per_call, repeated_on_gpu, time_on_gpu, time_on_host
 
 _DEVICE_FILES = pathlib.Path("/dev")
@@ -43,6 +44,12 @@ class HostMachine:
         flat = array.reshape(-1).view(np.uint8)
         flat[:] = np.resize(block.reshape(-1).view(np.uint8), flat.size)
         return array
+
+    def pooled(self, array):
+        return array
+
+    def release_pool(self):
+        pass
 
     def time(self, contenders, seconds):
         return time_on_host(contenders, seconds)
@@ -79,6 +86,15 @@ class GpuMachine:
         array = self.empty(shape, dtype)
         array.tile(block)
         return array
+
+    def pooled(self, array):
+        """Returns the array as an input of calls that allocate while they are captured."""
+        return PooledArray.of(array)
+
+    def release_pool(self):
+        """Frees what calls on pooled arrays allocated and no longer use."""
+        self.synchronize()
+        PooledArray.release()
 
     def time(self, contenders, seconds):
         return time_on_gpu(contenders, self.cuda_stream, seconds)
