@@ -1,5 +1,8 @@
 """Times an experts' layer: moe_ffn, the same products with the steps in plain torch, and bf16.
 
+`python -m groupgemm_fp8 bench --layer` times each step beside its floor; here moe_ffn gets torch's
+tensors, and a third contender has our products with the steps in torch.
+
     python python/benchmarks/moe_layer.py --json layer.json
 
 Each contender is a CUDA graph of one layer, replayed in turn and in random order, each after an
@@ -15,14 +18,8 @@ import statistics
 import torch
 
 import groupgemm_fp8 as gg
-
-# name: experts on the GPU, hidden, intermediate, experts per token
-MODELS = {
-    "DeepSeek-V3, 32 experts": (32, 7168, 2048, 8),
-    "Qwen3-235B": (128, 4096, 1536, 8),
-    "Qwen3-30B": (128, 2048, 768, 8),
-}
-TOKENS = (1, 16, 256, 4096, 16384)
+from groupgemm_fp8._cli.layer_sizes import MODELS, TOKENS
+from groupgemm_fp8._cli.layer_torch import add_up, bf16_layer, silu_mul, sort_tokens
 
 
 def quantise(x):
@@ -31,33 +28,14 @@ def quantise(x):
     return (blocks / scale[..., None]).to(torch.float8_e4m3fn).flatten(-2), scale
 
 
-def silu_mul(h):
-    gate, up = h.chunk(2, -1)
-    return torch.nn.functional.silu(gate) * up
-
-
-def sort_tokens(index, experts):
-    flat = index.reshape(-1)
-    order = torch.sort(flat, stable=True).indices
-    bounds = torch.arange(experts, device=index.device)
-    ends = torch.searchsorted(flat[order], bounds, right=True).to(torch.int32)
-    return order, ends
-
-
-def add_up(y, order, weight):
-    out = torch.empty_like(y)
-    out[order] = y
-    tokens, top_k = weight.shape
-    return (out.view(tokens, top_k, -1) * weight[..., None].to(y.dtype)).sum(1)
-
-
 class Layer:
-    def __init__(self, experts, hidden, intermediate, top_k, tokens):
+    def __init__(self, sizes, tokens):
+        experts, hidden, intermediate = sizes.experts, sizes.hidden, sizes.intermediate
         bf16 = {"dtype": torch.bfloat16, "device": "cuda"}
         self.experts = experts
         self.x = torch.randn(tokens, hidden, **bf16)
-        self.index = torch.rand(tokens, experts, device="cuda").topk(top_k).indices
-        self.weight = torch.rand(tokens, top_k, device="cuda")
+        self.index = torch.rand(tokens, experts, device="cuda").topk(sizes.top_k).indices
+        self.weight = torch.rand(tokens, sizes.top_k, device="cuda")
         self.gate_up = torch.randn(experts, 2 * intermediate, hidden, **bf16) * 0.02
         self.down = torch.randn(experts, hidden, intermediate, **bf16) * 0.02
         self.fp8 = (
@@ -80,11 +58,7 @@ class Layer:
         return add_up(y, order, self.weight)
 
     def bf16(self):
-        order, ends = sort_tokens(self.index, self.experts)
-        a = self.x[order // self.index.shape[1]]
-        h = torch._grouped_mm(a, self.gate_up.transpose(1, 2), offs=ends)
-        y = torch._grouped_mm(silu_mul(h), self.down.transpose(1, 2), offs=ends)
-        return add_up(y, order, self.weight)
+        return bf16_layer(self.x, self.gate_up, self.down, self.index, self.weight)
 
 
 def capture(function):
@@ -124,9 +98,10 @@ def main():
     arguments = parser.parse_args()
     records = []
     print(f"{'layer':26s}{'tokens':>7s}{'moe_ffn':>10s}{'torch steps':>13s}{'bf16':>10s}  us")
-    for name, sizes in MODELS.items():
+    for sizes in MODELS.values():
+        name = sizes.label
         for tokens in TOKENS:
-            layer = Layer(*sizes, tokens)
+            layer = Layer(sizes, tokens)
             contenders = {"ours": layer.ours, "torch": layer.torch_steps, "bf16": layer.bf16}
             us, results = times(contenders, arguments.seconds)
             error = (results["ours"] - results["bf16"]).norm() / results["bf16"].norm()

@@ -3,7 +3,7 @@
 That floor is the greater of operations over the dense FP8 rate and bytes over the read bandwidth,
 both measured in the same run; with --energy also the time that the power limit asks for. A small
 sample of every result is checked first, so that nothing wrong is ever timed; that holds for
-peers, too.
+peers, too. With --layer it times whole experts' layers and their steps instead.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import groupgemm_fp8
 
 from . import CommandError, options, report
 from .bench_cases import add_case_options, check_case_options, choose_cases
+from .bench_layer import add_layer_options, check_layer_options, measure_layers
 from .case_files import FORMAT
 from .ceilings import Ceilings, measure_ceilings
 from .check import Sample, check
@@ -35,6 +36,7 @@ examples:
   groupgemm_fp8 bench --peers --json run.json        the packaged cases, with other libraries
   groupgemm_fp8 bench --random 48 --seed 1 --peers   a sample of realistic problems
   groupgemm_fp8 bench --groups 8 --rows 16 64 --n 4096 --k 7168
+  groupgemm_fp8 bench --layer qwen3-30b --tokens 16 4096
   groupgemm_fp8 bench --from run.json --plot run.svg
 
 {FORMAT}
@@ -45,6 +47,7 @@ _SAMPLE = Sample(groups=2, rows=4, columns=64)
 
 def add_arguments(parser):
     add_case_options(parser)
+    add_layer_options(parser)
     how = parser.add_argument_group("call")
     options.add_call_options(how)
     how.add_argument(
@@ -93,6 +96,8 @@ def run(chosen):
     groupgemm_fp8.backends()  # loads the library
     load_seconds = time.perf_counter() - start
     machine = open_machine(chosen.device)
+    if chosen.layer:
+        return measure_layers(chosen, machine)
     settings = Settings(chosen.out_dtype, chosen.granularity, chosen.scale_major, chosen.backend)
     if chosen.host:
         return measure_host_time(chosen, machine, settings, load_seconds)
@@ -132,6 +137,7 @@ def run(chosen):
 
 def _check_request(chosen):
     """Fails before anything is measured if the options or the files they name are of no use."""
+    check_layer_options(chosen)
     check_case_options(chosen)
     if chosen.peers:
         peer_kinds(chosen.peers)
