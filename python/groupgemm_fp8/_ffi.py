@@ -200,6 +200,11 @@ XLA_FUNCTIONS = {
     "ggfp8_xla_ffi_cuda": (c_void_p, (c_void_p,)),
     "ggfp8_xla_ffi_cpu_validate": (c_void_p, (c_void_p,)),
     "ggfp8_xla_ffi_cuda_validate": (c_void_p, (c_void_p,)),
+    **{
+        f"ggfp8_xla_ffi_{step}_{platform}": (c_void_p, (c_void_p,))
+        for step in ("quantize_groupwise", "silu_mul_quantize_groupwise", "route", "combine")
+        for platform in ("cpu", "cuda")
+    },
 }
 
 # Prototypes of our own: attributes of ctypes.pythonapi belong to the whole process. A capsule is

@@ -81,8 +81,8 @@ def silu_mul_quantize(
     flags = _ffi_moe.FLAG_POWER_OF_TWO_SCALES if power_of_two_scales else 0
     packed = _ffi_moe.SILU_OPTIONS.pack(
         _ffi_moe.SILU_OPTIONS.size,
-        _positive("limit", limit),
-        _positive("alpha", alpha),
+        positive("limit", limit),
+        positive("alpha", alpha),
         block_k,
         scale_major_code(scale_major_mode),
         0,
@@ -105,7 +105,7 @@ def route(top_k_index, batch_size, stream=None):
     function, handle = _library.load().ggfp8_route_tensors, call.stream_handle()
     status = function(described, *result.described, None, 0, handle)
     if status == _ffi.ERROR_INVALID_WORKSPACE:
-        num_bytes = _route_workspace_bytes(tokens, top_k, batch_size, call.device[0])
+        num_bytes = route_workspace_bytes(tokens, top_k, batch_size, call.device[0])
         num_bytes += _library.load().ggfp8_workspace_alignment()
         # The array may be dropped after the call: it was made for work on the call's stream.
         _array, space = call.empty("workspace", top_k_index, (num_bytes,), "uint8")
@@ -191,7 +191,7 @@ def scale_shape(shape: Sequence[int], block: Sequence[int], major: str) -> tuple
     return (*batch, *(blocks[::-1] if major == "MN" else blocks))
 
 
-def _positive(name: str, value: float | None) -> float:
+def positive(name: str, value: float | None) -> float:
     if value is None:
         return 0.0
     if not value > 0:
@@ -199,7 +199,7 @@ def _positive(name: str, value: float | None) -> float:
     return float(value)
 
 
-def _route_workspace_bytes(tokens: int, top_k: int, batch_size: int, device_type: int) -> int:
+def route_workspace_bytes(tokens: int, top_k: int, batch_size: int, device_type: int) -> int:
     """The size follows from the sizes alone; the addresses only have to be aligned."""
     anywhere = 1 << 12
     args = _ffi_moe.RouteArgs(

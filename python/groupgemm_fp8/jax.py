@@ -2,36 +2,45 @@
 
     from groupgemm_fp8.jax import group_gemm_fp8_nt_groupwise
 
-XLA allocates the output, calls the C library on its own stream and may record the call into a
-command buffer. Shapes and types are checked when the call is traced, everything else when it runs.
-The handlers are registered at the first call: XLA must have started, since one that it refused
-earlier would keep it from starting.
+The steps around the product and moe_ffn are here, too. XLA allocates outputs, calls the C library
+on its own stream and may record the call into a command buffer. Shapes and types are checked when
+the call is traced, everything else when it runs.
 """
 
 import functools
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import _ffi, _library, ops
+from . import _library, _xla, ops
 from ._call import Call
-from ._dtypes import dtype_name
 from ._groups import INPUT_NAMES, find_groups
+from ._jax_steps import combine, quantize_groupwise, route, silu_mul_quantize_groupwise
 from ._options import Options, options
+from ._xla import Spec as _Spec
+from ._xla import devices as _devices
+from ._xla import spec_of as _spec
 from .errors import GroupGemmError
+from .moe import BLOCK
 
-__all__ = ["group_gemm_fp8_nt_groupwise", "ragged_dot"]
+__all__ = [
+    "combine",
+    "group_gemm_fp8_nt_groupwise",
+    "moe_ffn",
+    "quantize_groupwise",
+    "ragged_dot",
+    "route",
+    "silu_mul_quantize_groupwise",
+]
 
-# The names of the targets in a program of XLA, and their handlers by platform.
-_TARGET, _VALIDATING_TARGET = "groupgemm_fp8", "groupgemm_fp8_validate"
-_HANDLERS = {
-    "cpu": {_TARGET: "ggfp8_xla_ffi_cpu", _VALIDATING_TARGET: "ggfp8_xla_ffi_cpu_validate"},
-    "CUDA": {_TARGET: "ggfp8_xla_ffi_cuda", _VALIDATING_TARGET: "ggfp8_xla_ffi_cuda_validate"},
-}
+_NO_GRADIENT = (
+    "an FP8 product has none; wrap its inputs in jax.lax.stop_gradient, or define your own with "
+    "jax.custom_vjp"
+)
 
 
 def group_gemm_fp8_nt_groupwise(
@@ -156,28 +165,43 @@ def _run(arrays: tuple, chosen: Options, swaps_b: bool = False) -> jax.Array:
     return product(*arrays)
 
 
-class _Spec(NamedTuple):
-    """An array as the checks see it: without memory, on a device that may run the call."""
+def moe_ffn(
+    x: Any,
+    gate_up: Any,
+    gate_up_scale: Any,
+    down: Any,
+    down_scale: Any,
+    top_k_index: Any,
+    top_k_weights: Any,
+    scale_major_mode: str = "K",
+    *,
+    limit: float | None = None,
+    alpha: float | None = None,
+    power_of_two_scales: bool = False,
+) -> jax.Array:
+    """An experts' layer, as groupgemm_fp8.moe_ffn: two grouped products and the steps around them.
 
-    shape: tuple
-    dtype: str
+    Args:
+        x, gate_up, gate_up_scale, down, down_scale, top_k_index, top_k_weights: JAX or NumPy arrays
+            of the shapes and types given there.
+        scale_major_mode, limit, alpha, power_of_two_scales: as there; static.
 
+    Returns:
+        (T, hidden) JAX array of the type of x.
 
-def _spec(argument: str, x: Any) -> _Spec:
-    if not isinstance(x, (jax.Array, np.ndarray)):
-        raise TypeError(
-            f"{argument}: got {type(x).__module__}.{type(x).__qualname__}, "
-            "wanted a JAX or NumPy array"
-        )
-    dtype = dtype_name(x.dtype)
-    if dtype.startswith("void"):
-        raise TypeError(f"{argument}: got dtype {dtype}, unknown to JAX; pass its .view('uint8')")
-    if dtype == "int64" and not jax.config.jax_enable_x64:
-        raise TypeError(
-            f"{argument}: got dtype int64, wanted int32, which JAX would make of it; "
-            "jax_enable_x64 keeps int64"
-        )
-    return _Spec(tuple(x.shape), dtype)
+    Raises:
+        TypeError, ValueError, jax.errors.JaxRuntimeError: as the product does.
+    """
+    common = {"scale_major_mode": scale_major_mode}
+    quantised = common | {"power_of_two_scales": power_of_two_scales}
+    _, position, m_indptr = route(top_k_index, gate_up.shape[0])
+    a, a_scale = quantize_groupwise(x, (1, BLOCK), position=position, **quantised)
+    h = group_gemm_fp8_nt_groupwise(a, gate_up, a_scale, gate_up_scale, m_indptr, **common)
+    a, a_scale = silu_mul_quantize_groupwise(
+        h, (1, BLOCK), m_indptr=m_indptr, limit=limit, alpha=alpha, **quantised
+    )
+    y = group_gemm_fp8_nt_groupwise(a, down, a_scale, down_scale, m_indptr, **common)
+    return combine(y, position, top_k_weights, out_dtype=x.dtype)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -257,33 +281,10 @@ def _workspace_bytes(specs: tuple[_Spec, ...], chosen: Options) -> int:
     return max(sizes)
 
 
-@functools.cache
-def _devices() -> tuple[tuple[int, int], ...]:
-    """Starts XLA, registers the handlers, and returns the devices that have one, CUDA first."""
-    try:
-        ordinals = [device.local_hardware_id for device in jax.local_devices(backend="cuda")]
-    except RuntimeError:  # JAX has no such backend here
-        ordinals = []
-    for platform in ["CUDA", "cpu"] if ordinals else ["cpu"]:
-        for target, symbol in _HANDLERS[platform].items():
-            _register(target, symbol, platform)
-    return (*((_ffi.DEVICE_CUDA, ordinal) for ordinal in ordinals), (_ffi.DEVICE_CPU, 0))
-
-
-def _register(target: str, symbol: str, platform: str) -> None:
-    handler = jax.ffi.pycapsule(getattr(_library.load(), symbol))
-    try:
-        jax.ffi.register_ffi_target(target, handler, platform=platform)
-    except RuntimeError as error:
-        # Another copy of the package or of its library was first: its handler does the same.
-        if "duplicate" not in str(error).lower():
-            raise
-
-
 @functools.lru_cache(maxsize=4096)
 def _compile(chosen: Options, workspace_bytes: int, swaps_b: bool) -> Any:
     """The function of five arrays for one set of options, compiled by JAX per shape."""
-    target = _VALIDATING_TARGET if chosen.validate else _TARGET
+    target = _xla.VALIDATING_TARGET if chosen.validate else _xla.TARGET
     attributes = {
         name: value if isinstance(value, str) else np.int32(value)
         for name, value in chosen.attributes().items()
@@ -300,37 +301,14 @@ def _compile(chosen: Options, workspace_bytes: int, swaps_b: bool) -> Any:
         a, b = _as_fp8(a, chosen.a_dtype), _as_fp8(b, chosen.b_dtype)
         arrays = (a, b, a_scale, b_scale, groups)
         n = b.shape[2] if swaps_b else b.shape[1]
-        results = [_result((*a.shape[:-1], n), chosen.out_dtype or "bfloat16", arrays)]
+        results = [_xla.result((*a.shape[:-1], n), chosen.out_dtype or "bfloat16", arrays)]
         if workspace_bytes:
-            results.append(_result((workspace_bytes,), "uint8", arrays))
+            results.append(_xla.result((workspace_bytes,), "uint8", arrays))
         call = jax.ffi.ffi_call(target, results, vmap_method="sequential", input_layouts=orders)
         return call(*arrays, **attributes)[0]
 
-    group_gemm_fp8_nt_groupwise.__qualname__ = group_gemm_fp8_nt_groupwise.__name__
-    product = jax.custom_jvp(group_gemm_fp8_nt_groupwise)
-    product.defjvp(_refuse_gradient)
-    return jax.jit(product)
+    return _xla.compiled(group_gemm_fp8_nt_groupwise, _NO_GRADIENT)
 
 
 def _as_fp8(x, dtype: str | None):
     return x if dtype is None else jax.lax.bitcast_convert_type(x, jnp.dtype(dtype))
-
-
-def _result(shape: tuple[int, ...], dtype: str, arrays) -> jax.ShapeDtypeStruct:
-    """A result that varies over the same axes of a jax.shard_map as any of the arrays.
-
-    JAX derives that for its own operations: of this one only the type is taken.
-    """
-
-    def like(*arrays):
-        parts = (jnp.sum(x.astype(dtype), dtype=dtype) for x in arrays)
-        return sum(parts, jnp.zeros(shape, dtype))
-
-    return jax.eval_shape(like, *arrays)
-
-
-def _refuse_gradient(primals, tangents):
-    raise TypeError(
-        "group_gemm_fp8_nt_groupwise: got a gradient to compute, but an FP8 product has none; "
-        "wrap its inputs in jax.lax.stop_gradient, or define your own with jax.custom_vjp"
-    )

@@ -202,11 +202,11 @@ def test_import_does_not_start_xla():
 
 SECOND_COPY = """
 import ctypes, importlib, jax, numpy, sys
-import groupgemm_fp8.jax, small_problem
+import groupgemm_fp8._xla, groupgemm_fp8.jax, small_problem
 jax.config.update("jax_platforms", "cpu")
 jax.devices()
 other = ctypes.CDLL(sys.argv[1])
-for target, symbol in groupgemm_fp8.jax._HANDLERS["cpu"].items():
+for target, symbol in groupgemm_fp8._xla.HANDLERS["cpu"].items():
     handler = getattr(other, symbol)
     handler.restype = ctypes.c_void_p
     jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handler), platform="cpu")
@@ -214,6 +214,7 @@ arrays = small_problem.inputs()
 for _ in range(2):
     out = groupgemm_fp8.jax.group_gemm_fp8_nt_groupwise(**arrays)
     print(small_problem.same_bits(numpy.asarray(out), small_problem.expected(arrays)))
+    importlib.reload(groupgemm_fp8._xla)
     importlib.reload(groupgemm_fp8.jax)
 """
 

@@ -1,8 +1,5 @@
 // From a call frame of XLA to the arguments of ggfp8_group_gemm_nt_groupwise_tensors. Called by
 // xla_handler.
-//
-// Arrays are described here, not checked: whoever knows a handler's name may call it with any, and
-// the C API refuses what is wrong.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +7,7 @@
 #include "core/status.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 #include "xla/xla_abi.h"
+#include "xla/xla_frame.h"
 
 namespace ggfp8::xla {
 
@@ -34,8 +32,7 @@ struct Call {
   Call& operator=(const Call&) = delete;
 };
 
-// Describes the arrays of the frame, which are all on one device, and reads its attributes.
-[[nodiscard]] Status read_call(const CallFrame& frame, int32_t device_type, int32_t device_id,
-                               Call* call) noexcept;
+// Describes the arrays of the frame and reads its attributes.
+[[nodiscard]] Status read_call(const CallFrame& frame, const Place& place, Call* call) noexcept;
 
 }  // namespace ggfp8::xla
