@@ -68,6 +68,7 @@ GPU_CASES = (
 CPU_CASES = (
     Case("quantise 4096 x 7168", "quantize", 4096),
     Case("gather + quantise 1024 x 8, k 7168", "gather", 1024, 8),
+    Case("quantise + scatter 1024 x 8, k 7168", "scatter", 1024, 8),
     Case("activate + quantise 8192 x (2 x 2048)", "silu", 8192, k=2048),
     Case("combine 1024 x 8, k 7168", "combine", 1024, 8),
     Case("quantise weights 4096 x 7168", "weights", 4096),

@@ -16,6 +16,8 @@ namespace ggfp8::steps {
 namespace {
 
 constexpr int64_t kMaxBlockK = 128;
+constexpr int64_t kTileBlocks = 8;   // a tile of activated values is 4 KiB
+constexpr int64_t kTallBlocks = 64;  // rows are read in pieces of 8192 columns
 
 // Comparisons that leave a NaN as it is. One after the other, they become two instructions; one
 // inside the other, they make the compiler compute what follows three times.
@@ -56,16 +58,23 @@ inline float exponential(float x) {
   return sum * first * second;
 }
 
-template <bool kAddsOne>
+// Variants of the gate. kPlain has no limit, and 1 as alpha: its choices would change nothing.
+enum class GateForm { kPlain, kSilu, kAddsOne };
+
+template <GateForm kForm>
 inline float activate(float gate, float up, float limit, float alpha) {
-  gate = at_most(gate, limit);
-  up = at_least(at_most(up, limit), -limit);
-  const float activated = gate / (1.0f + exponential(-alpha * gate));
-  return activated * (kAddsOne ? up + 1.0f : up);
+  if constexpr (kForm == GateForm::kPlain) {
+    return gate / (1.0f + exponential(-gate)) * up;
+  } else {
+    gate = at_most(gate, limit);
+    up = at_least(at_most(up, limit), -limit);
+    const float activated = gate / (1.0f + exponential(-alpha * gate));
+    return activated * (kForm == GateForm::kAddsOne ? up + 1.0f : up);
+  }
 }
 
 // Writes silu(gate) * up of one row of a block.
-template <Dtype kIn, bool kAddsOne>
+template <Dtype kIn, GateForm kForm>
 inline void activate_row(const QuantizeProblem& problem, const char* row, int64_t begin,
                          int64_t count, float* values) {
   const auto* gate = reinterpret_cast<const Input<kIn>*>(row) + begin;
@@ -73,7 +82,19 @@ inline void activate_row(const QuantizeProblem& problem, const char* row, int64_
   const float limit = problem.gate.limit;
   const float alpha = problem.gate.alpha;
   for (int64_t i = 0; i < count; ++i) {
-    values[i] = activate<kAddsOne>(to_float<kIn>(gate[i]), to_float<kIn>(up[i]), limit, alpha);
+    values[i] = activate<kForm>(to_float<kIn>(gate[i]), to_float<kIn>(up[i]), limit, alpha);
+  }
+}
+
+template <Dtype kIn>
+inline void activate_columns(const QuantizeProblem& problem, const char* row, int64_t begin,
+                             int64_t count, float* values) {
+  if (problem.gate.adds_one) {
+    activate_row<kIn, GateForm::kAddsOne>(problem, row, begin, count, values);
+  } else if (!problem.gate.has_limit && problem.gate.alpha == 1.0f) {
+    activate_row<kIn, GateForm::kPlain>(problem, row, begin, count, values);
+  } else {
+    activate_row<kIn, GateForm::kSilu>(problem, row, begin, count, values);
   }
 }
 
@@ -108,18 +129,50 @@ inline float find_amax(const Input<kIn>* x, int64_t count) {
   return amax <= kMaxFloat ? amax : largest_finite_magnitude<kIn>(x, count);
 }
 
+// The sign of an element, where FP8 has it.
+template <Dtype kIn>
+inline uint8_t sign_byte(Input<kIn> element) {
+  if constexpr (kIn == Dtype::kFloat32) {
+    return static_cast<uint8_t>((__builtin_bit_cast(uint32_t, element) >> 24) & 0x80);
+  } else {
+    return static_cast<uint8_t>((element >> 8) & 0x80);
+  }
+}
+
+// The low 8 bits are the FP8 code of a value that is not negative and rounds to a finite one, as by
+// round_finite_to_fp8.
+//
+// The code is the number of steps in the sum's mantissa plus the exponent's place among the codes.
+// The anchor and the exponent's place are kept with a surplus of kBias codes, which is a multiple
+// of 4, so that ties still go to the even code, and vanishes with the bits above the lowest 8.
+template <Dtype kOut>
+inline uint32_t magnitude_code(float value) {
+  constexpr bool kIsE4M3 = kOut == Dtype::kFloat8E4M3;
+  constexpr uint32_t kShift = kIsE4M3 ? 20 : 21;  // mantissa bits that are rounded away
+  constexpr uint32_t kMinNormal = (kIsE4M3 ? 121u : 113u) << 23;  // 2^-6, 2^-14
+  constexpr uint32_t kBias = -(kMinNormal >> kShift) & 0xFF;
+  static_assert(kBias % 4 == 0);
+  const uint32_t power = __builtin_bit_cast(uint32_t, value) & 0x7F800000;
+  const uint32_t exponent = power > kMinNormal ? power : kMinNormal;
+  const float sum = value + __builtin_bit_cast(float, exponent + ((kShift << 23) + kBias));
+  return __builtin_bit_cast(uint32_t, sum) + (exponent >> kShift);
+}
+
 // Rounds x / scale where amax, which is at least kSmallAmax, is that of all elements.
 //
 // Codes are computed as words and stored as bytes in a second loop: in one loop the compiler
 // computes parts of a code as bytes, and packs each part.
 template <Dtype kIn, Dtype kOut>
-inline void round_in_range(const Input<kIn>* x, int64_t count, float scale, uint8_t* out) {
-  const float reciprocal = 1.0f / scale;
+inline void round_in_range(const Input<kIn>* x, int64_t count, float scale, float reciprocal,
+                           uint8_t* out) {
   uint32_t codes[kMaxBlockK];
   for (int64_t i = 0; i < count; ++i) {
-    codes[i] = round_finite_to_fp8<kOut>(divide(to_float<kIn>(x[i]), scale, reciprocal));
+    const float magnitude = magnitude_value<kIn>(magnitude_bits<kIn>(x[i]));
+    codes[i] = magnitude_code<kOut>(divide(magnitude, scale, reciprocal));
   }
-  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<uint8_t>(codes[i]);
+  for (int64_t i = 0; i < count; ++i) {
+    out[i] = static_cast<uint8_t>(codes[i]) | sign_byte<kIn>(x[i]);
+  }
 }
 
 // Rounds x / scale in blocks with NaNs, infinities or small elements.
@@ -142,33 +195,69 @@ inline void quantize_row_block(const Input<kIn>* x, int64_t count, bool power_of
   const float amax = in_range ? largest : find_amax<kIn>(x, count);
   *scale = block_scale(amax, kFp8Max<kOut>, power_of_two);
   if (in_range) {
-    round_in_range<kIn, kOut>(x, count, *scale, out);
+    round_in_range<kIn, kOut>(x, count, *scale, 1.0f / *scale, out);
   } else {
     round_any<kIn, kOut>(x, count, *scale, amax, out);
   }
 }
 
+// Rounds the rows of a tall block, whose largest magnitude is amax.
 template <Dtype kIn, Dtype kOut>
-inline void quantize_tall_block(const QuantizeProblem& problem, const CpuStrip& strip,
-                                int64_t begin, int64_t count, float* scale) {
-  const auto row_of = [&](int64_t row) {
-    return reinterpret_cast<const Input<kIn>*>(strip.x + row * strip.x_row_bytes) + begin;
-  };
-  float largest = 0.0f;
-  bool in_range = true;
-  for (int64_t row = 0; row < strip.num_rows; ++row) {
-    const float amax = find_amax<kIn>(row_of(row), count);
-    in_range = in_range && largest_magnitude<kIn>(row_of(row), count) <= kMaxFloat;
-    largest = largest < amax ? amax : largest;
+inline void round_tall_row(const Input<kIn>* x, int64_t count, float scale, float amax,
+                           bool in_range, uint8_t* out) {
+  if (in_range && amax >= kSmallAmax) {
+    round_in_range<kIn, kOut>(x, count, scale, 1.0f / scale, out);
+  } else {
+    round_any<kIn, kOut>(x, count, scale, amax, out);
   }
-  *scale = block_scale(largest, kFp8Max<kOut>, problem.power_of_two);
+}
+
+// Quantises up to kTallBlocks blocks of many rows, row by row: long pieces of memory are read and
+// written faster than one block's 128 columns of each row.
+template <Dtype kIn, Dtype kOut>
+inline void quantize_tall_blocks(const QuantizeProblem& problem, const CpuStrip& strip,
+                                 int64_t first, int64_t num_blocks, float* scale) {
+  const auto row_of = [&](int64_t row) {
+    return reinterpret_cast<const Input<kIn>*>(strip.x + row * strip.x_row_bytes);
+  };
+  const auto count_of = [&](int64_t block) {
+    const int64_t left = problem.k - block * problem.block_k;
+    return left < problem.block_k ? left : problem.block_k;
+  };
+  float amax[kTallBlocks] = {}, scales[kTallBlocks];
+  bool in_range[kTallBlocks];
+  for (int64_t i = 0; i < num_blocks; ++i) in_range[i] = true;
   for (int64_t row = 0; row < strip.num_rows; ++row) {
-    uint8_t* out = strip.out + row * strip.out_row_stride + begin;
-    if (in_range && largest >= kSmallAmax) {
-      round_in_range<kIn, kOut>(row_of(row), count, *scale, out);
-    } else {
-      round_any<kIn, kOut>(row_of(row), count, *scale, largest, out);
+    for (int64_t i = 0; i < num_blocks; ++i) {
+      const auto* x = row_of(row) + (first + i) * problem.block_k;
+      const int64_t count = count_of(first + i);
+      const float all = largest_magnitude<kIn>(x, count);
+      const bool finite = all <= kMaxFloat;
+      const float largest = finite ? all : largest_finite_magnitude<kIn>(x, count);
+      in_range[i] = in_range[i] && finite;
+      amax[i] = amax[i] < largest ? largest : amax[i];
     }
+  }
+  for (int64_t i = 0; i < num_blocks; ++i) {
+    scales[i] = block_scale(amax[i], kFp8Max<kOut>, problem.power_of_two);
+    scale[i * problem.scale_k_stride] = scales[i];
+  }
+  for (int64_t row = 0; row < strip.num_rows; ++row) {
+    for (int64_t i = 0; i < num_blocks; ++i) {
+      const int64_t begin = (first + i) * problem.block_k;
+      round_tall_row<kIn, kOut>(row_of(row) + begin, count_of(first + i), scales[i], amax[i],
+                                in_range[i], strip.out + row * strip.out_row_stride + begin);
+    }
+  }
+}
+
+template <Dtype kIn, Dtype kOut>
+inline void quantize_tall_strip(const QuantizeProblem& problem, const CpuStrip& strip) {
+  const int64_t num_blocks = (problem.k + problem.block_k - 1) / problem.block_k;
+  for (int64_t first = 0; first < num_blocks; first += kTallBlocks) {
+    const int64_t left = num_blocks - first;
+    quantize_tall_blocks<kIn, kOut>(problem, strip, first, left < kTallBlocks ? left : kTallBlocks,
+                                    strip.scale + first * problem.scale_k_stride);
   }
 }
 
@@ -177,28 +266,72 @@ template <Dtype kIn, Dtype kOut>
 inline void quantize_block(const QuantizeProblem& problem, const CpuStrip& strip, int64_t begin,
                            int64_t count, float* scale) {
   uint8_t* out = strip.out + begin;
-  if (problem.block_rows > 1) {
-    quantize_tall_block<kIn, kOut>(problem, strip, begin, count, scale);
-    return;
-  }
   if (!problem.gate.enabled) {
     const auto* x = reinterpret_cast<const Input<kIn>*>(strip.x) + begin;
     quantize_row_block<kIn, kOut>(x, count, problem.power_of_two, scale, out);
     return;
   }
   float values[kMaxBlockK];
-  if (problem.gate.adds_one) {
-    activate_row<kIn, true>(problem, strip.x, begin, count, values);
-  } else {
-    activate_row<kIn, false>(problem, strip.x, begin, count, values);
-  }
+  activate_columns<kIn>(problem, strip.x, begin, count, values);
   quantize_row_block<Dtype::kFloat32, kOut>(values, count, problem.power_of_two, scale, out);
+}
+
+// Quantises up to kTileBlocks whole blocks of a row. Each pass goes over all of them, so that the
+// latencies of the blocks' scales overlap.
+template <Dtype kIn, Dtype kOut>
+inline void quantize_tile(const Input<kIn>* x, int64_t num_blocks, bool power_of_two, float* scale,
+                          int64_t scale_stride, uint8_t* out) {
+  float amax[kTileBlocks] = {}, scales[kTileBlocks], reciprocals[kTileBlocks];
+  for (int64_t i = 0; i < num_blocks; ++i) {
+    amax[i] = largest_magnitude<kIn>(x + i * kMaxBlockK, kMaxBlockK);
+  }
+  for (int64_t i = 0; i < kTileBlocks; ++i) {
+    const float quotient = amax[i] / kFp8Max<kOut>;
+    scales[i] = power_of_two ? next_power_of_two(quotient) : quotient;
+    reciprocals[i] = 1.0f / scales[i];
+  }
+  for (int64_t i = 0; i < num_blocks; ++i) {
+    const int64_t begin = i * kMaxBlockK;
+    if (amax[i] >= kSmallAmax && amax[i] <= kMaxFloat) {
+      scale[i * scale_stride] = scales[i];
+      round_in_range<kIn, kOut>(x + begin, kMaxBlockK, scales[i], reciprocals[i], out + begin);
+    } else {
+      quantize_row_block<kIn, kOut>(x + begin, kMaxBlockK, power_of_two, &scale[i * scale_stride],
+                                    out + begin);
+    }
+  }
+}
+
+// Quantises the whole blocks of a row; returns their number of columns.
+template <Dtype kIn, Dtype kOut>
+inline int64_t quantize_tiles(const QuantizeProblem& problem, const CpuStrip& strip) {
+  const int64_t num_blocks = problem.k / kMaxBlockK;
+  for (int64_t block = 0; block < num_blocks; block += kTileBlocks) {
+    const int64_t left = num_blocks - block;
+    const int64_t count = left < kTileBlocks ? left : kTileBlocks;
+    const int64_t begin = block * kMaxBlockK;
+    float* scale = strip.scale + block * problem.scale_k_stride;
+    if (problem.gate.enabled) {
+      float values[kTileBlocks * kMaxBlockK];
+      activate_columns<kIn>(problem, strip.x, begin, count * kMaxBlockK, values);
+      quantize_tile<Dtype::kFloat32, kOut>(values, count, problem.power_of_two, scale,
+                                           problem.scale_k_stride, strip.out + begin);
+    } else {
+      const auto* x = reinterpret_cast<const Input<kIn>*>(strip.x) + begin;
+      quantize_tile<kIn, kOut>(x, count, problem.power_of_two, scale, problem.scale_k_stride,
+                               strip.out + begin);
+    }
+  }
+  return num_blocks * kMaxBlockK;
 }
 
 template <Dtype kIn, Dtype kOut>
 void quantize_strip(const QuantizeProblem& problem, const CpuStrip& strip) {
-  float* scale = strip.scale;
-  for (int64_t begin = 0; begin < problem.k; begin += problem.block_k) {
+  if (problem.block_rows > 1) return quantize_tall_strip<kIn, kOut>(problem, strip);
+  const int64_t done =
+      problem.block_k == kMaxBlockK ? quantize_tiles<kIn, kOut>(problem, strip) : 0;
+  float* scale = strip.scale + done / kMaxBlockK * problem.scale_k_stride;
+  for (int64_t begin = done; begin < problem.k; begin += problem.block_k) {
     const int64_t left = problem.k - begin;
     const int64_t count = left < problem.block_k ? left : problem.block_k;
     if (count == kMaxBlockK) {
