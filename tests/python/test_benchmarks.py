@@ -74,3 +74,18 @@ def test_moe_steps(tmp_path):
     (row,) = json.loads(target.read_text())["rows"]
     assert row["name"] in printed
     assert 0 < row["us"] < row["torch_us"] * 100
+
+
+def test_moe_transformers(tmp_path):
+    for name in ("torch", "transformers"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    target = tmp_path / "models.json"
+    options = ["--device", "cpu", "--small", "--layers", "1", "--tokens", "3", "--seconds", "0.01"]
+    script = str(BENCHMARKS / "moe_transformers.py")
+    run_python(script, *options, "--json", str(target), OMP_NUM_THREADS="1")
+    records = json.loads(target.read_text())["records"]
+    assert [record["model"] for record in records] == ["qwen3-30b", "deepseek-v3"]
+    for record in records:
+        assert 0 < record["difference"] < 0.1
+        assert min(record["eager_us"].values()) > 0
+        assert record["graph_us"] == {"bf16": None, "fp8": None}
