@@ -45,6 +45,21 @@ def test_sizes(steps, rows, k):
 
 
 @pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
+@pytest.mark.parametrize("block", [(1, 128), (128, 128)])
+def test_different_blocks_side_by_side(steps, x_dtype, block):
+    """A row of 65 blocks and a half: usual ones beside zeros, small values, NaN and infinity."""
+    x = random_values((130, 65 * 128 + 64), x_dtype)
+    x[:, 128:256] = 0
+    x[:, 3 * 128 : 5 * 128] *= numpy_dtype(x_dtype).type(0 if x_dtype == "float16" else 1e-36)
+    x[7, 6 * 128 + 5] = np.nan
+    x[8, 64 * 128 + 5] = np.inf
+    x[129, 65 * 128 + 63] = -np.inf
+    for power_of_two in (False, True):
+        step = steps.quantize(x, "float8_e5m2", block, "K", power_of_two=power_of_two)
+        assert_quantized(step, x, "float8_e5m2", block, "K", power_of_two)
+
+
+@pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
 @pytest.mark.parametrize("block", [(1, 128), (128, 64)])
 @pytest.mark.parametrize("major", MAJORS)
 def test_batches_strides_and_addresses(steps, x_dtype, block, major):
