@@ -11,6 +11,8 @@
 #include "host/input_convert.h"
 #include "steps/quantize/block_scale.h"
 #include "steps/quantize/quantize_cpu.h"
+#include "steps/quantize/quantize_cpu_amax.h"
+#include "steps/quantize/quantize_cpu_gate.h"
 
 namespace ggfp8::steps {
 namespace {
@@ -18,116 +20,6 @@ namespace {
 constexpr int64_t kMaxBlockK = 128;
 constexpr int64_t kTileBlocks = 8;   // a tile of activated values is 4 KiB
 constexpr int64_t kTallBlocks = 64;  // rows are read in pieces of 8192 columns
-
-// Comparisons that leave a NaN as it is. One after the other, they become two instructions; one
-// inside the other, they make the compiler compute what follows three times.
-inline float at_most(float x, float limit) {
-  return x > limit ? limit : x;
-}
-inline float at_least(float x, float limit) {
-  return x < limit ? limit : x;
-}
-
-// exp, to about 2^-18; infinity above 88.7, subnormal below -87.3; some number for NaN.
-inline float exponential(float x) {
-  constexpr float kLog2E = 0x1.715476p+0f;
-  constexpr uint32_t kLimit = 0x43200000;  // 160: the result beyond it is 0 or infinity
-  constexpr float kInteger = 0x1.8p23f;    // a float32 of this size has no fraction
-  const float wanted_power = x * kLog2E;
-  const uint32_t bits = __builtin_bit_cast(uint32_t, wanted_power);
-  const uint32_t magnitude = bits & 0x7FFFFFFF;
-  const uint32_t limited = (magnitude < kLimit ? magnitude : kLimit) | (bits & 0x80000000);
-  const float power = __builtin_bit_cast(float, limited);
-  const float shifted = power + kInteger;
-  const float whole = shifted - kInteger;
-  const float part = power - whole;
-  // 2^part for part in [-0.5, 0.5]: the Taylor series of exp(part * ln 2).
-  float sum = 1.5403530e-4f;
-  sum = sum * part + 1.3333558e-3f;
-  sum = sum * part + 9.6181291e-3f;
-  sum = sum * part + 5.5504109e-2f;
-  sum = sum * part + 2.4022651e-1f;
-  sum = sum * part + 6.9314718e-1f;
-  sum = sum * part + 1.0f;
-  // 2^whole in two factors, because the exponent of one would leave the range of float32.
-  const int32_t exponent =
-      __builtin_bit_cast(int32_t, shifted) - __builtin_bit_cast(int32_t, kInteger);
-  const int32_t half = exponent >> 1;
-  const float first = __builtin_bit_cast(float, (half + 127) << 23);
-  const float second = __builtin_bit_cast(float, (exponent - half + 127) << 23);
-  return sum * first * second;
-}
-
-// Variants of the gate. kPlain has no limit, and 1 as alpha: its choices would change nothing.
-enum class GateForm { kPlain, kSilu, kAddsOne };
-
-template <GateForm kForm>
-inline float activate(float gate, float up, float limit, float alpha) {
-  if constexpr (kForm == GateForm::kPlain) {
-    return gate / (1.0f + exponential(-gate)) * up;
-  } else {
-    gate = at_most(gate, limit);
-    up = at_least(at_most(up, limit), -limit);
-    const float activated = gate / (1.0f + exponential(-alpha * gate));
-    return activated * (kForm == GateForm::kAddsOne ? up + 1.0f : up);
-  }
-}
-
-// Writes silu(gate) * up of one row of a block.
-template <Dtype kIn, GateForm kForm>
-inline void activate_row(const QuantizeProblem& problem, const char* row, int64_t begin,
-                         int64_t count, float* values) {
-  const auto* gate = reinterpret_cast<const Input<kIn>*>(row) + begin;
-  const auto* up = gate + problem.k;
-  const float limit = problem.gate.limit;
-  const float alpha = problem.gate.alpha;
-  for (int64_t i = 0; i < count; ++i) {
-    values[i] = activate<kForm>(to_float<kIn>(gate[i]), to_float<kIn>(up[i]), limit, alpha);
-  }
-}
-
-template <Dtype kIn>
-inline void activate_columns(const QuantizeProblem& problem, const char* row, int64_t begin,
-                             int64_t count, float* values) {
-  if (problem.gate.adds_one) {
-    activate_row<kIn, GateForm::kAddsOne>(problem, row, begin, count, values);
-  } else if (!problem.gate.has_limit && problem.gate.alpha == 1.0f) {
-    activate_row<kIn, GateForm::kPlain>(problem, row, begin, count, values);
-  } else {
-    activate_row<kIn, GateForm::kSilu>(problem, row, begin, count, values);
-  }
-}
-
-// Returns the largest magnitude. Bits compare as magnitudes do.
-template <Dtype kIn>
-inline float largest_magnitude(const Input<kIn>* x, int64_t count) {
-  using Bits = Magnitude<kIn>;
-  Bits largest = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const Bits magnitude = magnitude_bits<kIn>(x[i]);
-    largest = largest > magnitude ? largest : magnitude;
-  }
-  return magnitude_value<kIn>(largest);
-}
-
-// Returns the largest magnitude with NaNs ignored and infinities made finite.
-template <Dtype kIn>
-inline float largest_finite_magnitude(const Input<kIn>* x, int64_t count) {
-  float largest = 0.0f;
-  for (int64_t i = 0; i < count; ++i) {
-    const float value = to_float<kIn>(x[i]);
-    const float magnitude = value < 0.0f ? -value : value;
-    const float finite = magnitude > kMaxFloat ? kMaxFloat : magnitude;
-    largest = largest < finite ? finite : largest;  // false for NaN
-  }
-  return largest;
-}
-
-template <Dtype kIn>
-inline float find_amax(const Input<kIn>* x, int64_t count) {
-  const float amax = largest_magnitude<kIn>(x, count);
-  return amax <= kMaxFloat ? amax : largest_finite_magnitude<kIn>(x, count);
-}
 
 // The sign of an element, where FP8 has it.
 template <Dtype kIn>
@@ -143,15 +35,15 @@ inline uint8_t sign_byte(Input<kIn> element) {
 // round_finite_to_fp8.
 //
 // The code is the number of steps in the sum's mantissa plus the exponent's place among the codes.
-// The anchor and the exponent's place are kept with a surplus of kBias codes, which is a multiple
-// of 4, so that ties still go to the even code, and vanishes with the bits above the lowest 8.
+// kBias makes up for the exponent of the smallest normal value: together they are a multiple of
+// 256, which the low 8 bits do not show. kBias is even, so ties still go to the even code.
 template <Dtype kOut>
 inline uint32_t magnitude_code(float value) {
   constexpr bool kIsE4M3 = kOut == Dtype::kFloat8E4M3;
   constexpr uint32_t kShift = kIsE4M3 ? 20 : 21;  // mantissa bits that are rounded away
   constexpr uint32_t kMinNormal = (kIsE4M3 ? 121u : 113u) << 23;  // 2^-6, 2^-14
   constexpr uint32_t kBias = -(kMinNormal >> kShift) & 0xFF;
-  static_assert(kBias % 4 == 0);
+  static_assert(kBias % 2 == 0);
   const uint32_t power = __builtin_bit_cast(uint32_t, value) & 0x7F800000;
   const uint32_t exponent = power > kMinNormal ? power : kMinNormal;
   const float sum = value + __builtin_bit_cast(float, exponent + ((kShift << 23) + kBias));
