@@ -64,6 +64,20 @@ def test_limit_and_alpha(steps, limit, alpha):
     assert_close(step, activated(gate_up, limit, alpha), "float8_e4m3fn", 128, "MN")
 
 
+@pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
+def test_a_limit_that_nothing_reaches_changes_nothing(steps, x_dtype):
+    """Also where a tile's gates are all moderate in one row, and just beyond that in the next."""
+    gate_up = random_gate_up(64, 1408, x_dtype)
+    largest = np.linspace(78, 82, 64).astype(gate_up.dtype)
+    gate_up[:, 5] = largest
+    gate_up[::2, 7] = -largest[::2]
+    gate_up[9, 1300] = np.nan
+    plain = steps.silu_mul_quantize(gate_up).run()
+    limited = steps.silu_mul_quantize(gate_up, limit=6e4).run()
+    for one, other in zip(plain, limited, strict=True):
+        np.testing.assert_array_equal(one.view(np.uint8), other.view(np.uint8))
+
+
 @pytest.mark.parametrize("rows", [1, 3, 5, 64])
 @pytest.mark.parametrize("k", [1, 8, 20, 128, 200, 2048])
 def test_sizes_strides_and_addresses(steps, rows, k):
