@@ -1,5 +1,6 @@
 """`bench --layer`: whole layers and their steps, on the CPU and on a pretended GPU."""
 
+import gc
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 import groupgemm_fp8
 from groupgemm_fp8.__main__ import main
-from groupgemm_fp8._cli import layer, layer_sizes
+from groupgemm_fp8._cli import layer, layer_sizes, layer_torch
 from groupgemm_fp8._cli.ceilings import Ceilings
 from groupgemm_fp8._cli.device import DeviceArray
 from groupgemm_fp8._cli.machine import HostMachine
@@ -72,6 +73,18 @@ class TestOnTheCpu:
         assert "bf16: torch in bfloat16" in capsys.readouterr().out
         for record in json.loads(path.read_text())["layers"]:
             assert record["bf16"]["us"] > 0
+
+    def test_nothing_is_left_for_the_garbage_collector(self, capsys):
+        """Memory of a layer must not be freed while the next one is captured."""
+        pytest.importorskip("torch", reason="PyTorch is not installed")
+        gc.collect()
+        gc.disable()
+        try:
+            assert main([*ARGUMENTS, "--device", "cpu"]) == 0
+            kinds = (layer.Layer, layer_torch.TorchLayer)
+            assert not [x for x in gc.get_objects() if type(x) in kinds]
+        finally:
+            gc.enable()
 
     def test_a_wrong_result_is_not_timed(self, monkeypatch, capsys):
         correct = groupgemm_fp8.moe_ffn

@@ -126,8 +126,7 @@ def _measure(machine, ceilings, sizes, tokens, seconds):
     contenders = [ours, *(Contender(step.name, step.launch, layer.num_sets) for step in steps)]
     reason = ""
     try:
-        bf16 = _prepared(layer)
-        contenders.append(bf16.contender)
+        contenders.append(_prepared(layer).contender())
     except UnavailableError as problem:
         reason = str(problem)
     timings = machine.time(contenders, seconds)

@@ -73,7 +73,7 @@ class TorchLayer:
             require_cuda_torch()
         if on_gpu and not hasattr(torch, "_grouped_mm"):
             raise UnavailableError(f"torch {torch.__version__} has no torch._grouped_mm")
-        self.contender = (TorchContender if on_gpu else Contender)(self.name, self.launch)
+        self._contender_kind = TorchContender if on_gpu else Contender
         try:
             self.x = as_tensor(layer.x)
             self.index = torch.from_numpy(layer.index).to(torch_device(machine))
@@ -90,10 +90,15 @@ class TorchLayer:
     def _try_capture(self, torch, machine):
         """Runs a graph of the layer: what fails in a graph fails here, alone."""
         torch.cuda.synchronize(self.index.device)
-        self.contender.run_eagerly(machine.cuda_stream, 1)
+        contender = self.contender()
+        contender.run_eagerly(machine.cuda_stream, 1)
         machine.synchronize()
-        self.contender.capture(machine.cuda_stream, 1)()
+        contender.capture(machine.cuda_stream, 1)()
         machine.synchronize()
+
+    def contender(self):
+        """Returns runs of the layer. It is not kept: a cycle would keep memory of the device."""
+        return self._contender_kind(self.name, self.launch)
 
     def launch(self, _idx):
         self.out = bf16_layer(self.x, self.gate_up, self.down, self.index, self.weight)
