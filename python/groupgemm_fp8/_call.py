@@ -82,16 +82,13 @@ class Call:
 
     def describe_inputs(self, names: tuple[str, ...], arrays: tuple) -> list[int]:
         """As describe(), for the first arrays of a call."""
-        # Fast part: arrays of a framework whose reader takes several in a row.
-        describe_all = frameworks[type(arrays[0])].describe_all
-        if describe_all is None or not describe_all(arrays, self):
-            place = 0
-            for name, x in zip(names, arrays, strict=True):
-                try:
-                    frameworks[type(x)].describe(x, self, place)
-                except Exception as error:
-                    raise _refusal(name, x, error) from error
-                place += _TENSOR_BYTES
+        place = 0
+        for name, x in zip(names, arrays, strict=True):
+            try:
+                frameworks[type(x)].describe(x, self, place)
+            except Exception as error:
+                raise _refusal(name, x, error) from error
+            place += _TENSOR_BYTES
         self.device = _DEVICE.unpack_from(self.memory)
         end = self._end = len(arrays) * _TENSOR_BYTES
         return [*range(self.address, self.address + end, _TENSOR_BYTES)]

@@ -6,7 +6,7 @@ here. A public struct may only grow at its end, so these layouts fit every later
 
 import ctypes
 import struct
-from ctypes import c_char_p, c_int32, c_int64, c_size_t, c_void_p
+from ctypes import c_char_p, c_int32, c_int64, c_size_t, c_uint64, c_void_p, py_object
 
 # version
 VERSION_MAJOR = 0
@@ -113,6 +113,27 @@ MAX_RANK = 8
 TENSOR_LAYOUTS = [struct.Struct(f"{TENSOR.format}{2 * rank}q") for rank in range(MAX_RANK + 1)]
 TENSOR_BYTES = TENSOR_LAYOUTS[MAX_RANK].size
 
+
+# objects
+class ObjectReader(ctypes.Structure):
+    """ggfp8_object_reader, with the functions of Python; describe is its framework's address."""
+
+    _fields_ = [
+        ("describe", c_void_p),
+        ("item", c_void_p),
+        ("unlock", c_void_p),
+        ("lock", c_void_p),
+        ("lowest_data", c_uint64),
+    ]
+
+    def __init__(self, describe: int, lowest_data: int):
+        python = (ctypes.pythonapi[name] for name in _READER_FUNCTIONS)
+        super().__init__(describe, *(ctypes.cast(f, c_void_p) for f in python), lowest_data)
+
+
+_READER_FUNCTIONS = ("PyTuple_GetItem", "PyEval_SaveThread", "PyEval_RestoreThread")
+
+
 # options of a product of tensors: ggfp8_group_gemm_options, native alignment
 OPTIONS_FIELDS = (
     ("struct_size", "N"),
@@ -182,6 +203,8 @@ FUNCTIONS = {
     "ggfp8_group_gemm_workspace_size": (c_int32, (_STRUCT, ctypes.POINTER(c_size_t))),
     # six arrays, the workspace, options, stream
     "ggfp8_group_gemm_nt_groupwise_tensors": (c_int32, (*(_STRUCT,) * 8, c_void_p)),
+    # reader, tuple of six arrays, options, stream
+    "ggfp8_group_gemm_nt_groupwise_objects": (c_int32, (_STRUCT, py_object, _STRUCT, c_void_p)),
     # six arrays, options, args
     "ggfp8_group_gemm_args_from_tensors": (c_int32, (_STRUCT,) * 8),
     "ggfp8_group_gemm_plan": (c_int32, (_STRUCT, ctypes.POINTER(PlanInfo))),
@@ -206,6 +229,8 @@ XLA_FUNCTIONS = {
         for platform in ("cpu", "cuda")
     },
 }
+# Functions that are called with the lock of the interpreter, because they look at its objects.
+_LOCKED = ("ggfp8_group_gemm_nt_groupwise_objects",)
 
 # Prototypes of our own: attributes of ctypes.pythonapi belong to the whole process. A capsule is
 # given by its id(), which in CPython is its address: that takes half the time of a py_object.
@@ -220,6 +245,9 @@ capsule_is_valid = ctypes.PYFUNCTYPE(c_int32, c_void_p, c_char_p)(
 def bind(library: ctypes.CDLL) -> ctypes.CDLL:
     """Declares every function's types; AttributeError if one is missing."""
     for name, (result, arguments) in {**FUNCTIONS, **XLA_FUNCTIONS}.items():
+        if name in _LOCKED:
+            setattr(library, name, ctypes.PYFUNCTYPE(result, *arguments)((name, library)))
+            continue
         function = getattr(library, name)
         function.restype = result
         function.argtypes = arguments

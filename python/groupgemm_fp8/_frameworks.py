@@ -28,7 +28,7 @@ class Framework(NamedTuple):
     on_stream: Callable | None = None  # (like, ordinal, handle) -> context that allocates for it
     written: Callable | None = None  # (array) tells the framework that `out` has new contents
     is_traced: Callable | None = None  # () -> whether PyTorch wants to see an operator
-    describe_all: Callable | None = None  # (arrays, call) -> whether all were described, in a row
+    product: Callable | None = None  # (inputs, out, options) -> out, or None: look at the arrays
     refuses_out: str = ""  # why no array of the type can be `out`
     is_host: bool = False  # an array of NumPy, or what NumPy may make one of
 
@@ -94,7 +94,7 @@ def _torch(kind: type, bases: set) -> Framework:
         on_stream=reader.on_stream,
         written=reader.written,
         is_traced=reader.is_traced,
-        describe_all=reader.describe_all,
+        product=reader.product,
     )
 
 

@@ -139,10 +139,11 @@ static ggfp8_tensor make_tensor(const void* data, int32_t ndim, int64_t* shape, 
   return tensor;
 }
 
+static int64_t a_shape[] = {1, 16}, b_shape[] = {1, 8, 16}, ones[] = {1, 1, 1};
+static int64_t m_indptr_shape[] = {2}, out_shape[] = {1, 8};
+
 static void test_call_with_tensors(void) {
   ggfp8_group_gemm_args args = make_args();
-  int64_t a_shape[] = {1, 16}, b_shape[] = {1, 8, 16}, ones[] = {1, 1, 1};
-  int64_t m_indptr_shape[] = {2}, out_shape[] = {1, 8};
   const ggfp8_tensor ta = make_tensor(a, 2, a_shape, GGFP8_DLPACK_FLOAT8_E4M3FN, 8);
   const ggfp8_tensor tb = make_tensor(b, 3, b_shape, GGFP8_DLPACK_FLOAT8_E4M3FN, 8);
   const ggfp8_tensor tsa = make_tensor(a_scale, 2, ones, GGFP8_DLPACK_FLOAT, 32);
@@ -161,6 +162,71 @@ static void test_call_with_tensors(void) {
   EXPECT(from_tensors.a == args.a && from_tensors.out == args.out && from_tensors.k == args.k);
   EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_pointer_device(a, &device_type, &device_id));
   EXPECT(device_type == GGFP8_DEVICE_CPU && device_id == 0);
+}
+
+/* A language whose tuple is an array of pointers to tensors, and whose lock is a number. */
+static int is_locked = 1, num_unlocks = 0;
+
+static int describe(void* object, ggfp8_tensor* tensor) {
+  EXPECT(is_locked == 1);
+  if (object == NULL) return -1;
+  *tensor = *(const ggfp8_tensor*)object;
+  return 0;
+}
+
+static void* item(void* tuple, ptrdiff_t idx) {
+  EXPECT(is_locked == 1);
+  return ((void**)tuple)[idx];
+}
+
+static void* unlock(void) {
+  is_locked = 0;
+  ++num_unlocks;
+  return &is_locked;
+}
+
+static void lock(void* state) {
+  EXPECT(state == &is_locked && is_locked == 0);
+  is_locked = 1;
+}
+
+static void test_call_with_objects(void) {
+  ggfp8_object_reader reader = {describe, item, unlock, lock, 0};
+  ggfp8_tensor ta = make_tensor(a, 2, a_shape, GGFP8_DLPACK_FLOAT8_E4M3FN, 8);
+  ggfp8_tensor tb = make_tensor(b, 3, b_shape, GGFP8_DLPACK_FLOAT8_E4M3FN, 8);
+  ggfp8_tensor tsa = make_tensor(a_scale, 2, ones, GGFP8_DLPACK_FLOAT, 32);
+  ggfp8_tensor tsb = make_tensor(b_scale, 3, ones, GGFP8_DLPACK_FLOAT, 32);
+  ggfp8_tensor tm = make_tensor(m_indptr, 1, m_indptr_shape, GGFP8_DLPACK_INT, 32);
+  ggfp8_tensor tout = make_tensor(out, 2, out_shape, GGFP8_DLPACK_FLOAT, 32);
+  void* tuple[6];
+  int col, idx;
+  tuple[0] = &ta, tuple[1] = &tb, tuple[2] = &tsa, tuple[3] = &tsb, tuple[4] = &tm,
+  tuple[5] = &tout;
+  memset(out, 0, sizeof out);
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL, NULL));
+  for (col = 0; col < 8; ++col) EXPECT(out[col] == 16 * 2 * 3 * 5);
+  EXPECT(is_locked == 1 && num_unlocks == 1);
+
+  memset(out, 0, sizeof out);
+  ta.ndim = 1; /* an error of the product, which runs unlocked */
+  EXPECT_STATUS(GGFP8_ERROR_INVALID_SHAPE,
+                ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL, NULL));
+  EXPECT(strstr(ggfp8_last_error(), "a: got shape (1,)") != NULL);
+  EXPECT(is_locked == 1 && num_unlocks == 2);
+  ta.ndim = 2;
+  for (idx = 0; idx < 6; ++idx) { /* errors of the reader */
+    void* const object = tuple[idx];
+    tuple[idx] = NULL;
+    EXPECT_STATUS(GGFP8_ERROR_INVALID_ARGUMENT,
+                  ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL, NULL));
+    tuple[idx] = object;
+  }
+  tout.data = (void*)(uintptr_t)64;
+  reader.lowest_data = 65;
+  EXPECT_STATUS(GGFP8_ERROR_INVALID_ARGUMENT,
+                ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL, NULL));
+  EXPECT(strstr(ggfp8_last_error(), "object 5: got data at 0x40") != NULL);
+  EXPECT(is_locked == 1 && num_unlocks == 2 && out[0] == 0);
 }
 
 static void test_errors_leave_out_untouched(void) {
@@ -235,6 +301,7 @@ int main(void) {
   test_constants();
   test_call();
   test_call_with_tensors();
+  test_call_with_objects();
   test_errors_leave_out_untouched();
   test_backends();
   test_devices();

@@ -3,6 +3,7 @@
 #include <ATen/dlpack.h>
 
 #include <cstddef>
+#include <type_traits>
 
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
@@ -42,3 +43,10 @@ SAME_CODE(GGFP8_DLPACK_OPAQUE, kDLOpaqueHandle);
 SAME_CODE(GGFP8_DLPACK_BFLOAT, kDLBfloat);
 SAME_CODE(GGFP8_DLPACK_FLOAT8_E4M3FN, kDLFloat8_e4m3fn);
 SAME_CODE(GGFP8_DLPACK_FLOAT8_E5M2, kDLFloat8_e5m2);
+
+// The exchange table is there since version 1.3.
+#if DLPACK_MINOR_VERSION >= 3
+static_assert(std::is_same_v<DLPackDLTensorFromPyObjectNoSync, int (*)(void*, DLTensor*)>);
+static_assert(
+    std::is_same_v<decltype(ggfp8_object_reader::describe), int (*)(void*, ggfp8_tensor*)>);
+#endif

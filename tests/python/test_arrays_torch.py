@@ -1,5 +1,8 @@
 """Intake of PyTorch tensors on the CPU, and of those that have no plain memory."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -9,7 +12,7 @@ from small_problem import CUM_M, N, assert_no_leak_with_out, expected, same_bits
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from described import read_back  # noqa: E402
-from groupgemm_fp8 import group_gemm_fp8_nt_groupwise  # noqa: E402
+from groupgemm_fp8 import group_gemm_fp8_nt_groupwise, ops  # noqa: E402
 from groupgemm_fp8._call import Call  # noqa: E402
 from groupgemm_fp8._readers import torch as reader  # noqa: E402
 from torch_problem import tensors_of, to_numpy  # noqa: E402
@@ -206,6 +209,42 @@ def test_descriptions(monkeypatch, has_table):
     assert got.device == (1, 0)
     assert got.dtype == (12, 8, 1)
     assert (got.shape, got.strides) == ((3, 3, 17), (120, 40, 1))
+
+
+@pytest.mark.skipif(reader._table_function is None, reason="this PyTorch has no DLPack table")
+@pytest.mark.parametrize("out_dtype", [None, "bfloat16", "float16", "float32"])
+def test_plain_tensors_go_into_c_at_once(monkeypatch, arrays, tensors, out_dtype):
+    """No Call describes them, and each call crosses into C once."""
+    monkeypatch.setattr(ops, "Call", None)
+    new = group_gemm_fp8_nt_groupwise(**tensors, out_dtype=out_dtype)
+    given = torch.zeros_like(new)
+    version = given._version
+    assert group_gemm_fp8_nt_groupwise(**tensors, out=given) is given
+    assert given._version == version + 1
+    for out in (new, given):
+        assert same_bits(to_numpy(out), expected(arrays, out_dtype or "bfloat16"))
+
+
+def test_other_threads_run_during_a_call():
+    """The interpreter's lock is given back while C computes."""
+    rows, n, k = 512, 1024, 2048
+    a, b = (torch.zeros(shape, dtype=torch.float8_e4m3fn) for shape in ((rows, k), (1, n, k)))
+    scales = torch.ones(k // 128, rows), torch.ones(1, k // 128, n // 128)
+    times, ends = [], threading.Event()
+
+    def note_the_time():
+        while not ends.wait(0.001):
+            times.append(time.perf_counter())
+
+    other = threading.Thread(target=note_the_time)
+    other.start()
+    start = time.perf_counter()
+    for _ in range(5):
+        group_gemm_fp8_nt_groupwise(a, b, *scales, torch.tensor([0, rows], dtype=torch.int32))
+    end = time.perf_counter()
+    ends.set()
+    other.join()
+    assert sum(start < at < end for at in times) > 10
 
 
 def test_without_the_table(monkeypatch, arrays, tensors):

@@ -25,6 +25,7 @@ WRONG = {
         "uint16_t dtype_lanes;": "uint8_t dtype_lanes;",
         "int32_t ndim;": "int64_t ndim;",
         "GGFP8_DLPACK_FLOAT8_E4M3FN 10u": "GGFP8_DLPACK_FLOAT8_E4M3FN 11u",
+        "int (*describe)(void* object, ggfp8_tensor* tensor);": "int (*describe)(void* object);",
     },
     "xla": {
         "void* unused_1[3];": "void* unused_1[4];",

@@ -3,6 +3,7 @@
 import ctypes
 import ctypes.util
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -163,6 +164,13 @@ def test_info_structs_mirror_the_header(header, structure, name):
     assert wanted == structure._fields_
 
 
+def test_object_reader_mirrors_the_header(header):
+    body = re.search(r"typedef struct ggfp8_object_reader \{(.*?)\} ggfp8", header, re.DOTALL)[1]
+    members = [re.search(r"\(\*(\w+)\)|(\w+)$", line) for line in body.split(";")[:-1]]
+    wanted = [(m[1] or m[2], ctypes.c_void_p if m[1] else ctypes.c_uint64) for m in members]
+    assert wanted == _ffi.ObjectReader._fields_
+
+
 def test_functions_and_constants_mirror_the_header(header):
     pattern = r"GGFP8_API [^;(]*?\b(ggfp8_\w+)\("
     assert re.findall(pattern, header) == list(_ffi.FUNCTIONS)
@@ -292,3 +300,56 @@ print("end")
 def test_interpreter_ends_while_daemon_threads_are_in_calls():
     for _ in range(4):
         assert run_python("-c", BUSY_AT_EXIT).strip() == "end"
+
+
+# A framework whose objects are the addresses of tensors.
+ADDRESSES = """
+#include <groupgemm_fp8/groupgemm_fp8.h>
+void* item(void* tuple, ptrdiff_t idx) { return ((void**)tuple)[idx]; }
+int describe(void* object, ggfp8_tensor* tensor) { *tensor = *(ggfp8_tensor*)object; return 0; }
+"""
+
+OBJECTS_AT_EXIT = """
+import ctypes, sys, threading, time
+import numpy as np
+import small_problem
+from groupgemm_fp8 import _ffi, _library
+from groupgemm_fp8._call import Call
+out = np.zeros((small_problem.CUM_M, small_problem.N), np.float32)
+arrays = (*small_problem.inputs().values(), out)
+call = Call(arrays)
+objects = (ctypes.c_void_p * 6)(*(call.describe("x", x) for x in arrays))
+framework = ctypes.CDLL(sys.argv[1])
+reader = _ffi.ObjectReader(ctypes.cast(framework.describe, ctypes.c_void_p).value, 0)
+reader.item = ctypes.cast(framework.item, ctypes.c_void_p).value
+prototype = ctypes.PYFUNCTYPE(ctypes.c_int32, *(ctypes.c_void_p,) * 4)
+run = prototype(("ggfp8_group_gemm_nt_groupwise_objects", _library.load()))
+arguments = ctypes.addressof(reader), ctypes.addressof(objects), None, None
+assert run(*arguments) == 0 and out.any()
+started = threading.Barrier(5)
+def work():
+    started.wait()
+    while True:
+        run(*arguments)
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+started.wait()
+time.sleep(0.05)
+print("end")
+"""
+
+
+def test_interpreter_ends_while_objects_are_in_calls(tmp_path):
+    """Getting the lock back ends a daemon thread, which must not meet a frame that forbids it.
+
+    PyTorch's own functions do forbid it, so that another framework stands here.
+    """
+    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or not HEADERS.exists():
+        pytest.skip("no C compiler, or no sources")
+    source, framework = tmp_path / "addresses.c", tmp_path / "addresses.so"
+    source.write_text(ADDRESSES)
+    options = ["-shared", "-fPIC", f"-I{HEADERS.parent}", "-o", str(framework)]
+    subprocess.run([compiler, *options, str(source)], check=True)
+    for _ in range(4):
+        assert run_python("-c", OBJECTS_AT_EXIT, str(framework)).strip() == "end"

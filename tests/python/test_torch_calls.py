@@ -158,6 +158,9 @@ def test_workspace_on_demand(tensors, monkeypatch, given):
             num_bytes._obj.value = 1000
             return 0
 
+        def ggfp8_group_gemm_nt_groupwise_objects(self, *arguments):
+            return _ffi.ERROR_INVALID_WORKSPACE
+
         def ggfp8_group_gemm_nt_groupwise_tensors(self, *arguments):
             space = arguments[6]
             sizes.append(read_back(space).shape if space else None)

@@ -120,7 +120,7 @@ def slow_part(monkeypatch):
     """A function after which every tensor is looked at by itself."""
 
     def take():
-        framework = frameworks[torch.Tensor]._replace(describe_all=None)
+        framework = frameworks[torch.Tensor]._replace(product=None)
         monkeypatch.setitem(frameworks, torch.Tensor, framework)
 
     return take

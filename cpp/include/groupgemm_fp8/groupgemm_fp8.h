@@ -395,6 +395,37 @@ GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
     const ggfp8_tensor* workspace, const ggfp8_group_gemm_options* options, void* stream);
 
 /*
+ * How a tuple of a language is read, whose objects are arrays. All functions are given.
+ *
+ * describe     Describes an object and returns 0, or another value and an error in the language: a
+ *              framework's dltensor_from_py_object_no_sync, of DLPack's exchange table.
+ * item         Finds object idx of a tuple: Python's PyTuple_GetItem.
+ * unlock, lock Give the language's lock back, and take it again with the result of unlock:
+ *              PyEval_SaveThread and PyEval_RestoreThread.
+ * lowest_data  Data before this address is no memory: a framework may leave a small number in an
+ *              array whose memory it has freed. 0 where a framework does not.
+ */
+typedef struct ggfp8_object_reader {
+  int (*describe)(void* object, ggfp8_tensor* tensor);
+  void* (*item)(void* tuple, ptrdiff_t idx);
+  void* (*unlock)(void);
+  void (*lock)(void* state);
+  uint64_t lowest_data;
+} ggfp8_object_reader;
+
+/*
+ * The same product of the objects a, b, a_scale, b_scale, groups, out of a tuple, for bindings of
+ * languages to which every call of a C function is dear. The caller holds the language's lock, and
+ * holds it again after the call; the product itself runs without the lock.
+ * Errors: any status above. GGFP8_ERROR_INVALID_ARGUMENT if the reader refuses an object; an error
+ * that describe has set stays set. GGFP8_ERROR_INVALID_WORKSPACE if a workspace is needed.
+ */
+GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_objects(const ggfp8_object_reader* reader,
+                                                        void* tuple,
+                                                        const ggfp8_group_gemm_options* options,
+                                                        void* stream);
+
+/*
  * Checks the arrays likewise and fills *args, for ggfp8_group_gemm_workspace_size and the functions
  * below. The caller sets args->struct_size to ggfp8_group_gemm_args_size(), the size of its memory.
  * Without out (NULL) a dense one is assumed, and args->out is an address that is no memory.

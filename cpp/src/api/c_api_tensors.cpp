@@ -5,6 +5,29 @@
 #include "api/tensors.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
+namespace ggfp8 {
+namespace {
+
+constexpr int kNumObjects = 6;
+
+Status describe_objects(const ggfp8_object_reader& reader, void* tuple, ggfp8_tensor* tensors) {
+  for (int idx = 0; idx < kNumObjects; ++idx) {
+    ggfp8_tensor& tensor = tensors[idx];
+    if (reader.describe(reader.item(tuple, idx), &tensor) != 0) {
+      return fail(GGFP8_ERROR_INVALID_ARGUMENT,
+                  "object %d: got one that its framework does not describe, wanted an array", idx);
+    }
+    if (reinterpret_cast<uintptr_t>(tensor.data) < reader.lowest_data) {
+      return fail(GGFP8_ERROR_INVALID_ARGUMENT,
+                  "object %d: got data at %p, wanted an array with memory", idx, tensor.data);
+    }
+  }
+  return kSuccess;
+}
+
+}  // namespace
+}  // namespace ggfp8
+
 using namespace ggfp8;
 
 extern "C" {
@@ -29,6 +52,21 @@ int32_t ggfp8_group_gemm_nt_groupwise_tensors(
     }
     return ggfp8_group_gemm_nt_groupwise(&args, part.data, part.bytes, stream);
   });
+}
+
+// NOTE: lock() may end the thread, at the end of Python, by unwinding its stack. No frame around it
+// may be noexcept.
+int32_t ggfp8_group_gemm_nt_groupwise_objects(const ggfp8_object_reader* reader, void* tuple,
+                                              const ggfp8_group_gemm_options* options,
+                                              void* stream) {
+  ggfp8_tensor tensors[kNumObjects];
+  if (Status s = guarded([&] { return describe_objects(*reader, tuple, tensors); })) return s;
+  const auto& [a, b, a_scale, b_scale, groups, out] = tensors;
+  void* const state = reader->unlock();
+  const int32_t status = ggfp8_group_gemm_nt_groupwise_tensors(&a, &b, &a_scale, &b_scale, &groups,
+                                                               &out, nullptr, options, stream);
+  reader->lock(state);
+  return status;
 }
 
 int32_t ggfp8_group_gemm_args_from_tensors(const ggfp8_tensor* a, const ggfp8_tensor* b,

@@ -12,8 +12,9 @@ from contextlib import nullcontext
 import torch
 from torch.autograd import forward_ad
 
+from .. import _library
 from .._dtypes import FP8, OUTPUTS, dlpack_type, dtype_name
-from .._ffi import DEVICE_CPU, DEVICE_CUDA, TENSOR_BYTES, capsule_pointer
+from .._ffi import DEVICE_CPU, DEVICE_CUDA, SUCCESS, ObjectReader, capsule_pointer
 from ..errors import OperatorNeededError, UnreadableError
 
 _DEVICE_TYPES = {"cpu": DEVICE_CPU, "cuda": DEVICE_CUDA}
@@ -51,36 +52,41 @@ def describe(x, call, place: int) -> None:
 
 
 _PLAIN_TYPES = (torch.Tensor, torch.nn.Parameter)
-_TENSOR_WORDS = TENSOR_BYTES // 8
-
-
-def describe_all(tensors, call) -> bool:
-    """As describe() for plain tensors in a row; False where describe() must look, and may refuse.
-
-    Written for speed: a model calls this for every layer and token.
-    """
-    if _table_function is None or call.takes_bytes or forward_ad._current_level >= 0:
-        return False
-    address, memory, word = call.address, call.memory, 0
-    try:
-        for x in tensors:
-            if (
-                type(x) not in _PLAIN_TYPES
-                or x.requires_grad
-                or x.is_neg()
-                or _table_function(id(x), address)
-                or memory[word] < _LOW_ADDRESS
-            ):
-                return False
-            address += TENSOR_BYTES
-            word += _TENSOR_WORDS
-    except Exception:
-        return False
-    return True
-
 
 # NOTE: a view of a freed storage has an address that is not NULL: its offset in bytes.
 _LOW_ADDRESS = 1 << 40
+
+
+def product(inputs: tuple, out, chosen):
+    """The product of plain tensors on the current stream, described and computed in one C call.
+
+    Returns `out`, or a new output, or None where a tensor must be looked at or the call failed.
+
+    Written for speed: a model calls this for every layer and token.
+    """
+    if _table_function is None or chosen.takes_bytes or forward_ad._current_level >= 0:
+        return None
+    arrays = inputs if out is None else (*inputs, out)
+    try:
+        for x in arrays:
+            if type(x) not in _PLAIN_TYPES or x.requires_grad or x.is_neg():
+                return None
+        a, b = inputs[0], inputs[1]
+        if out is None:
+            shape = (*a.shape[:-1], b.shape[1])
+            result = empty(a, shape, chosen.out_dtype or "bfloat16", 0)
+            arrays = (*inputs, result)
+        stream = current_stream(a, a.get_device()) if a.is_cuda else 0
+        run = _library.load().ggfp8_group_gemm_nt_groupwise_objects
+        status = run(_object_reader_address, arrays, chosen.packed, stream)
+    except Exception:
+        return None
+    if status != SUCCESS:
+        return None
+    if out is None:
+        return result
+    written(out)
+    return out
 
 
 def _check_storage(x) -> None:
@@ -142,19 +148,28 @@ def _unreachable(x, error: Exception) -> Exception:
     )
 
 
-def _find_table_function():
-    """int describe(PyObject* tensor, DLTensor*) of PyTorch's DLPack table; None without one."""
+def _find_table_address() -> int | None:
+    """The address of int describe(PyObject* tensor, DLTensor*) of PyTorch's DLPack table.
+
+    None without a table.
+    """
     capsule = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
     address = capsule is not None and capsule_pointer(id(capsule), b"dlpack_exchange_api")
     while address:
         major, _, previous, *_, function = _TABLE.unpack(ctypes.string_at(address, _TABLE.size))
         if major == 1:
-            return ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(function)
+            return function
         address = previous
     return None
 
 
-_table_function = _find_table_function()
+_table_function = None
+if _table_address := _find_table_address():
+    _table_function = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(
+        _table_address
+    )
+    _object_reader = ObjectReader(_table_address, _LOW_ADDRESS)
+    _object_reader_address = ctypes.addressof(_object_reader)
 
 
 def _describe_by_attributes(x, call, place: int) -> None:
