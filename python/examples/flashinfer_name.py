@@ -24,6 +24,7 @@ import importlib
 import runpy
 import sys
 import types
+from typing import Any
 
 from groupgemm_fp8 import flashinfer as functions
 
@@ -36,16 +37,15 @@ def install(capability: tuple[int, int] | None = None) -> None:
     Without FlashInfer, modules of those names are made that hold the functions alone. A capability
     is what flashinfer.utils.get_compute_capability answers from now on, for every device.
     """
-    package = _module("flashinfer")
-    package.gemm = _module("flashinfer.gemm")
+    _module("flashinfer")
+    gemm = _module("flashinfer.gemm")
     for name in functions.__all__:
-        _replace(package.gemm, name, getattr(functions, name))
+        _replace(gemm, name, getattr(functions, name))
     if capability is not None:
-        package.utils = _module("flashinfer.utils")
-        _replace(package.utils, CAPABILITY, lambda device: capability)
+        _replace(_module("flashinfer.utils"), CAPABILITY, lambda device: capability)
 
 
-def _replace(home: types.ModuleType, name: str, value) -> None:
+def _replace(home: types.ModuleType, name: str, value: Any) -> None:
     """In `home`, and in every other module of FlashInfer that has it."""
     for module_name, module in list(sys.modules.items()):
         is_part = module_name == "flashinfer" or module_name.startswith("flashinfer.")
@@ -61,6 +61,9 @@ def _module(name: str) -> types.ModuleType:
             raise  # FlashInfer is there and misses something else
     module = sys.modules[name] = types.ModuleType(name, __doc__)
     module.__path__ = []
+    package, _, own_name = name.rpartition(".")
+    if package:
+        setattr(sys.modules[package], own_name, module)
     return module
 
 

@@ -9,6 +9,7 @@ unless the environment says XLA_FLAGS=--xla_force_host_platform_device_count=2.
 
 import argparse
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,11 +20,15 @@ from jax.sharding import PartitionSpec as P
 from groupgemm_fp8 import quantize_groupwise
 from groupgemm_fp8.jax import group_gemm_fp8_nt_groupwise
 
+Arrays = dict[str, np.ndarray[Any, Any]]
+
 # Experts are split over the mesh axis of that name, everything else is on every device.
 SPECS = {"a": P(), "b": P("experts"), "a_scale": P(), "b_scale": P("experts"), "m_indptr": P()}
 
 
-def local_experts(a, b, a_scale, b_scale, m_indptr):
+def local_experts(
+    a: jax.Array, b: jax.Array, a_scale: jax.Array, b_scale: jax.Array, m_indptr: jax.Array
+) -> jax.Array:
     """The product of all tokens, computed where this device has the expert; (cum_m, n)."""
     num_local = b.shape[0]
     first = jax.lax.axis_index("experts") * num_local
@@ -32,24 +37,27 @@ def local_experts(a, b, a_scale, b_scale, m_indptr):
     out = group_gemm_fp8_nt_groupwise(a, b, a_scale, b_scale, bounds)
     row = jnp.arange(a.shape[0])[:, None]
     out = jnp.where((bounds[0] <= row) & (row < bounds[-1]), out, 0)  # the rest is unspecified
-    return jax.lax.psum(out, "experts")
+    summed: jax.Array = jax.lax.psum(out, "experts")
+    return summed
 
 
-def expert_parallel(devices, arrays):
+def expert_parallel(devices: list[jax.Device], arrays: Arrays) -> jax.Array:
     """The product on several devices, with the experts split between them."""
     mesh = Mesh(np.array(devices), ("experts",))
     placed = [jax.device_put(x, NamedSharding(mesh, SPECS[name])) for name, x in arrays.items()]
     product = jax.shard_map(local_experts, mesh=mesh, in_specs=tuple(SPECS.values()), out_specs=P())
-    return jax.jit(product)(*placed)
+    out: jax.Array = jax.jit(product)(*placed)
+    return out
 
 
-def one_device(device, arrays):
+def one_device(device: jax.Device, arrays: Arrays) -> jax.Array:
     """The same product on one device that has all experts."""
     placed = [jax.device_put(x, device) for x in arrays.values()]
-    return jax.jit(group_gemm_fp8_nt_groupwise)(*placed)
+    out: jax.Array = jax.jit(group_gemm_fp8_nt_groupwise)(*placed)
+    return out
 
 
-def problem(rows, experts, n, k, seed=0):
+def problem(rows: int, experts: int, n: int, k: int, seed: int = 0) -> Arrays:
     """Routed tokens and experts in FP8 as NumPy arrays, by the names of the arguments."""
     rng = np.random.default_rng(seed)
     bounds = np.sort(rng.integers(0, rows + 1, experts - 1))
@@ -60,7 +68,7 @@ def problem(rows, experts, n, k, seed=0):
     return {"a": a, "b": b, "a_scale": a_scale, "b_scale": b_scale, "m_indptr": m_indptr}
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--devices", type=int, default=2, help="how many devices of JAX to use")
     parser.add_argument("--experts", type=int, default=8, help="a multiple of --devices")

@@ -10,8 +10,10 @@ step. Both have the same bits, and both are compared with the layer in float32.
 import argparse
 import importlib.util
 import sys
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from groupgemm_fp8 import (
     combine,
@@ -22,10 +24,20 @@ from groupgemm_fp8 import (
     silu_mul_quantize_groupwise,
 )
 
+Floats = npt.NDArray[np.float32]
+
 LIMIT = 0.1  # of the relative error: E4M3 has 3 bits of mantissa
 
 
-def step_by_step(x, gate_up, gate_up_scale, down, down_scale, top_k_index, top_k_weights):
+def step_by_step(
+    x: Any,
+    gate_up: Any,
+    gate_up_scale: Any,
+    down: Any,
+    down_scale: Any,
+    top_k_index: Any,
+    top_k_weights: Any,
+) -> Any:
     """What moe_ffn does. Prints a line for each step."""
     row_index, position, m_indptr = route(top_k_index, len(gate_up))
     show("route", row_index=row_index, position=position, m_indptr=m_indptr)
@@ -44,7 +56,13 @@ def step_by_step(x, gate_up, gate_up_scale, down, down_scale, top_k_index, top_k
     return out
 
 
-def in_float32(x, gate_up, down, top_k_index, top_k_weights):
+def in_float32(
+    x: Floats,
+    gate_up: Floats,
+    down: Floats,
+    top_k_index: npt.NDArray[np.int64],
+    top_k_weights: Floats,
+) -> Floats:
     """The same layer on NumPy arrays, without FP8."""
     out = np.zeros_like(x)
     for expert in range(len(gate_up)):
@@ -55,12 +73,14 @@ def in_float32(x, gate_up, down, top_k_index, top_k_weights):
     return out
 
 
-def show(step, **arrays):
+def show(step: str, **arrays: Any) -> None:
     shapes = (f"{name} {tuple(x.shape)}" for name, x in arrays.items())
     print(f"  {step:28s} {', '.join(shapes)}")
 
 
-def random_layer(tokens, experts, hidden, intermediate, top_k):
+def random_layer(
+    tokens: int, experts: int, hidden: int, intermediate: int, top_k: int
+) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int64], Floats]:
     """Tokens, weights and a routing, as NumPy arrays of float32 and int64."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((tokens, hidden), np.float32)
@@ -72,7 +92,7 @@ def random_layer(tokens, experts, hidden, intermediate, top_k):
     return x, gate_up, down, top_k_index, chosen / chosen.sum(axis=1, keepdims=True)
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--arrays", choices=("torch", "numpy"), help="torch where it is installed")
     for name, size in {"tokens": 64, "experts": 8, "hidden": 512, "intermediate": 256}.items():
@@ -84,7 +104,7 @@ def main():
     layer = random_layer(
         chosen.tokens, chosen.experts, chosen.hidden, chosen.intermediate, chosen.top_k
     )
-    arrays = layer
+    arrays: Any = layer
     place = "numpy, cpu"
     if chosen.arrays == "torch" or (not chosen.arrays and importlib.util.find_spec("torch")):
         import torch

@@ -22,6 +22,8 @@ BLOCK = 128
 FP8 = torch.float8_e4m3fn
 MAX_FP8 = 448.0
 
+Weights = tuple[torch.Tensor, torch.Tensor]  # FP8 and scales
+
 
 def quantize_rows(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(rows, k) float32 to FP8 with a scale per row and 128 columns: (rows, k), (rows, k / 128)."""
@@ -38,7 +40,9 @@ def quantize_weights(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (blocks / scale[:, :, None, :, None]).view_as(x).to(FP8), scale
 
 
-def grouped_product(a, a_scale, weights, counts) -> torch.Tensor:
+def grouped_product(
+    a: torch.Tensor, a_scale: torch.Tensor, weights: Weights, counts: torch.Tensor
+) -> torch.Tensor:
     """Rows sorted by expert, times the experts' weights."""
     b, b_scale = weights
     if a.shape[0] == 0:
@@ -59,7 +63,9 @@ def exchange(rows: torch.Tensor, send: list[int], receive: list[int]) -> torch.T
     return received.view(rows.dtype)
 
 
-def expert_parallel(tokens, expert_of_row, local_weights, num_experts) -> torch.Tensor:
+def expert_parallel(
+    tokens: torch.Tensor, expert_of_row: torch.Tensor, local_weights: Weights, num_experts: int
+) -> torch.Tensor:
     """The product of each row with its expert, wherever that expert lives; rows in their order."""
     world = dist.get_world_size()
     order = expert_of_row.argsort(stable=True)
@@ -87,7 +93,9 @@ def expert_parallel(tokens, expert_of_row, local_weights, num_experts) -> torch.
     return result
 
 
-def single_process(tokens, expert_of_row, weights, num_experts) -> torch.Tensor:
+def single_process(
+    tokens: torch.Tensor, expert_of_row: torch.Tensor, weights: Weights, num_experts: int
+) -> torch.Tensor:
     """The same by one product over all rows and experts."""
     order = expert_of_row.argsort(stable=True)
     counts = expert_of_row.bincount(minlength=num_experts)
@@ -97,7 +105,7 @@ def single_process(tokens, expert_of_row, weights, num_experts) -> torch.Tensor:
     return result
 
 
-def run(device: torch.device, options) -> bool:
+def run(device: torch.device, options: argparse.Namespace) -> bool:
     """Whether the ranks together compute what one process does; prints on rank 0."""
     rank, world = dist.get_rank(), dist.get_world_size()
     local = options.experts // world
@@ -137,7 +145,7 @@ def main() -> None:
     kind = options.device
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(kind, int(os.environ["LOCAL_RANK"]) if kind == "cuda" else None)
+    device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if kind == "cuda" else "cpu")
     if kind == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if kind == "cuda" else "gloo")

@@ -9,11 +9,16 @@ import groupgemm_fp8
 from groupgemm_fp8 import (
     DeviceInfo,
     Plan,
+    Routing,
+    combine,
     device_info,
     flashinfer,
     group_gemm_fp8_nt_groupwise,
+    moe_ffn,
     plan,
     quantize_groupwise,
+    route,
+    silu_mul_quantize_groupwise,
     supports,
     workspace_size,
 )
@@ -47,3 +52,12 @@ def product(a: Floats, b: Floats, m_indptr: npt.NDArray[np.int32], out: npt.NDAr
         info.name,
         groupgemm_fp8.__version__,
     )
+
+
+def layer(x: Floats, up: Floats, down: Floats, scale: Floats, index: npt.NDArray[np.int64]) -> None:
+    routing: Routing = route(index, 8)
+    rows, position, m_indptr = routing
+    h, h_scale = silu_mul_quantize_groupwise(x, (1, 128), m_indptr=m_indptr, limit=7.0)
+    y: Floats = combine(h, position, scale, out_dtype="float32")
+    z: Floats = moe_ffn(x, up, scale, down, scale, index, scale, "MN", alpha=1.7, out=y)
+    print(rows, h_scale, z)
