@@ -80,7 +80,7 @@ class Call:
         self._end = place + _TENSOR_BYTES
         return self.address + place
 
-    def describe_inputs(self, names: tuple[str, ...], arrays: tuple) -> list[int]:
+    def describe_inputs(self, names: tuple[str, ...], arrays: tuple) -> range:
         """As describe(), for the first arrays of a call."""
         place = 0
         for name, x in zip(names, arrays, strict=True):
@@ -90,8 +90,8 @@ class Call:
                 raise _refusal(name, x, error) from error
             place += _TENSOR_BYTES
         self.device = _DEVICE.unpack_from(self.memory)
-        end = self._end = len(arrays) * _TENSOR_BYTES
-        return [*range(self.address, self.address + end, _TENSOR_BYTES)]
+        self._end = place
+        return range(self.address, self.address + place, _TENSOR_BYTES)
 
     def describe_shape(self, name: str, shape: tuple[int, ...], dtype: str, device) -> int:
         """As describe(), for a dense array that does not exist, at an aligned address."""

@@ -244,12 +244,12 @@ def run(inputs: tuple, out: Any, chosen: Options, stream: Any = None, workspace:
     return out
 
 
-def describe(call: Call, inputs: tuple, chosen: Options) -> list[int]:
+def describe(call: Call, inputs: tuple, chosen: Options) -> Sequence[int]:
     call.takes_bytes = chosen.takes_bytes
     return call.describe_inputs(INPUT_NAMES[chosen.group_layout], inputs)
 
 
-def _new_output(call: Call, inputs: tuple, described: list[int], chosen: Options) -> tuple:
+def _new_output(call: Call, inputs: tuple, described: Sequence[int], chosen: Options) -> tuple:
     a, b, *_ = inputs
     try:
         shape = *a.shape[:-1], b.shape[1]
@@ -271,7 +271,7 @@ def _output_shape(args: ctypes.Array) -> tuple[int, ...]:
     return cum_m, n
 
 
-def args_of(described: list[int], described_out: int | None, packed: bytes) -> ctypes.Array:
+def args_of(described: Sequence[int], described_out: int | None, packed: bytes) -> ctypes.Array:
     """The ggfp8_group_gemm_args of described arrays, which are checked."""
     args = ctypes.create_string_buffer(_ffi.ARGS.size)
     ctypes.c_size_t.from_buffer(args).value = _ffi.ARGS.size
@@ -280,7 +280,7 @@ def args_of(described: list[int], described_out: int | None, packed: bytes) -> c
     return args
 
 
-def workspace_bytes(described: list[int], chosen: Options) -> int:
+def workspace_bytes(described: Sequence[int], chosen: Options) -> int:
     """The workspace of described inputs on their device; jax asks for arrays that do not exist."""
     return workspace_bytes_of(args_of(described, None, chosen.packed))
 

@@ -5,6 +5,7 @@ is that of the current device, which need not be the array's. CuPy's DLPack refu
 FP8.
 """
 
+import functools
 from contextlib import contextmanager, nullcontext
 
 import cupy
@@ -18,8 +19,7 @@ def describe(x, call, place: int) -> None:
     memory, dtype, shape, strides = x.data, x.dtype, x.shape, x.strides
     code, bits = dlpack_types.get(dtype) or dlpack_type(dtype)
     if bits != 8:
-        size = dtype.itemsize
-        strides = [stride // size for stride in strides]  # CuPy's are always divisible
+        strides = _in_elements(strides, bits // 8)
     rank = len(shape)
     if rank > MAX_RANK:
         call.put(place, memory.ptr, (DEVICE_CUDA, memory.device_id), (code, bits), shape, strides)
@@ -41,6 +41,12 @@ def describe(x, call, place: int) -> None:
         *shape,
         *strides,
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def _in_elements(strides: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Strides in elements of a size; CuPy's are always divisible by it."""
+    return tuple(stride // size for stride in strides)
 
 
 def empty(like, shape: tuple[int, ...], dtype: str, ordinal: int):
