@@ -72,8 +72,9 @@ def group_gemm_fp8_nt_groupwise(
         scale_granularity_mnk, scale_major_mode, mma_sm: as there; static, like all that follow.
         out_dtype: bfloat16 (the default), float16 or float32, as a dtype or its name.
         a_dtype, b_dtype: the FP8 type of a or b where that is an array of bytes.
-        backend: name of a backend; by default the environment variable GGFP8_BACKEND as it is
-            when the call runs, and without it the first backend that supports the call.
+        backend: name of a backend; by default the environment variable GGFP8_BACKEND,
+            read by the first call of the process, and without it the first backend that supports
+            the call.
         validate: check the contents of m_indptr, m_ends or m_counts when the call runs. On CUDA
             this waits for the stream and keeps the call out of command buffers.
         group_alignment, expected_m, b_scale_major_mode: as there.
@@ -208,7 +209,7 @@ def moe_ffn(
 def _product(
     specs: tuple[_Spec, ...], chosen: Options, environment_backend: str | None, swaps_b: bool
 ) -> Any:
-    """The compiled function of checked arrays. The environment is a key, since checks read it."""
+    """The compiled function of checked arrays. The environment is a key: it names a backend."""
     workspace_bytes = max(_workspace_bytes(sized, chosen) for sized in _with_numbers(specs, chosen))
     if workspace_bytes:  # XLA aligns to less than the library wants
         workspace_bytes += _library.load().ggfp8_workspace_alignment()

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "check.h"
+#include "environment_variable.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
 namespace {
@@ -278,17 +279,17 @@ void check_out_is_untouched_on_error() {
 }
 
 void check_backend_variable() {
-  setenv("GGFP8_BACKEND", "nobody", 1);
+  check::set_variable("GGFP8_BACKEND", "nobody");
   Call call;
   CHECK_EQ(call.run(), GGFP8_ERROR_UNKNOWN_BACKEND);
   CHECK(call.out_is_untouched());
   call.args.backend = "cpu";  // the argument wins
   CHECK_EQ(call.run(), GGFP8_SUCCESS);
   CHECK(call.out_is_right());
-  setenv("GGFP8_BACKEND", "", 1);
+  check::set_variable("GGFP8_BACKEND", "");
   call.args.backend = nullptr;
   CHECK_EQ(call.run(), GGFP8_SUCCESS);
-  unsetenv("GGFP8_BACKEND");
+  check::set_variable("GGFP8_BACKEND", nullptr);
 }
 
 // A call that succeeds and one that fails leave errno, the floating-point environment, the locale

@@ -2,6 +2,8 @@
 // time of control groups, read from folders that this test makes.
 #include "backends/cpu/cpu_device.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -12,6 +14,7 @@
 #include "backends/cpu/cpu_isa.h"
 #include "backends/cpu/cpu_quota.h"
 #include "check.h"
+#include "environment_variable.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
 namespace {
@@ -22,51 +25,77 @@ using ggfp8::DeviceInfo;
 void check_instruction_sets() {
   DeviceInfo device;
   for (const ggfp8::CpuIsa* isa : ggfp8::available_isas()) {
-    setenv("GGFP8_CPU_ISA", isa->name, 1);
+    check::set_variable("GGFP8_CPU_ISA", isa->name);
     CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
     CHECK(std::strcmp(device.name, isa->name) == 0);
   }
-  setenv("GGFP8_CPU_ISA", "", 1);
+  check::set_variable("GGFP8_CPU_ISA", "");
   CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
   CHECK(std::strcmp(device.name, ggfp8::available_isas().front()->name) == 0);
   for (const char* bad : {"no such thing", "AVX2", "avx2 ", "sse"}) {
-    setenv("GGFP8_CPU_ISA", bad, 1);
+    check::set_variable("GGFP8_CPU_ISA", bad);
     CHECK_EQ(ggfp8::query_cpu_device(&device), GGFP8_ERROR_INVALID_ARGUMENT);
     const std::string wanted = std::string("GGFP8_CPU_ISA: got \"") + bad + "\", wanted ";
     CHECK(std::string(ggfp8::last_error()).starts_with(wanted));
     CHECK(std::strstr(ggfp8::last_error(), "portable") != nullptr);
   }
-  unsetenv("GGFP8_CPU_ISA");
+  check::set_variable("GGFP8_CPU_ISA", nullptr);
+}
+
+// The processors in the affinity mask of this thread.
+int32_t num_usable() {
+  cpu_set_t affinity;
+  CHECK_EQ(sched_getaffinity(0, sizeof affinity, &affinity), 0);
+  return CPU_COUNT(&affinity);
 }
 
 void check_numbers_of_threads() {
   DeviceInfo device;
   CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
   const int32_t unlimited = device.num_processors;
-  CHECK(unlimited >= 1);
+  CHECK(unlimited >= 1 && unlimited <= num_usable());
   for (const char* good : {"1", "01", "1000000", "99999999999999999999", ""}) {
-    setenv("GGFP8_NUM_THREADS", good, 1);
+    check::set_variable("GGFP8_NUM_THREADS", good);
     CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
     CHECK(std::strchr(good, '1') ? device.num_processors >= 1 : true);
     if (std::strlen(good) <= 2 && good[0] != '\0') CHECK_EQ(device.num_processors, 1);
-    if (std::strlen(good) > 2) CHECK(device.num_processors >= unlimited);
+    if (std::strlen(good) > 2) CHECK_EQ(device.num_processors, num_usable());
   }
-  for (const char* bad : {"0", "-1", "-99999999999", "two", "2x", "1.5", " ", " 2", "0x2"}) {
-    setenv("GGFP8_NUM_THREADS", bad, 1);
+  for (const char* bad : {"0", "-1", "-99999999999", "two", "2x", "1e3", "1.5", " ", " 2", "0x2"}) {
+    check::set_variable("GGFP8_NUM_THREADS", bad);
     CHECK_EQ(ggfp8::query_cpu_device(&device), GGFP8_ERROR_INVALID_ARGUMENT);
     const std::string wanted = std::string("GGFP8_NUM_THREADS: got \"") + bad + "\", wanted ";
     CHECK(std::string(ggfp8::last_error()).starts_with(wanted));
   }
-  unsetenv("GGFP8_NUM_THREADS");
+  check::set_variable("GGFP8_NUM_THREADS", nullptr);
+}
+
+// A thread that may use one processor gets one, whatever the variable says.
+void check_affinity() {
+  cpu_set_t before, one;
+  CHECK_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  CPU_ZERO(&one);
+  for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++i) {
+    if (CPU_ISSET(i, &before)) CPU_SET(i, &one);
+  }
+  CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  for (const char* number : {"", "1", "8"}) {
+    check::set_variable("GGFP8_NUM_THREADS", number);
+    DeviceInfo device;
+    CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
+    CHECK_EQ(device.num_processors, 1);
+  }
+  check::set_variable("GGFP8_NUM_THREADS", nullptr);
+  CHECK_EQ(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
 // The public functions report a bad value, too.
 void check_public_function() {
-  setenv("GGFP8_NUM_THREADS", "many", 1);
+  check::set_variable("GGFP8_NUM_THREADS", "many");
   ggfp8_device_info info = {};
   info.struct_size = sizeof info;
   CHECK_EQ(ggfp8_device_query(GGFP8_DEVICE_CPU, 0, &info), GGFP8_ERROR_INVALID_ARGUMENT);
-  unsetenv("GGFP8_NUM_THREADS");
+  check::set_variable("GGFP8_NUM_THREADS", nullptr);
   CHECK_EQ(ggfp8_device_query(GGFP8_DEVICE_CPU, 0, &info), GGFP8_SUCCESS);
 }
 
@@ -138,6 +167,7 @@ void check_version_1() {
 int main() {
   check_instruction_sets();
   check_numbers_of_threads();
+  check_affinity();
   check_public_function();
   check_version_2();
   check_version_1();

@@ -11,6 +11,7 @@
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/cpu_isa.h"
 #include "check.h"
+#include "environment_variable.h"
 #include "select/backend.h"
 
 namespace ggfp8 {
@@ -100,7 +101,7 @@ int main() {
   problem.b = wide_b.bytes();
   problem.out = wide_out.bytes();
   for (const ggfp8::CpuIsa* isa : ggfp8::available_isas()) {
-    setenv("GGFP8_CPU_ISA", isa->name, 1);
+    check::set_variable("GGFP8_CPU_ISA", isa->name);
     launch(problem);
     for (int64_t row = 0; row < kRows; ++row) {
       uint8_t* wide_row = wide_out.bytes() + row * problem.out_row_stride * int64_t{sizeof(float)};

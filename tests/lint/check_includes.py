@@ -76,6 +76,7 @@ RULES = [
             "api/*",
             "cuda/cuda_device.h",
             "backends/cpu/cpu_device.h",
+            "host/cancel_scope.h",
             *STEPS_FOR_API,
         ],
         [STD],

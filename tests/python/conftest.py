@@ -17,6 +17,20 @@ settings.load_profile("numeric")
 
 
 @pytest.fixture
+def set_variable(monkeypatch):
+    """Sets an environment variable of the library, which reads them once per process."""
+    from groupgemm_fp8 import _library
+
+    def set_variable(name, value):
+        monkeypatch.setenv(name, value)
+        _library.check(_library.load().ggfp8_reload_environment())
+
+    yield set_variable
+    monkeypatch.undo()
+    _library.check(_library.load().ggfp8_reload_environment())
+
+
+@pytest.fixture
 def jax_on_cpu():
     """New JAX arrays are on the CPU, also where there is a GPU."""
     import jax

@@ -272,8 +272,8 @@ def test_validate_accepts_gaps(call):
     assert (call["out"][[0, 5]] == SENTINEL).all()
 
 
-def test_unknown_backend_in_the_environment(call, monkeypatch):
-    monkeypatch.setenv("GGFP8_BACKEND", "unknown")
+def test_unknown_backend_in_the_environment(call, set_variable):
+    set_variable("GGFP8_BACKEND", "unknown")
     with pytest.raises(ValueError, match="unknown"):
         group_gemm_fp8_nt_groupwise(**call)
     assert (call["out"] == SENTINEL).all()

@@ -18,6 +18,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 import jax.numpy as jnp  # noqa: E402
 
 import groupgemm_fp8  # noqa: E402
+from groupgemm_fp8 import _library  # noqa: E402
 from groupgemm_fp8.jax import group_gemm_fp8_nt_groupwise  # noqa: E402
 
 
@@ -141,6 +142,7 @@ def count_replays() -> int:
     for _ in range(5):
         assert same_bits(np.asarray(product(placed, rows)), wanted)
     os.environ["GGFP8_BACKEND"] = "none"
+    _library.check(_library.load().ggfp8_reload_environment())
     replays = 0
     for _ in range(10):
         try:

@@ -117,11 +117,11 @@ def test_validation_when_it_runs(arrays, run):
     assert same_bits(np.asarray(run(arrays, {"validate": True})), expected(arrays))
 
 
-def test_backend_of_the_environment(arrays, monkeypatch):
+def test_backend_of_the_environment(arrays, set_variable):
     """The environment is read when the call is traced, and again when it runs."""
     product = jax.jit(group_gemm_fp8_nt_groupwise)
     product(**arrays).block_until_ready()
-    monkeypatch.setenv("GGFP8_BACKEND", "none")
+    set_variable("GGFP8_BACKEND", "none")
     with pytest.raises(RUNTIME_ERROR, match='backend: got "none", wanted one of'):
         product(**arrays).block_until_ready()
     with pytest.raises(ValueError, match='backend: got "none", wanted one of'):

@@ -106,8 +106,8 @@ def test_positions_of_flashinfer():
         assert plan(*inputs, *arguments, skip_check=True).backend == "cpu"
 
 
-def test_names_of_flashinfers_backends_mean_the_default(monkeypatch):
-    monkeypatch.setenv("GGFP8_BACKEND", "unknown")
+def test_names_of_flashinfers_backends_mean_the_default(set_variable):
+    set_variable("GGFP8_BACKEND", "unknown")
     with pytest.raises(ValueError, match="unknown"):
         group_gemm_fp8_nt_groupwise(**small_problem.inputs(), backend="trtllm")
 

@@ -28,12 +28,15 @@
  *   - The result is a status (0 is success) and ggfp8_last_error() explains the last failure.
  *   - All functions may be called from any thread at any time, the first call included.
  *   - Nothing is printed, thrown or aborted; the caller's current device is restored.
+ *   - A thread that is cancelled in a call ends after the call.
+ *   - The library stays loaded until the process ends, also after dlclose().
  *   - The library owns no device memory and never synchronises a stream, except where
  *     GGFP8_FLAG_VALIDATE_M_INDPTR asks for it.
  *   - No CUDA header is needed: a stream is the cudaStream_t passed as void*.
  *
- * Environment variables, read by each call. An empty one counts as none, and a bad value is an
- * error that names the variable.
+ * Environment variables, read once, by the first call that needs one of them, and anew by
+ * ggfp8_reload_environment(). An empty one counts as none, and a bad value is an error that names
+ * the variable.
  *   GGFP8_BACKEND      name of the backend to use where args->backend is NULL
  *   GGFP8_NUM_THREADS  most threads the CPU backend may use; default: the usable processors, at
  *                      most what a container's quota of CPU time is worth
@@ -456,6 +459,13 @@ typedef struct ggfp8_plan_info {
  * Errors: as ggfp8_group_gemm_workspace_size.
  */
 GGFP8_API int32_t ggfp8_group_gemm_plan(const ggfp8_group_gemm_args* args, ggfp8_plan_info* plan);
+
+/*
+ * Reads the environment variables anew, for a program that has changed them after its first call.
+ * No other thread may change the environment meanwhile; calls in progress go on as they began.
+ * Errors: GGFP8_ERROR_OUT_OF_HOST_MEMORY.
+ */
+GGFP8_API int32_t ggfp8_reload_environment(void);
 
 /*
  * Backends of this library, in the order in which selection asks them. One that the build left out

@@ -8,6 +8,7 @@
 #include "api/route.h"
 #include "api/sized_struct.h"
 #include "api/validate.h"
+#include "core/environment.h"
 #include "cuda/cuda_device.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 #include "select/registry.h"
@@ -101,6 +102,10 @@ int32_t ggfp8_group_gemm_plan(const ggfp8_group_gemm_args* args, ggfp8_plan_info
     info.group_layout = name_of(route.problem.group_kind);
     return write_sized_struct(info, kPlanInfoBytesV1, plan, "plan");
   });
+}
+
+int32_t ggfp8_reload_environment(void) {
+  return guarded([] { return reload_environment(); });
 }
 
 int32_t ggfp8_num_backends(void) {

@@ -1,4 +1,5 @@
-// The guard around the body of every public function: no exception passes it.
+// The guard around the body of every public function: no exception passes it, and a thread that is
+// cancelled ends after it.
 #pragma once
 
 #include <new>
@@ -6,11 +7,13 @@
 
 #include "core/status.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
+#include "host/cancel_scope.h"
 
 namespace ggfp8 {
 
 template <class Body>
 Status guarded(Body body) noexcept {
+  const CancelScope cancel_scope;
   try {
     return body();
   } catch (const std::bad_alloc&) {

@@ -1,9 +1,8 @@
 #include "api/route.h"
 
-#include <cstdlib>
-
 #include "api/validate.h"
 #include "backends/cpu/cpu_device.h"
+#include "core/environment.h"
 #include "cuda/cuda_device.h"
 #include "select/registry.h"
 #include "select/select.h"
@@ -23,7 +22,7 @@ Status find_route(const ggfp8_group_gemm_args* args, Route* route) {
   if (route->empty) return kSuccess;
   const Problem& problem = route->problem;
   if (Status s = query_device(problem.device_type, problem.device_id, &route->device)) return s;
-  const char* requested = problem.backend ? problem.backend : std::getenv("GGFP8_BACKEND");
+  const char* requested = problem.backend ? problem.backend : environment().backend;
   if (Status s = select_backend(registered_backends(), problem, route->device, requested,
                                 &route->backend)) {
     return s;

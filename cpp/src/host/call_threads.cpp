@@ -2,16 +2,22 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
-#include <signal.h>
 #endif
 
 namespace ggfp8 {
 
-void block_signals() noexcept {
+SignalScope::SignalScope() noexcept {
 #if defined(__unix__) || defined(__APPLE__)
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, nullptr);
+  sigset_t signals;
+  sigfillset(&signals);
+  for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) sigdelset(&signals, fault);
+  pthread_sigmask(SIG_BLOCK, &signals, &saved_);
+#endif
+}
+
+SignalScope::~SignalScope() {
+#if defined(__unix__) || defined(__APPLE__)
+  pthread_sigmask(SIG_SETMASK, &saved_, nullptr);
 #endif
 }
 

@@ -1,6 +1,10 @@
 // Threads of one call: started when the call justifies them, joined before it returns.
 #pragma once
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <signal.h>
+#endif
+
 #include <cfenv>
 #include <cstdint>
 #include <exception>
@@ -9,8 +13,22 @@
 
 namespace ggfp8 {
 
-// Blocks all signals on the calling thread: they belong to the program's own threads.
-void block_signals() noexcept;
+// Blocks signals on the calling thread for a scope; threads that start in it have them blocked for
+// life. Signals that are sent to the process belong to the program's own threads. A fault of a
+// thread itself (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS) must reach its handler: blocked,
+// it would end the process.
+class SignalScope {
+ public:
+  SignalScope() noexcept;
+  ~SignalScope();
+  SignalScope(const SignalScope&) = delete;
+  SignalScope& operator=(const SignalScope&) = delete;
+
+ private:
+#if defined(__unix__) || defined(__APPLE__)
+  sigset_t saved_;
+#endif
+};
 
 // Runs own() here and helper() on up to num_helpers other threads; returns when all have finished.
 // If a thread cannot be started the others go on without it, so the callables must share out
@@ -19,12 +37,8 @@ template <class Helper, class Own>
 void run_with_helpers(int32_t num_helpers, const Helper& helper, const Own& own) noexcept {
   std::vector<std::thread> threads;
   try {
-    for (int32_t i = 0; i < num_helpers; ++i) {
-      threads.emplace_back([&helper] {
-        block_signals();
-        helper();
-      });
-    }
+    const SignalScope signal_scope;
+    for (int32_t i = 0; i < num_helpers; ++i) threads.emplace_back([&helper] { helper(); });
   } catch (const std::exception&) {
     // Out of threads or memory: those that started are enough.
   }

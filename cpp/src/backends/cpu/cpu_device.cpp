@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -14,6 +13,7 @@
 
 #include "backends/cpu/cpu_isa.h"
 #include "backends/cpu/cpu_quota.h"
+#include "core/environment.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
 namespace ggfp8 {
@@ -43,8 +43,8 @@ int32_t default_num_threads() noexcept {
 
 // An empty variable counts as none.
 Status read_num_threads(int32_t* num_threads) noexcept {
-  const char* text = std::getenv("GGFP8_NUM_THREADS");
-  if (text == nullptr || text[0] == '\0') {
+  const char* text = environment().num_threads;
+  if (text[0] == '\0') {
     *num_threads = default_num_threads();
     return kSuccess;
   }

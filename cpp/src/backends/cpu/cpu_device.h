@@ -1,6 +1,6 @@
 // The CPU as a device: its instruction set, the threads a call may use, its L2 cache. Called by
 // the C API for every call with host pointers, so that GGFP8_CPU_ISA and GGFP8_NUM_THREADS are
-// read at one place.
+// understood at one place.
 #pragma once
 
 #include "core/device_info.h"

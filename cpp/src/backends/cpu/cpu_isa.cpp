@@ -1,9 +1,9 @@
 #include "backends/cpu/cpu_isa.h"
 
 #include <array>
-#include <cstdlib>
 #include <cstring>
 
+#include "core/environment.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
 namespace ggfp8 {
@@ -44,9 +44,9 @@ std::span<const CpuIsa* const> available_isas() noexcept {
 }
 
 Status read_isa(const CpuIsa** isa) noexcept {
-  const char* requested = std::getenv("GGFP8_CPU_ISA");
+  const char* requested = environment().cpu_isa;
   *isa = available_isas().front();
-  if (requested == nullptr || requested[0] == '\0') return kSuccess;
+  if (requested[0] == '\0') return kSuccess;
   Message names;
   for (const CpuIsa* available : available_isas()) {
     *isa = available;

@@ -1,0 +1,162 @@
+// Allocations that fail: a call goes on without what it can spare, or returns the status of missing
+// memory with `out` untouched. This program has operators new of its own.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#include "check.h"
+#include "groupgemm_fp8/groupgemm_fp8.h"
+#include "groupgemm_fp8/moe.h"
+
+namespace {
+
+int num_allocations = 0;
+int first_failure = -1;  // counted from 0; negative: none fails
+int last_failure = -1;   // all from the first to this one fail
+
+void* allocate(std::size_t bytes, std::size_t alignment) {
+  const int idx = num_allocations++;
+  if (first_failure >= 0 && idx >= first_failure && idx <= last_failure) return nullptr;
+  return std::aligned_alloc(alignment, (bytes + alignment) / alignment * alignment);
+}
+
+void* allocate_or_throw(std::size_t bytes) {
+  void* memory = allocate(bytes, alignof(std::max_align_t));
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  return allocate_or_throw(bytes);
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return allocate(bytes, alignof(std::max_align_t));
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return allocate(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+
+namespace {
+
+constexpr int64_t kRows = 64, kN = 512, kK = 512;
+constexpr float kSentinel = -1.0f;
+
+struct Product {
+  std::vector<uint8_t> a = std::vector<uint8_t>(kRows * kK, 0x38);
+  std::vector<uint8_t> b = std::vector<uint8_t>(kN * kK, 0x38);
+  std::vector<float> scale = std::vector<float>(kRows * kK / 128, 1.0f);
+  std::vector<int32_t> m_indptr = {0, kRows};
+  std::vector<float> out = std::vector<float>(kRows * kN, kSentinel);
+  ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
+
+  Product() {
+    args.a = a.data();
+    args.b = b.data();
+    args.a_scale = args.b_scale = scale.data();
+    args.m_indptr = m_indptr.data();
+    args.out = out.data();
+    args.cum_m = kRows;
+    args.n = kN;
+    args.k = kK;
+    args.batch_size = 1;
+    args.out_dtype = GGFP8_DTYPE_FLOAT32;
+    args.device_type = GGFP8_DEVICE_CPU;
+    args.flags = GGFP8_FLAG_VALIDATE_M_INDPTR;
+  }
+
+  int32_t run() { return ggfp8_group_gemm_nt_groupwise(&args, nullptr, 0, nullptr); }
+
+  bool out_is(float wanted) const {
+    for (float value : out) {
+      if (value != wanted) return false;
+    }
+    return true;
+  }
+};
+
+// Runs with allocations `first` to `last` failing; returns whether all of them were reached.
+bool check_failing(int first, int last) {
+  Product product;
+  num_allocations = 0;
+  first_failure = first;
+  last_failure = last;
+  const int32_t status = product.run();
+  first_failure = -1;
+  if (status == GGFP8_SUCCESS) {
+    CHECK(product.out_is(float{kK}));
+  } else {
+    CHECK_EQ(status, GGFP8_ERROR_OUT_OF_HOST_MEMORY);
+    CHECK(product.out_is(kSentinel));
+    CHECK(std::strstr(ggfp8_last_error(), "memory") != nullptr);
+  }
+  return num_allocations > first;
+}
+
+void check_product() {
+  CHECK(check_failing(INT32_MAX, INT32_MAX) == false);
+  int num_failed = 0;
+  for (int idx = 0; check_failing(idx, idx); ++idx) ++num_failed;
+  CHECK(num_failed > 0);
+  for (int idx = 0; check_failing(idx, INT32_MAX); ++idx) ++num_failed;
+}
+
+// The first allocation is the scratch memory of the caller's thread, without which nothing is done.
+void check_own_scratch() {
+  Product product;
+  num_allocations = first_failure = last_failure = 0;
+  CHECK_EQ(product.run(), GGFP8_ERROR_OUT_OF_HOST_MEMORY);
+  first_failure = -1;
+  CHECK(product.out_is(kSentinel));
+}
+
+// No helper is needed, so that any failure of its own is made up for.
+void check_quantization() {
+  std::vector<float> x(size_t{kN} * kK, 1.0f), scale(size_t{kN} * kK / 128);
+  std::vector<uint8_t> out(size_t{kN} * kK);
+  ggfp8_quantize_groupwise_args args = GGFP8_QUANTIZE_GROUPWISE_ARGS_INIT;
+  args.x = x.data();
+  args.out = out.data();
+  args.scale = scale.data();
+  args.rows = kN;
+  args.k = kK;
+  args.x_dtype = GGFP8_DTYPE_FLOAT32;
+  args.device_type = GGFP8_DEVICE_CPU;
+  num_allocations = first_failure = 0;
+  last_failure = INT32_MAX;
+  const int32_t status = ggfp8_quantize_groupwise(&args, nullptr);
+  first_failure = -1;
+  CHECK_EQ(status, GGFP8_SUCCESS);
+  for (uint8_t code : out) CHECK_EQ(code, 0x7E);  // the largest finite value
+}
+
+void check_reload() {
+  num_allocations = first_failure = last_failure = 0;
+  const int32_t status = ggfp8_reload_environment();
+  first_failure = -1;
+  CHECK_EQ(status, GGFP8_ERROR_OUT_OF_HOST_MEMORY);
+  CHECK_EQ(ggfp8_reload_environment(), GGFP8_SUCCESS);
+}
+
+}  // namespace
+
+int main() {
+  check_product();
+  check_own_scratch();
+  check_quantization();
+  check_reload();
+  return check::report();
+}

@@ -1,0 +1,120 @@
+// The environment is read once per process, and anew where a program asks for it. This program has
+// a getenv() of its own, which counts.
+#include "core/environment.h"
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "environment_variable.h"
+#include "groupgemm_fp8/groupgemm_fp8.h"
+#include "groupgemm_fp8/moe.h"
+
+extern "C" char** environ;
+
+namespace {
+
+int num_reads = 0;  // of variables of the library
+
+}  // namespace
+
+extern "C" char* getenv(const char* name) noexcept {
+  const size_t length = std::strlen(name);
+  num_reads += std::strncmp(name, "GGFP8_", 6) == 0 ? 1 : 0;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (std::strncmp(*entry, name, length) == 0 && (*entry)[length] == '=') {
+      return *entry + length + 1;
+    }
+  }
+  return nullptr;
+}
+
+namespace {
+
+constexpr int64_t kRows = 2, kN = 8, kK = 16;
+
+int32_t multiply() {
+  const std::vector<uint8_t> a(kRows * kK, 0x38), b(kN * kK, 0x38);
+  const std::vector<float> scale(kRows, 1.0f);
+  const std::vector<int32_t> m_indptr = {0, kRows};
+  std::vector<uint16_t> out(kRows * kN);
+  ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
+  args.a = a.data();
+  args.b = b.data();
+  args.a_scale = args.b_scale = scale.data();
+  args.m_indptr = m_indptr.data();
+  args.out = out.data();
+  args.cum_m = kRows;
+  args.n = kN;
+  args.k = kK;
+  args.batch_size = 1;
+  args.device_type = GGFP8_DEVICE_CPU;
+  return ggfp8_group_gemm_nt_groupwise(&args, nullptr, 0, nullptr);
+}
+
+int32_t quantize() {
+  const std::vector<float> x(kRows * 128, 1.0f);
+  std::vector<uint8_t> out(kRows * 128);
+  std::vector<float> scale(kRows);
+  ggfp8_quantize_groupwise_args args = GGFP8_QUANTIZE_GROUPWISE_ARGS_INIT;
+  args.x = x.data();
+  args.out = out.data();
+  args.scale = scale.data();
+  args.rows = kRows;
+  args.k = 128;
+  args.x_dtype = GGFP8_DTYPE_FLOAT32;
+  args.device_type = GGFP8_DEVICE_CPU;
+  return ggfp8_quantize_groupwise(&args, nullptr);
+}
+
+int32_t query() {
+  ggfp8_device_info info = {};
+  info.struct_size = sizeof info;
+  return ggfp8_device_query(GGFP8_DEVICE_CPU, 0, &info);
+}
+
+void check_calls_do_not_read() {
+  CHECK_EQ(multiply(), GGFP8_SUCCESS);
+  CHECK(num_reads > 0);
+  num_reads = 0;
+  for (int i = 0; i < 3; ++i) {
+    CHECK_EQ(multiply(), GGFP8_SUCCESS);
+    CHECK_EQ(quantize(), GGFP8_SUCCESS);
+    CHECK_EQ(query(), GGFP8_SUCCESS);
+  }
+  CHECK_EQ(num_reads, 0);
+}
+
+void check_reload() {
+  setenv("GGFP8_BACKEND", "nobody", 1);
+  CHECK_EQ(multiply(), GGFP8_SUCCESS);
+  const ggfp8::Environment& before = ggfp8::environment();
+  CHECK_EQ(ggfp8_reload_environment(), GGFP8_SUCCESS);
+  CHECK_EQ(multiply(), GGFP8_ERROR_UNKNOWN_BACKEND);
+  CHECK_EQ(before.backend[0], '\0');  // calls in progress keep what they have
+  check::set_variable("GGFP8_BACKEND", nullptr);
+  CHECK_EQ(multiply(), GGFP8_SUCCESS);
+}
+
+// A value that is too long is cut, and refused as any other name that is not known.
+void check_long_values() {
+  const std::string long_value(10000, 'x');
+  check::set_variable("GGFP8_BACKEND", long_value.c_str());
+  CHECK_EQ(multiply(), GGFP8_ERROR_UNKNOWN_BACKEND);
+  check::set_variable("GGFP8_BACKEND", nullptr);
+  check::set_variable("GGFP8_CPU_ISA", long_value.c_str());
+  CHECK_EQ(query(), GGFP8_ERROR_INVALID_ARGUMENT);
+  check::set_variable("GGFP8_CPU_ISA", nullptr);
+}
+
+}  // namespace
+
+int main() {
+  for (const char* name : {"GGFP8_BACKEND", "GGFP8_NUM_THREADS", "GGFP8_CPU_ISA"}) unsetenv(name);
+  check_calls_do_not_read();
+  check_reload();
+  check_long_values();
+  return check::report();
+}
