@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 
@@ -35,6 +36,18 @@ def test_interval_over_the_exponent_range(backend, magnitude):
         case = Case((9, 33), 40, 320, out_dtype=out_dtype)
         problem = random_problem(case, magnitude=magnitude)
         assert_within_interval(problem, backend.run(problem), backend.name)
+
+
+@pytest.mark.parametrize("exponents", [(-75, -74), (-70, -70), (-60, -75), (-126, -1)])
+def test_interval_of_subnormal_products(backend, exponents):
+    """Products of two scales that float32 rounds to few bits, or to zero."""
+    rng = np.random.default_rng(7)
+    problem = random_problem(backend.fit(Case((9, 33), 40, 320, out_dtype="float32")))
+    for scale, exponent in zip((problem.a_scale, problem.b_scale), exponents, strict=True):
+        scale[...] = np.ldexp(rng.uniform(1.0, 2.0, scale.shape).astype(np.float32), exponent)
+    products = np.outer(problem.a_scale.astype(np.float64), problem.b_scale.astype(np.float64))
+    assert (products < 2.0**-126).any()
+    assert_within_interval(problem, backend.run(problem), backend.name)
 
 
 @given(case=cases(), layout=layouts(), seed=seeds)

@@ -16,6 +16,7 @@ class Reference(NamedTuple):
 
     value: np.ndarray  # R: the result, before the cast
     magnitude: np.ndarray  # T: sum over blocks of |a_scale b_scale| sum |a||b|
+    subnormal: np.ndarray  # sum |a||b| of blocks whose a_scale b_scale is subnormal in float32
     quantum: np.ndarray  # smallest |a_scale b_scale| of the output
     block_magnitude: np.ndarray  # largest sum |a||b| of one block
 
@@ -27,7 +28,8 @@ def reference(problem: Problem) -> Reference:
     columns = problem.scale_columns()
     for group, begin, end in problem.groups():
         rows = slice(begin, end)
-        result.value[rows] = result.magnitude[rows] = result.block_magnitude[rows] = 0.0
+        for sums in (result.value, result.magnitude, result.subnormal, result.block_magnitude):
+            sums[rows] = 0.0
         result.quantum[rows] = np.inf
         scale_rows = problem.scale_rows(begin, end)
         for block, ks in problem.k_blocks():
@@ -39,6 +41,7 @@ def reference(problem: Problem) -> Reference:
             magnitude = np.abs(a) @ np.abs(b).T
             result.value[rows] += scale * (a @ b.T)
             result.magnitude[rows] += np.abs(scale) * magnitude
+            result.subnormal[rows] += (np.abs(scale) < 2.0**-126) * magnitude
             np.minimum(result.quantum[rows], np.abs(scale), out=result.quantum[rows])
             np.maximum(result.block_magnitude[rows], magnitude, out=result.block_magnitude[rows])
     return result
