@@ -5,8 +5,9 @@
 
 #include <array>
 #include <cstdio>
-#include <mutex>
 
+#include "core/math.h"
+#include "core/remembered.h"
 #include "cuda/cuda_status.h"
 #include "cuda/device_guard.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
@@ -14,13 +15,7 @@
 namespace ggfp8 {
 namespace {
 
-constexpr int kMaxDevices = 128;
-
-struct CachedDevice {
-  std::once_flag once;
-  cudaError_t error = cudaSuccess;
-  DeviceInfo info;
-};
+constexpr int32_t kMaxDevices = 128;
 
 cudaError_t read_attribute(cudaDeviceAttr attribute, int id, int64_t* value) {
   int result = 0;
@@ -48,25 +43,25 @@ cudaError_t read_device(int id, DeviceInfo* info) {
 
 using PointerGetAttributes = decltype(&cuPointerGetAttributes);
 
-// The driver's function, found at run time: the library does not link the driver. The runtime's own
+// Finds the driver's function at run time: the library does not link the driver. The runtime's own
 // question about pointers would make a context.
-PointerGetAttributes find_pointer_get_attributes() noexcept {
+Status find_pointer_get_attributes(PointerGetAttributes* found) noexcept {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult result = cudaDriverEntryPointSymbolNotFound;
   constexpr unsigned kFirstVersion = 7000;
   if (cudaGetDriverEntryPointByVersion("cuPointerGetAttributes", &function, kFirstVersion,
                                        cudaEnableDefault, &result) != cudaSuccess) {
     (void)cudaGetLastError();
-    return nullptr;
+    return GGFP8_ERROR_NO_DRIVER;
   }
-  if (result != cudaDriverEntryPointSuccess) return nullptr;
-  return reinterpret_cast<PointerGetAttributes>(function);
+  if (result != cudaDriverEntryPointSuccess) return GGFP8_ERROR_NO_DRIVER;
+  *found = reinterpret_cast<PointerGetAttributes>(function);
+  return kSuccess;
 }
 
-CachedDevice& cached_device(int id) {
-  static std::array<CachedDevice, kMaxDevices> devices;
-  return devices[static_cast<size_t>(id)];
-}
+Remembered<int32_t> known_count;
+std::array<Remembered<DeviceInfo>, kMaxDevices> known_devices;
+Remembered<PointerGetAttributes> known_pointer_get_attributes;
 
 }  // namespace
 
@@ -86,26 +81,22 @@ Status count_cuda_devices(int32_t* count) noexcept {
 }
 
 Status query_cuda_device(int32_t id, DeviceInfo* info) noexcept {
-  static const int32_t known_count = [] {
-    int32_t count = 0;
-    (void)count_cuda_devices(&count);
-    return count;
-  }();
-  if (id < 0 || id >= known_count || id >= kMaxDevices) {
-    int32_t count = 0;
-    if (Status s = count_cuda_devices(&count)) return s;
+  int32_t count = 0;
+  if (Status s = known_count.get(count_cuda_devices, &count)) return s;
+  count = min_of(count, kMaxDevices);
+  if (id < 0 || id >= count) {
     return fail(GGFP8_ERROR_INVALID_DEVICE, "device_id: got %d, wanted 0 to %d", id, count - 1);
   }
-  CachedDevice& cached = cached_device(id);
-  std::call_once(cached.once, [&] { cached.error = read_device(id, &cached.info); });
-  if (cached.error != cudaSuccess) return check_cuda(cached.error, "cudaGetDeviceProperties");
-  *info = cached.info;
-  return kSuccess;
+  const auto read = [&](DeviceInfo* device) {
+    return check_cuda(read_device(id, device), "cudaGetDeviceProperties");
+  };
+  return known_devices[static_cast<size_t>(id)].get(read, info);
 }
 
 bool cuda_device_of(const void* pointer, int32_t* id) noexcept {
-  static const PointerGetAttributes get_attributes = find_pointer_get_attributes();
-  if (pointer == nullptr || get_attributes == nullptr) return false;
+  if (pointer == nullptr) return false;
+  PointerGetAttributes get_attributes = nullptr;
+  if (known_pointer_get_attributes.get(find_pointer_get_attributes, &get_attributes)) return false;
   CUmemorytype memory_type = CU_MEMORYTYPE_HOST;
   int ordinal = -1;
   unsigned is_managed = 0;

@@ -14,7 +14,7 @@ namespace ggfp8 {
 // Sets *count, or reports why no driver or device is usable.
 Status count_cuda_devices(int32_t* count) noexcept;
 
-// Facts about one device; read once per device and process, then cached.
+// Facts about one device: read once per device and process, anew after a failure.
 Status query_cuda_device(int32_t id, DeviceInfo* info) noexcept;
 
 // Whether memory belongs to a CUDA device, and to which. Needs no context and makes none.

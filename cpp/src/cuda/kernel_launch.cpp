@@ -21,22 +21,12 @@ Status configure_kernel(const KernelLaunch& launch) {
   return status;
 }
 
-}  // namespace
-
-Status prepare_kernel(const KernelLaunch& launch, KernelState* state) noexcept {
-  const bool tracked = launch.device_id < 64;
-  const uint64_t bit = tracked ? uint64_t{1} << launch.device_id : 0;
-  if (tracked && (state->configured_devices.load(std::memory_order_acquire) & bit) != 0) {
-    return kSuccess;
-  }
-  if (Status s = configure_kernel(launch)) return s;
-  state->configured_devices.fetch_or(bit, std::memory_order_release);
-  return kSuccess;
+// The device's bit in a KernelState, or 0 for a device that has none.
+uint64_t bit_of(int32_t device_id) {
+  return device_id < 64 ? uint64_t{1} << device_id : 0;
 }
 
-Status launch_kernel(const KernelLaunch& launch, KernelState* state, const void* params,
-                     cudaStream_t stream) noexcept {
-  if (Status s = prepare_kernel(launch, state)) return s;
+cudaError_t enqueue(const KernelLaunch& launch, const void* params, cudaStream_t stream) {
   cudaLaunchAttribute cluster = {};
   cluster.id = cudaLaunchAttributeClusterDimension;
   cluster.val.clusterDim.x = launch.ctas_per_cluster;
@@ -50,7 +40,33 @@ Status launch_kernel(const KernelLaunch& launch, KernelState* state, const void*
   config.attrs = &cluster;
   config.numAttrs = launch.ctas_per_cluster > 1 ? 1 : 0;
   void* arguments[] = {const_cast<void*>(params)};
-  return check_cuda(cudaLaunchKernelExC(&config, launch.kernel, arguments), "cudaLaunchKernelExC");
+  return cudaLaunchKernelExC(&config, launch.kernel, arguments);
+}
+
+}  // namespace
+
+Status prepare_kernel(const KernelLaunch& launch, KernelState* state) noexcept {
+  const uint64_t bit = bit_of(launch.device_id);
+  if (bit != 0 && (state->configured_devices.load(std::memory_order_acquire) & bit) != 0) {
+    return kSuccess;
+  }
+  if (Status s = configure_kernel(launch)) return s;
+  state->configured_devices.fetch_or(bit, std::memory_order_release);
+  return kSuccess;
+}
+
+Status launch_kernel(const KernelLaunch& launch, KernelState* state, const void* params,
+                     cudaStream_t stream) noexcept {
+  if (Status s = prepare_kernel(launch, state)) return s;
+  cudaError_t error = enqueue(launch, params, stream);
+  if (error == cudaErrorInvalidValue) {
+    // cudaDeviceReset() takes the kernel's limit of shared memory with it, but not the mark.
+    (void)cudaGetLastError();
+    state->configured_devices.fetch_and(~bit_of(launch.device_id), std::memory_order_acq_rel);
+    if (Status s = prepare_kernel(launch, state)) return s;
+    error = enqueue(launch, params, stream);
+  }
+  return check_cuda(error, "cudaLaunchKernelExC");
 }
 
 }  // namespace ggfp8

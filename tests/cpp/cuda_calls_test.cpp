@@ -1,0 +1,198 @@
+// Code of the host around CUDA's runtime, which is this program's own: facts about devices and the
+// launch of kernels, where the runtime fails at first or the device is reset.
+#include <cuda.h>
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "check.h"
+#include "cuda/cuda_device.h"
+#include "cuda/kernel_launch.h"
+#include "groupgemm_fp8/groupgemm_fp8.h"
+
+namespace {
+
+constexpr int kDefaultSmemBytes = 48 << 10;
+
+struct Runtime {
+  cudaError_t count_error = cudaSuccess;
+  cudaError_t properties_error = cudaSuccess;
+  cudaError_t limit_error = cudaSuccess;
+  cudaError_t launch_error = cudaSuccess;
+  bool has_driver_functions = true;
+  int smem_limit = kDefaultSmemBytes;  // of the kernel; cudaDeviceReset() would restore it
+  int num_counts = 0;
+  int num_properties = 0;
+  int num_limits = 0;
+  int num_launches = 0;
+};
+
+Runtime runtime;
+
+CUresult CUDAAPI pointer_attributes(unsigned, CUpointer_attribute*, void** values, CUdeviceptr) {
+  *static_cast<CUmemorytype*>(values[0]) = CU_MEMORYTYPE_DEVICE;
+  *static_cast<int*>(values[1]) = 0;
+  return CUDA_SUCCESS;
+}
+
+}  // namespace
+
+extern "C" {
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  ++runtime.num_counts;
+  *count = runtime.count_error == cudaSuccess ? 1 : 0;
+  return runtime.count_error;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  ++runtime.num_properties;
+  *properties = {};
+  std::strcpy(properties->name, "double");
+  properties->multiProcessorCount = 7;
+  return runtime.properties_error;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+  *value = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = 13000;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char*, void** function, unsigned,
+                                             unsigned long long,
+                                             cudaDriverEntryPointQueryResult* result) {
+  *function = reinterpret_cast<void*>(&pointer_attributes);
+  *result = runtime.has_driver_functions ? cudaDriverEntryPointSuccess
+                                         : cudaDriverEntryPointSymbolNotFound;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int value) {
+  ++runtime.num_limits;
+  if (runtime.limit_error == cudaSuccess) runtime.smem_limit = value;
+  return runtime.limit_error;
+}
+
+cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void*, void**) {
+  if (static_cast<int>(config->dynamicSmemBytes) > runtime.smem_limit) return cudaErrorInvalidValue;
+  if (runtime.launch_error != cudaSuccess) return runtime.launch_error;
+  ++runtime.num_launches;
+  return cudaSuccess;
+}
+
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode*) {
+  return cudaSuccess;
+}
+cudaError_t cudaGetLastError() {
+  return cudaSuccess;
+}
+const char* cudaGetErrorName(cudaError_t) {
+  return "an error";
+}
+const char* cudaGetErrorString(cudaError_t) {
+  return "of the double";
+}
+
+// Not called here.
+cudaError_t cudaGetDevice(int*) {
+  return cudaErrorUnknown;
+}
+cudaError_t cudaSetDevice(int) {
+  return cudaErrorUnknown;
+}
+cudaError_t cudaMemcpyAsync(void*, const void*, size_t, cudaMemcpyKind, cudaStream_t) {
+  return cudaErrorUnknown;
+}
+cudaError_t cudaStreamGetDevice(cudaStream_t, int*) {
+  return cudaErrorUnknown;
+}
+cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus*) {
+  return cudaErrorUnknown;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  return cudaErrorUnknown;
+}
+
+}  // extern "C"
+
+namespace {
+
+void check_failures_are_forgotten() {
+  ggfp8::DeviceInfo info;
+  runtime.count_error = cudaErrorNoDevice;
+  CHECK_EQ(ggfp8::query_cuda_device(0, &info), GGFP8_ERROR_NO_DRIVER);
+  runtime.count_error = cudaSuccess;
+  runtime.properties_error = cudaErrorDevicesUnavailable;
+  CHECK_EQ(ggfp8::query_cuda_device(0, &info), GGFP8_ERROR_NO_DRIVER);
+  runtime.properties_error = cudaSuccess;
+  CHECK_EQ(ggfp8::query_cuda_device(0, &info), ggfp8::kSuccess);
+  CHECK_EQ(info.num_processors, 7);
+  CHECK_EQ(ggfp8::query_cuda_device(1, &info), GGFP8_ERROR_INVALID_DEVICE);
+  CHECK_EQ(ggfp8::query_cuda_device(-1, &info), GGFP8_ERROR_INVALID_DEVICE);
+
+  const int num_counts = runtime.num_counts, num_properties = runtime.num_properties;
+  CHECK_EQ(ggfp8::query_cuda_device(0, &info), ggfp8::kSuccess);
+  CHECK_EQ(runtime.num_counts, num_counts);  // facts are read once
+  CHECK_EQ(runtime.num_properties, num_properties);
+}
+
+void check_pointers() {
+  int32_t id = -1;
+  runtime.has_driver_functions = false;
+  CHECK(!ggfp8::cuda_device_of(&id, &id));
+  runtime.has_driver_functions = true;
+  CHECK(ggfp8::cuda_device_of(&id, &id));
+  CHECK_EQ(id, 0);
+  CHECK(!ggfp8::cuda_device_of(nullptr, &id));
+}
+
+void check_launches() {
+  ggfp8::KernelState state;
+  const ggfp8::KernelLaunch launch = {.kernel = &state, .smem_bytes = 100 << 10};
+  const auto enqueue = [&] { return ggfp8::launch_kernel(launch, &state, nullptr, nullptr); };
+  CHECK_EQ(enqueue(), ggfp8::kSuccess);
+  CHECK_EQ(enqueue(), ggfp8::kSuccess);
+  CHECK_EQ(runtime.num_limits, 1);
+  CHECK_EQ(runtime.num_launches, 2);
+
+  runtime.smem_limit = kDefaultSmemBytes;  // the device was reset
+  CHECK_EQ(enqueue(), ggfp8::kSuccess);
+  CHECK_EQ(runtime.num_launches, 3);
+  CHECK_EQ(runtime.num_limits, 2);
+
+  runtime.launch_error = cudaErrorInvalidValue;  // for another reason: an error, after two tries
+  CHECK_EQ(enqueue(), GGFP8_ERROR_CUDA);
+  runtime.launch_error = cudaErrorLaunchOutOfResources;
+  const int num_limits = runtime.num_limits;
+  CHECK_EQ(enqueue(), GGFP8_ERROR_CUDA);
+  CHECK_EQ(runtime.num_limits, num_limits);
+  CHECK_EQ(runtime.num_launches, 3);
+}
+
+void check_limit_that_cannot_be_raised() {
+  ggfp8::KernelState state;
+  runtime = {};
+  const ggfp8::KernelLaunch launch = {.kernel = &state, .smem_bytes = 100 << 10};
+  runtime.limit_error = cudaErrorInvalidValue;
+  CHECK_EQ(ggfp8::launch_kernel(launch, &state, nullptr, nullptr), GGFP8_ERROR_CUDA);
+  CHECK_EQ(runtime.num_launches, 0);
+  runtime.limit_error = cudaSuccess;
+  CHECK_EQ(ggfp8::launch_kernel(launch, &state, nullptr, nullptr), ggfp8::kSuccess);
+  CHECK_EQ(runtime.num_launches, 1);
+}
+
+}  // namespace
+
+int main() {
+  check_failures_are_forgotten();
+  check_pointers();
+  check_launches();
+  check_limit_that_cannot_be_raised();
+  return check::report();
+}
