@@ -212,6 +212,13 @@ void check_empty_problems() {
       CHECK_EQ(ggfp8_backend_supports("cpu", &args), GGFP8_SUCCESS);
     }
   }
+  // The group array is checked where the flag asks, though there is nothing to compute.
+  Call call;
+  call.args.n = 0;
+  call.args.flags = GGFP8_FLAG_VALIDATE_M_INDPTR;
+  CHECK_EQ(call.run(), GGFP8_SUCCESS);
+  call.m_indptr[1] = kRows + 1;
+  CHECK_EQ(call.run(), GGFP8_ERROR_INVALID_M_INDPTR);
 }
 
 void check_supports() {

@@ -1,7 +1,9 @@
-// Index arithmetic past 2^31: the same small problem dense and spread over address space that is
-// reserved but hardly touched must give the same bytes, at every row, column and group.
+// Index arithmetic past 2^31: the same small problem dense, and with one stride at a time so large
+// that the array spreads over address space that is reserved but hardly touched, must give the same
+// bytes at every row, column, k-block, slab and group.
 #include <sys/mman.h>
 
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -20,10 +22,15 @@ extern const Backend kCpuBackend;
 
 namespace {
 
-constexpr int64_t kRows = 6;
+using ggfp8::Problem;
+using Stride = int64_t Problem::*;
+
+constexpr int64_t kRows = 3;  // of a slab
 constexpr int64_t kN = 8;
-constexpr int64_t kK = 32;
+constexpr int64_t kK = 64;
 constexpr int64_t kGroups = 2;
+constexpr int64_t kBlocks = 2;  // of k
+constexpr int64_t kLarge = int64_t{3} << 30;
 
 // Zeroed address space; only pages that are written or read take memory.
 class AddressSpace {
@@ -39,75 +46,179 @@ class AddressSpace {
   AddressSpace& operator=(const AddressSpace&) = delete;
 
   bool ok() const { return base_ != MAP_FAILED; }
-  uint8_t* bytes() const { return static_cast<uint8_t*>(base_); }
+  char* bytes() const { return static_cast<char*>(base_); }
 
  private:
   size_t num_bytes_;
   void* base_;
 };
 
-void launch(const ggfp8::Problem& problem) {
+// An array of three axes, each with a stride of the Problem; null: stride 1.
+struct Form {
+  std::array<int64_t, 3> sizes;
+  std::array<Stride, 3> strides;
+  int64_t element_bytes;
+
+  int64_t offset(const Problem& problem, std::array<int64_t, 3> place) const {
+    int64_t elements = 0;
+    for (size_t axis = 0; axis < 3; ++axis) {
+      elements += place[axis] * (strides[axis] == nullptr ? 1 : problem.*strides[axis]);
+    }
+    return elements * element_bytes;
+  }
+
+  int64_t num_bytes(const Problem& problem) const {
+    return offset(problem, {sizes[0] - 1, sizes[1] - 1, sizes[2] - 1}) + element_bytes;
+  }
+
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (int64_t i = 0; i < sizes[0]; ++i) {
+      for (int64_t j = 0; j < sizes[1]; ++j) {
+        for (int64_t k = 0; k < sizes[2]; ++k) visit(std::array<int64_t, 3>{i, j, k});
+      }
+    }
+  }
+
+  // Copies every element from the places of one problem to those of another.
+  void copy(const Problem& from, const void* source, const Problem& to, void* target) const {
+    for_each([&](std::array<int64_t, 3> place) {
+      std::memcpy(static_cast<char*>(target) + offset(to, place),
+                  static_cast<const char*>(source) + offset(from, place),
+                  static_cast<size_t>(element_bytes));
+    });
+  }
+};
+
+constexpr Form kA = {{kGroups, kRows, kK}, {&Problem::a_slab_stride, &Problem::a_row_stride}, 1};
+constexpr Form kB = {{kGroups, kN, kK}, {&Problem::b_group_stride, &Problem::b_row_stride}, 1};
+constexpr Form kOut = {
+    {kGroups, kRows, kN}, {&Problem::out_slab_stride, &Problem::out_row_stride}, 4};
+constexpr Form kAScale = {
+    {kGroups, kRows, kBlocks},
+    {&Problem::a_scale_slab_stride, &Problem::a_scale_m_stride, &Problem::a_scale_k_stride},
+    4};
+constexpr Form kBScale = {
+    {kGroups, kN, kBlocks},
+    {&Problem::b_scale_group_stride, &Problem::b_scale_n_stride, &Problem::b_scale_k_stride},
+    4};
+
+void launch(const Problem& problem) {
   ggfp8::DeviceInfo device;
   CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
   const ggfp8::Plan plan = ggfp8::kCpuBackend.plan(problem, device);
   CHECK_EQ(ggfp8::kCpuBackend.launch(problem, device, plan, {}), ggfp8::kSuccess);
 }
 
+// The dense problem with its arrays.
+struct Dense {
+  std::vector<uint8_t> a = std::vector<uint8_t>(kGroups * kRows * kK);
+  std::vector<uint8_t> b = std::vector<uint8_t>(kGroups * kN * kK);
+  std::vector<float> a_scale = std::vector<float>(kGroups * kRows * kBlocks);
+  std::vector<float> b_scale = std::vector<float>(kGroups * kN * kBlocks);
+  std::vector<float> out = std::vector<float>(kGroups * kRows * kN);
+  std::vector<int32_t> counts = {2, kRows};
+  Problem problem;
+
+  Dense() {
+    std::mt19937 random(3);
+    for (auto* codes : {&a, &b}) {
+      for (uint8_t& code : *codes) code = static_cast<uint8_t>(random() & 0xBF);
+    }
+    float next = 0.25f;  // scales all differ
+    for (auto* scales : {&a_scale, &b_scale}) {
+      for (float& scale : *scales) scale = next += 0.125f;
+    }
+    set_sizes();
+    set_strides();
+    launch(problem);
+  }
+
+ private:
+  void set_sizes() {
+    Problem& p = problem;
+    p.device_type = ggfp8::DeviceType::kCpu;
+    p.out_dtype = ggfp8::Dtype::kFloat32;
+    p.a = a.data();
+    p.b = b.data();
+    p.a_scale = a_scale.data();
+    p.b_scale = b_scale.data();
+    p.out = out.data();
+    p.groups = counts.data();
+    p.group_kind = ggfp8::GroupKind::kMasked;
+    p.cum_m = kGroups * kRows;
+    p.n = p.num_n_blocks = kN;
+    p.k = kK;
+    p.batch_size = kGroups;
+    p.granularity_n = 1;
+    p.granularity_k = kK / kBlocks;
+    p.num_m_blocks = kRows;
+    p.num_k_blocks = kBlocks;
+  }
+
+  void set_strides() {
+    Problem& p = problem;
+    p.a_row_stride = p.b_row_stride = kK;
+    p.a_slab_stride = kRows * kK;
+    p.b_group_stride = kN * kK;
+    p.out_row_stride = kN;
+    p.out_slab_stride = kRows * kN;
+    p.a_scale_k_stride = p.b_scale_k_stride = 1;
+    p.a_scale_m_stride = p.b_scale_n_stride = kBlocks;
+    p.a_scale_slab_stride = kRows * kBlocks;
+    p.b_scale_group_stride = kN * kBlocks;
+  }
+};
+
+template <class Pointer>
+void check_spread(const Dense& dense, const Form& form, Pointer Problem::* array, Stride stride) {
+  Problem wide = dense.problem;
+  wide.*stride = kLarge;
+  const AddressSpace space(form.num_bytes(wide));
+  if (!CHECK(space.ok())) return;
+  form.copy(dense.problem, dense.problem.*array, wide, space.bytes());
+  wide.*array = reinterpret_cast<Pointer>(space.bytes());
+  std::vector<float> got(dense.out.size());
+  const bool is_out = form.offset(wide, {1, 1, 1}) == kOut.offset(wide, {1, 1, 1});
+  for (const ggfp8::CpuIsa* isa : ggfp8::available_isas()) {
+    check::set_variable("GGFP8_CPU_ISA", isa->name);
+    std::fill(got.begin(), got.end(), -1.0f);
+    if (is_out) {
+      form.copy(dense.problem, got.data(), wide, space.bytes());
+      launch(wide);
+      form.copy(wide, space.bytes(), dense.problem, got.data());
+    } else {
+      wide.out = got.data();
+      launch(wide);
+    }
+    // A row past a group's count is left alone.
+    for (int64_t i = 0; i < kGroups * kRows * kN; ++i) {
+      const bool covered = i / kN % kRows < dense.counts[static_cast<size_t>(i / (kRows * kN))];
+      CHECK(got[size_t(i)] == (covered ? dense.out[size_t(i)] : -1.0f));
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
-  std::mt19937 random(3);
-  std::vector<uint8_t> a(kRows * kK);
-  std::vector<uint8_t> b(kGroups * kN * kK);
-  for (uint8_t& code : a) code = static_cast<uint8_t>(random() & 0xBF);
-  for (uint8_t& code : b) code = static_cast<uint8_t>(random() & 0xBF);
-  const std::vector<float> scales(kRows, 0.5f);
-  const int32_t m_indptr[kGroups + 1] = {0, 2, kRows};
-  std::vector<float> dense(kRows * kN);
-
-  ggfp8::Problem problem;
-  problem.device_type = ggfp8::DeviceType::kCpu;
-  problem.out_dtype = ggfp8::Dtype::kFloat32;
-  problem.a = a.data();
-  problem.b = b.data();
-  problem.a_scale = problem.b_scale = scales.data();
-  problem.groups = m_indptr;
-  problem.out = dense.data();
-  problem.cum_m = problem.num_m_blocks = problem.a_scale_k_stride = kRows;
-  problem.n = problem.out_row_stride = kN;
-  problem.k = problem.a_row_stride = problem.b_row_stride = kK;
-  problem.batch_size = kGroups;
-  problem.b_group_stride = kN * kK;
-  problem.num_n_blocks = problem.num_k_blocks = 1;
-  problem.a_scale_m_stride = problem.b_scale_n_stride = problem.b_scale_k_stride = 1;
-  problem.b_scale_group_stride = 1;
-  launch(problem);
-
-  problem.a_row_stride = int64_t{3} << 30;
-  problem.b_row_stride = int64_t{1} << 30;
-  problem.b_group_stride = kN * problem.b_row_stride;
-  problem.out_row_stride = int64_t{1} << 30;
-  const AddressSpace wide_a(kRows * problem.a_row_stride);
-  const AddressSpace wide_b(kGroups * problem.b_group_stride);
-  const AddressSpace wide_out(kRows * problem.out_row_stride * int64_t{sizeof(float)});
-  if (!CHECK(wide_a.ok() && wide_b.ok() && wide_out.ok())) return check::report();
-  for (int64_t row = 0; row < kRows; ++row) {
-    std::memcpy(wide_a.bytes() + row * problem.a_row_stride, &a[size_t(row * kK)], kK);
+  const Dense dense;
+  for (Stride s : {&Problem::a_row_stride, &Problem::a_slab_stride}) {
+    check_spread(dense, kA, &Problem::a, s);
   }
-  for (int64_t col = 0; col < kGroups * kN; ++col) {
-    std::memcpy(wide_b.bytes() + col * problem.b_row_stride, &b[size_t(col * kK)], kK);
+  for (Stride s : {&Problem::b_row_stride, &Problem::b_group_stride}) {
+    check_spread(dense, kB, &Problem::b, s);
   }
-  problem.a = wide_a.bytes();
-  problem.b = wide_b.bytes();
-  problem.out = wide_out.bytes();
-  for (const ggfp8::CpuIsa* isa : ggfp8::available_isas()) {
-    check::set_variable("GGFP8_CPU_ISA", isa->name);
-    launch(problem);
-    for (int64_t row = 0; row < kRows; ++row) {
-      uint8_t* wide_row = wide_out.bytes() + row * problem.out_row_stride * int64_t{sizeof(float)};
-      CHECK(std::memcmp(wide_row, &dense[size_t(row * kN)], kN * sizeof(float)) == 0);
-      std::memset(wide_row, 0xA5, kN * sizeof(float));
-    }
+  for (Stride s : {&Problem::out_row_stride, &Problem::out_slab_stride}) {
+    check_spread(dense, kOut, &Problem::out, s);
+  }
+  for (Stride s :
+       {&Problem::a_scale_m_stride, &Problem::a_scale_k_stride, &Problem::a_scale_slab_stride}) {
+    check_spread(dense, kAScale, &Problem::a_scale, s);
+  }
+  for (Stride s :
+       {&Problem::b_scale_n_stride, &Problem::b_scale_k_stride, &Problem::b_scale_group_stride}) {
+    check_spread(dense, kBScale, &Problem::b_scale, s);
   }
   return check::report();
 }
