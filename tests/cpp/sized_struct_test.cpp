@@ -59,7 +59,7 @@ void check_written_size(size_t minimum_bytes, const Fill& fill) {
   for (size_t size = minimum_bytes; size <= sizeof(Struct) + kSpare; size += 4) {
     alignas(Struct) unsigned char memory[sizeof(Struct) + 2 * kSpare];
     std::memset(memory, 0xA5, sizeof memory);
-    // What the caller knows more must be zeros.
+    // A tail that the library does not know must be zeros.
     if (size > sizeof(Struct)) std::memset(memory + sizeof(Struct), 0, size - sizeof(Struct));
     std::memcpy(memory, &size, sizeof size);
     CHECK_EQ(fill(reinterpret_cast<Struct*>(memory)), GGFP8_SUCCESS);

@@ -63,6 +63,9 @@ struct Frame {
   std::array<ValueType, 7> types;
 
   std::vector<std::pair<ByteSpan, int32_t>> integers;
+  DataType integer_dtype = DataType::kInt32;
+  AttributeType integer_type = AttributeType::kScalar;
+  AttributeType backend_type = AttributeType::kString;
   std::string backend;
   Api api = {};
   CallFrame frame = {};
@@ -93,15 +96,15 @@ struct Frame {
       pointers[i] = &buffers[i];
     }
     std::vector<Scalar> scalars;
-    for (auto& [name, value] : integers) scalars.push_back({DataType::kInt32, &value});
+    for (auto& [name, value] : integers) scalars.push_back({integer_dtype, &value});
     const ByteSpan backend_span = {backend.data(), backend.size()};
     ByteSpan backend_name = {"backend", 7};
     std::vector<ByteSpan*> names = {&backend_name};
-    std::vector<AttributeType> attribute_types = {AttributeType::kString};
+    std::vector<AttributeType> attribute_types = {backend_type};
     std::vector<void*> values = {const_cast<ByteSpan*>(&backend_span)};
     for (size_t i = 0; i < integers.size(); ++i) {
       names.push_back(&integers[i].first);
-      attribute_types.push_back(AttributeType::kScalar);
+      attribute_types.push_back(integer_type);
       values.push_back(&scalars[i]);
     }
     frame.attributes = {sizeof(Attributes),     nullptr,      static_cast<int64_t>(values.size()),
@@ -147,6 +150,59 @@ void test_attributes() {
   CHECK(call.call(ggfp8_xla_ffi_cpu).empty());
   CHECK_EQ(call.out[0], 128.0f * (1 + 3));
   CHECK_EQ(call.out[5 * kN], 128.0f * 6 * (1 + 3));
+  // As many scales, in the order of the other major.
+  call.dims[3] = {2, 2, 1};
+  CHECK(contains(call.call(ggfp8_xla_ffi_cpu), "b_scale: got shape (2, 2, 1)"));
+}
+
+// Every integer attribute reaches the option of its name: -1 is legal for none of them.
+void test_every_integer_attribute() {
+  const std::pair<const char*, const char*> sentences[] = {
+      {"a_dtype", "a_dtype: got"},
+      {"b_dtype", "b_dtype: got"},
+      {"b_scale_major", "b_scale_major: got -1"},
+      {"expected_m", "expected_m: got -1"},
+      {"group_alignment", "group_alignment: got -1"},
+      {"group_layout", "group_layout: got -1"},
+      {"mma_sm", "mma_sm: got -1"},
+      {"scale_granularity_k", "scale_granularity_mnk: got (1, 128, -1)"},
+      {"scale_granularity_m", "scale_granularity_mnk: got (-1, 128, 128)"},
+      {"scale_granularity_n", "scale_granularity_mnk: got (1, -1, 128)"},
+      {"scale_major", "scale_major: got -1"}};
+  for (const auto& [name, sentence] : sentences) {
+    Frame call;
+    call.integers = {{{name, std::strlen(name)}, -1}};
+    CHECK(contains(call.call(ggfp8_xla_ffi_cpu), sentence));
+    CHECK_EQ(call.out[0], -1.0f);
+  }
+}
+
+void test_wrong_attributes() {
+  for (DataType dtype : {DataType::kInt64, DataType::kUint32, DataType::kFloat32}) {
+    Frame call;
+    call.integers = {{{"mma_sm", 6}, 1}};
+    call.integer_dtype = dtype;
+    CHECK(contains(call.call(ggfp8_xla_ffi_cpu), "mma_sm: got another type, wanted an int32"));
+  }
+  Frame integer;
+  integer.integers = {{{"mma_sm", 6}, 1}};
+  integer.integer_type = AttributeType::kArray;
+  CHECK(contains(integer.call(ggfp8_xla_ffi_cpu), "mma_sm: got another type, wanted an int32"));
+  Frame backend;
+  backend.backend = "cpu";
+  backend.backend_type = AttributeType::kArray;
+  CHECK(contains(backend.call(ggfp8_xla_ffi_cpu), "backend: got another type"));
+}
+
+void test_wrong_workspaces() {
+  Frame dtype, stride;
+  dtype.buffers[6].dtype = DataType::kFloat32;
+  stride.dims[6] = {32, 32};
+  for (Frame* call : {&dtype, &stride}) {
+    call->frame.results.size = 2;
+    CHECK(contains(call->call(ggfp8_xla_ffi_cpu), "workspace: got "));
+    CHECK_EQ(call->out[0], -1.0f);
+  }
 }
 
 // Each scale in a layout of its own, and bytes with a declared type.
@@ -254,6 +310,20 @@ void test_wrong_frames() {
   Frame count;
   count.frame.arguments.size = 4;
   CHECK(contains(count.call(ggfp8_xla_ffi_cpu), "call: got 4 arguments and 1 results"));
+  count.frame.arguments.size = 6;
+  CHECK(contains(count.call(ggfp8_xla_ffi_cpu), "call: got 6 arguments and 1 results"));
+  count.frame.arguments.size = 5;
+  for (int64_t size : {0, 3}) {
+    count.frame.results.size = size;
+    CHECK(contains(count.call(ggfp8_xla_ffi_cpu), "call: got 5 arguments and "));
+  }
+  Frame result;
+  result.types[5] = static_cast<ValueType>(5);
+  result.frame.results.types = result.types.data() + 5;
+  CHECK(contains(result.call(ggfp8_xla_ffi_cpu), "call: got a value of type 5"));
+  Frame unknown_fp8;
+  unknown_fp8.buffers[0].dtype = DataType::kFloat8E4m3b11fnuz;
+  CHECK(contains(unknown_fp8.call(ggfp8_xla_ffi_cpu), "a: got dtype float8_e4m3b11fnuz"));
   Frame type;
   type.types[3] = static_cast<ValueType>(5);
   CHECK(contains(type.call(ggfp8_xla_ffi_cpu), "call: got a value of type 5"));
@@ -289,6 +359,9 @@ int main() {
   test_aligned_ends();
   test_slabs();
   test_swapped_axes_of_b();
+  test_every_integer_attribute();
+  test_wrong_attributes();
+  test_wrong_workspaces();
   test_metadata();
   test_validation();
   test_wrong_arrays();
