@@ -14,7 +14,9 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
+#include <new>
 #include <vector>
 
 #include "backends/cpu/cpu_gemm_reference.h"
@@ -38,6 +40,8 @@ int num_created = 0;
 int most_threads = INT32_MAX;   // further creations fail
 bool finishes_at_once = false;  // a new thread ends before its creation returns
 std::function<void()> after_creation = [] {};
+bool helpers_have_memory = true;
+const pthread_t main_thread = pthread_self();
 
 }  // namespace
 
@@ -65,6 +69,16 @@ extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
   while (error == 0 && !run.finished) usleep(100);
   after_creation();
   return error;
+}
+
+// Scratch memory of the cpu backend, and nothing else here.
+void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  if (!helpers_have_memory && pthread_equal(pthread_self(), main_thread) == 0) return nullptr;
+  const auto unit = static_cast<std::size_t>(alignment);
+  return std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
+}
+void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
 }
 
 namespace {
@@ -186,6 +200,17 @@ void check_helpers_compute(const cpu_problem::Case& test_case, const Bytes& expe
   finishes_at_once = false;
 }
 
+// A helper that comes before the caller leaves the work to it.
+void check_helpers_without_memory(const cpu_problem::Case& test_case, const Bytes& expected) {
+  finishes_at_once = true;
+  helpers_have_memory = false;
+  Bytes of_helper;
+  CHECK(product(test_case, 2, &of_helper) == expected);
+  CHECK(of_helper != expected);
+  finishes_at_once = false;
+  helpers_have_memory = true;
+}
+
 }  // namespace
 
 int main() {
@@ -197,5 +222,6 @@ int main() {
   check_number_of_threads(test_case, expected);
   check_threads_that_do_not_start(test_case, expected);
   check_helpers_compute(test_case, expected);
+  check_helpers_without_memory(test_case, expected);
   return check::report();
 }

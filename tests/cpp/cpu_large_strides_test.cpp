@@ -25,7 +25,7 @@ namespace {
 using ggfp8::Problem;
 using Stride = int64_t Problem::*;
 
-constexpr int64_t kRows = 3;  // of a slab
+constexpr int64_t kRows = 3;  // of a slab, where there are slabs
 constexpr int64_t kN = 8;
 constexpr int64_t kK = 64;
 constexpr int64_t kGroups = 2;
@@ -90,18 +90,30 @@ struct Form {
   }
 };
 
-constexpr Form kA = {{kGroups, kRows, kK}, {&Problem::a_slab_stride, &Problem::a_row_stride}, 1};
-constexpr Form kB = {{kGroups, kN, kK}, {&Problem::b_group_stride, &Problem::b_row_stride}, 1};
-constexpr Form kOut = {
-    {kGroups, kRows, kN}, {&Problem::out_slab_stride, &Problem::out_row_stride}, 4};
-constexpr Form kAScale = {
-    {kGroups, kRows, kBlocks},
-    {&Problem::a_scale_slab_stride, &Problem::a_scale_m_stride, &Problem::a_scale_k_stride},
-    4};
-constexpr Form kBScale = {
-    {kGroups, kN, kBlocks},
-    {&Problem::b_scale_group_stride, &Problem::b_scale_n_stride, &Problem::b_scale_k_stride},
-    4};
+// Slabs one after the other are the rows of a problem without slabs.
+struct Forms {
+  std::array<int64_t, 3> rows(bool has_slabs, int64_t size) const {
+    return has_slabs ? std::array{kGroups, kRows, size}
+                     : std::array{int64_t{1}, kGroups * kRows, size};
+  }
+
+  explicit Forms(bool has_slabs)
+      : a{rows(has_slabs, kK), {&Problem::a_slab_stride, &Problem::a_row_stride, nullptr}, 1},
+        out{rows(has_slabs, kN), {&Problem::out_slab_stride, &Problem::out_row_stride, nullptr}, 4},
+        a_scale{
+            rows(has_slabs, kBlocks),
+            {&Problem::a_scale_slab_stride, &Problem::a_scale_m_stride, &Problem::a_scale_k_stride},
+            4} {}
+
+  Form a;
+  Form b = {{kGroups, kN, kK}, {&Problem::b_group_stride, &Problem::b_row_stride, nullptr}, 1};
+  Form out;
+  Form a_scale;
+  Form b_scale = {
+      {kGroups, kN, kBlocks},
+      {&Problem::b_scale_group_stride, &Problem::b_scale_n_stride, &Problem::b_scale_k_stride},
+      4};
+};
 
 void launch(const Problem& problem) {
   ggfp8::DeviceInfo device;
@@ -117,10 +129,11 @@ struct Dense {
   std::vector<float> a_scale = std::vector<float>(kGroups * kRows * kBlocks);
   std::vector<float> b_scale = std::vector<float>(kGroups * kN * kBlocks);
   std::vector<float> out = std::vector<float>(kGroups * kRows * kN);
-  std::vector<int32_t> counts = {2, kRows};
+  std::vector<int32_t> counts = {2, kRows};               // of slabs
+  std::vector<int32_t> bounds = {0, 2, kGroups * kRows};  // without slabs
   Problem problem;
 
-  Dense() {
+  explicit Dense(bool has_slabs) {
     std::mt19937 random(3);
     for (auto* codes : {&a, &b}) {
       for (uint8_t& code : *codes) code = static_cast<uint8_t>(random() & 0xBF);
@@ -131,7 +144,19 @@ struct Dense {
     }
     set_sizes();
     set_strides();
+    if (has_slabs) {
+      problem.groups = counts.data();
+      problem.group_kind = ggfp8::GroupKind::kMasked;
+    } else {
+      problem.groups = bounds.data();
+      problem.a_slab_stride = problem.out_slab_stride = problem.a_scale_slab_stride = 0;
+    }
     launch(problem);
+  }
+
+  bool covers(int64_t row) const {
+    if (problem.group_kind == ggfp8::GroupKind::kIndptr) return true;
+    return row % kRows < counts[static_cast<size_t>(row / kRows)];
   }
 
  private:
@@ -144,8 +169,6 @@ struct Dense {
     p.a_scale = a_scale.data();
     p.b_scale = b_scale.data();
     p.out = out.data();
-    p.groups = counts.data();
-    p.group_kind = ggfp8::GroupKind::kMasked;
     p.cum_m = kGroups * kRows;
     p.n = p.num_n_blocks = kN;
     p.k = kK;
@@ -179,10 +202,10 @@ void check_spread(const Dense& dense, const Form& form, Pointer Problem::* array
   form.copy(dense.problem, dense.problem.*array, wide, space.bytes());
   wide.*array = reinterpret_cast<Pointer>(space.bytes());
   std::vector<float> got(dense.out.size());
-  const bool is_out = form.offset(wide, {1, 1, 1}) == kOut.offset(wide, {1, 1, 1});
+  const bool is_out = stride == &Problem::out_row_stride || stride == &Problem::out_slab_stride;
   for (const ggfp8::CpuIsa* isa : ggfp8::available_isas()) {
     check::set_variable("GGFP8_CPU_ISA", isa->name);
-    std::fill(got.begin(), got.end(), -1.0f);
+    std::fill(got.begin(), got.end(), -1.0f);  // a row of no group is left alone
     if (is_out) {
       form.copy(dense.problem, got.data(), wide, space.bytes());
       launch(wide);
@@ -191,34 +214,35 @@ void check_spread(const Dense& dense, const Form& form, Pointer Problem::* array
       wide.out = got.data();
       launch(wide);
     }
-    // A row past a group's count is left alone.
     for (int64_t i = 0; i < kGroups * kRows * kN; ++i) {
-      const bool covered = i / kN % kRows < dense.counts[static_cast<size_t>(i / (kRows * kN))];
-      CHECK(got[size_t(i)] == (covered ? dense.out[size_t(i)] : -1.0f));
+      CHECK(got[size_t(i)] == (dense.covers(i / kN) ? dense.out[size_t(i)] : -1.0f));
     }
   }
+}
+
+void check_strides(bool has_slabs) {
+  const Dense dense(has_slabs);
+  const Forms forms(has_slabs);
+  using P = Problem;
+  check_spread(dense, forms.a, &P::a, &P::a_row_stride);
+  check_spread(dense, forms.b, &P::b, &P::b_row_stride);
+  check_spread(dense, forms.b, &P::b, &P::b_group_stride);
+  check_spread(dense, forms.out, &P::out, &P::out_row_stride);
+  check_spread(dense, forms.a_scale, &P::a_scale, &P::a_scale_m_stride);
+  check_spread(dense, forms.a_scale, &P::a_scale, &P::a_scale_k_stride);
+  check_spread(dense, forms.b_scale, &P::b_scale, &P::b_scale_n_stride);
+  check_spread(dense, forms.b_scale, &P::b_scale, &P::b_scale_k_stride);
+  check_spread(dense, forms.b_scale, &P::b_scale, &P::b_scale_group_stride);
+  if (!has_slabs) return;
+  check_spread(dense, forms.a, &P::a, &P::a_slab_stride);
+  check_spread(dense, forms.out, &P::out, &P::out_slab_stride);
+  check_spread(dense, forms.a_scale, &P::a_scale, &P::a_scale_slab_stride);
 }
 
 }  // namespace
 
 int main() {
-  const Dense dense;
-  for (Stride s : {&Problem::a_row_stride, &Problem::a_slab_stride}) {
-    check_spread(dense, kA, &Problem::a, s);
-  }
-  for (Stride s : {&Problem::b_row_stride, &Problem::b_group_stride}) {
-    check_spread(dense, kB, &Problem::b, s);
-  }
-  for (Stride s : {&Problem::out_row_stride, &Problem::out_slab_stride}) {
-    check_spread(dense, kOut, &Problem::out, s);
-  }
-  for (Stride s :
-       {&Problem::a_scale_m_stride, &Problem::a_scale_k_stride, &Problem::a_scale_slab_stride}) {
-    check_spread(dense, kAScale, &Problem::a_scale, s);
-  }
-  for (Stride s :
-       {&Problem::b_scale_n_stride, &Problem::b_scale_k_stride, &Problem::b_scale_group_stride}) {
-    check_spread(dense, kBScale, &Problem::b_scale, s);
-  }
+  check_strides(false);
+  check_strides(true);
   return check::report();
 }

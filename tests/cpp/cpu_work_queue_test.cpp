@@ -3,6 +3,8 @@
 #include "backends/cpu/cpu_work_queue.h"
 
 #include <cstdint>
+#include <numeric>
+#include <thread>
 #include <vector>
 
 #include "check.h"
@@ -50,6 +52,24 @@ void check_tiles(const std::vector<int32_t>& m_indptr, int64_t n, const TileShap
   CHECK(!queue.next(&tile));  // and none comes after the last
 }
 
+// Tiles of one row and eight columns: each goes to one thread, and none is lost.
+void check_threads() {
+  constexpr int64_t kNumTiles = 400'000;
+  const std::vector<int32_t> m_indptr = {0, kNumTiles};
+  const Problem problem = problem_of(m_indptr, 8);
+  ggfp8::CpuWorkQueue queue(problem, {.max_rows = 1, .max_cols = 16});
+  std::vector<int64_t> sums(4), counts(4);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    threads.emplace_back([&, i] {
+      for (CpuTile tile; queue.next(&tile);) sums[i] += tile.row_begin, ++counts[i];
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK_EQ(std::accumulate(counts.begin(), counts.end(), int64_t{0}), kNumTiles);
+  CHECK_EQ(std::accumulate(sums.begin(), sums.end(), int64_t{0}), kNumTiles * (kNumTiles - 1) / 2);
+}
+
 }  // namespace
 
 int main() {
@@ -60,6 +80,8 @@ int main() {
   const auto most = static_cast<int32_t>(GGFP8_MAX_CUM_M);
   check_tiles({0, most}, 8, {.max_rows = 1000, .max_cols = 16});
   check_tiles({0, 5, most - 3, most}, 24, {.max_rows = 4000, .max_cols = 16});
+
+  check_threads();
 
   const std::vector<int32_t> m_indptr = {0, 10, 10, most};
   const ggfp8::WorkSummary work = ggfp8::summarize_work(problem_of(m_indptr, 8));

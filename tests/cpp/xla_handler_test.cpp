@@ -150,7 +150,7 @@ void test_attributes() {
   CHECK(call.call(ggfp8_xla_ffi_cpu).empty());
   CHECK_EQ(call.out[0], 128.0f * (1 + 3));
   CHECK_EQ(call.out[5 * kN], 128.0f * 6 * (1 + 3));
-  // As many scales, in the order of the other major.
+  // The other major has as many scales in another shape.
   call.dims[3] = {2, 2, 1};
   CHECK(contains(call.call(ggfp8_xla_ffi_cpu), "b_scale: got shape (2, 2, 1)"));
 }
