@@ -1,8 +1,6 @@
 // Index arithmetic past 2^31: the same small problem dense, and with one stride at a time so large
 // that the array spreads over address space that is reserved but hardly touched, must give the same
 // bytes at every row, column, k-block, slab and group.
-#include <sys/mman.h>
-
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -10,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "address_space.h"
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/cpu_isa.h"
 #include "check.h"
@@ -31,27 +30,6 @@ constexpr int64_t kK = 64;
 constexpr int64_t kGroups = 2;
 constexpr int64_t kBlocks = 2;  // of k
 constexpr int64_t kLarge = int64_t{3} << 30;
-
-// Zeroed address space; only pages that are written or read take memory.
-class AddressSpace {
- public:
-  explicit AddressSpace(int64_t num_bytes) : num_bytes_(static_cast<size_t>(num_bytes)) {
-    base_ = mmap(nullptr, num_bytes_, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  }
-  ~AddressSpace() {
-    if (ok()) munmap(base_, num_bytes_);
-  }
-  AddressSpace(const AddressSpace&) = delete;
-  AddressSpace& operator=(const AddressSpace&) = delete;
-
-  bool ok() const { return base_ != MAP_FAILED; }
-  char* bytes() const { return static_cast<char*>(base_); }
-
- private:
-  size_t num_bytes_;
-  void* base_;
-};
 
 // An array of three axes, each with a stride of the Problem; null: stride 1.
 struct Form {

@@ -25,13 +25,15 @@ struct Runtime {
   int num_counts = 0;
   int num_properties = 0;
   int num_limits = 0;
-  int num_launches = 0;
+  int num_launches = 0;  // that were enqueued
+  int num_attempts = 0;
+  CUmemorytype memory_type = CU_MEMORYTYPE_DEVICE;
 };
 
 Runtime runtime;
 
 CUresult CUDAAPI pointer_attributes(unsigned, CUpointer_attribute*, void** values, CUdeviceptr) {
-  *static_cast<CUmemorytype*>(values[0]) = CU_MEMORYTYPE_DEVICE;
+  *static_cast<CUmemorytype*>(values[0]) = runtime.memory_type;
   *static_cast<int*>(values[1]) = 0;
   return CUDA_SUCCESS;
 }
@@ -80,6 +82,7 @@ cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int value) {
 }
 
 cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void*, void**) {
+  ++runtime.num_attempts;
   if (static_cast<int>(config->dynamicSmemBytes) > runtime.smem_limit) return cudaErrorInvalidValue;
   if (runtime.launch_error != cudaSuccess) return runtime.launch_error;
   ++runtime.num_launches;
@@ -150,6 +153,8 @@ void check_pointers() {
   CHECK(ggfp8::cuda_device_of(&id, &id));
   CHECK_EQ(id, 0);
   CHECK(!ggfp8::cuda_device_of(nullptr, &id));
+  runtime.memory_type = CU_MEMORYTYPE_HOST;  // registered with CUDA, and of the host
+  CHECK(!ggfp8::cuda_device_of(&id, &id));
 }
 
 void check_launches() {
@@ -181,7 +186,7 @@ void check_limit_that_cannot_be_raised() {
   const ggfp8::KernelLaunch launch = {.kernel = &state, .smem_bytes = 100 << 10};
   runtime.limit_error = cudaErrorInvalidValue;
   CHECK_EQ(ggfp8::launch_kernel(launch, &state, nullptr, nullptr), GGFP8_ERROR_CUDA);
-  CHECK_EQ(runtime.num_launches, 0);
+  CHECK_EQ(runtime.num_attempts, 0);
   runtime.limit_error = cudaSuccess;
   CHECK_EQ(ggfp8::launch_kernel(launch, &state, nullptr, nullptr), ggfp8::kSuccess);
   CHECK_EQ(runtime.num_launches, 1);

@@ -1,4 +1,6 @@
 // The steps on arrays: legal calls, and what every kind of wrong array is told.
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <functional>
 #include <iostream>
@@ -167,14 +169,31 @@ void test_refusals() {
   }
 }
 
+// Every array that a step writes must be apart from every other array of the step.
 void test_overlap() {
-  Steps steps;
-  steps.x.set_shape({2, Steps::kK});
-  steps.codes.tensor.data = steps.x_memory.data();
-  CHECK_EQ(steps.quantize(), kArgument);
-  Steps others;
-  others.position.tensor.data = others.row_index_memory.data();
-  CHECK_EQ(others.route(), kArgument);
+  using Tensor = TestTensor Steps::*;
+  struct Overlap {
+    int32_t (Steps::*step)();
+    std::vector<Tensor> read, written;
+  };
+  const Overlap overlaps[] = {
+      {&Steps::route, {&Steps::index}, {&Steps::row_index, &Steps::position, &Steps::m_indptr}},
+      {&Steps::quantize, {&Steps::x, &Steps::row_index}, {&Steps::codes, &Steps::scale}},
+      {&Steps::silu, {&Steps::gate_up, &Steps::m_indptr}, {&Steps::codes, &Steps::scale}},
+      {&Steps::combine, {&Steps::x, &Steps::position, &Steps::weight}, {&Steps::out}}};
+  for (const Overlap& overlap : overlaps) {
+    for (Tensor written : overlap.written) {
+      std::vector<Tensor> others = overlap.read;
+      others.insert(others.end(), overlap.written.begin(), overlap.written.end());
+      for (Tensor other : others) {
+        if (other == written) continue;
+        Steps steps;
+        (steps.*written).tensor.data = (steps.*other).tensor.data;
+        CHECK_EQ((steps.*overlap.step)(), kArgument);
+        CHECK(std::strstr(ggfp8_last_error(), "got memory that ") != nullptr);
+      }
+    }
+  }
 }
 
 void test_arrays_without_elements() {
@@ -202,10 +221,41 @@ void test_bytes_as_fp8() {
   CHECK_EQ(steps.codes_memory[0], 0x7B);
 }
 
+// Sizes at the end of int64, alone or with an axis of no elements, are refused, and no arithmetic
+// of the checks overflows (the sanitizer build watches).
+void test_extreme_sizes() {
+  using Step = int32_t (Steps::*)();
+  TestTensor Steps::* const tensors[] = {
+      &Steps::index,   &Steps::row_index, &Steps::position, &Steps::m_indptr, &Steps::x,
+      &Steps::gate_up, &Steps::codes,     &Steps::scale,    &Steps::weight,   &Steps::out};
+  int num_refused = 0;
+  for (Step step : {&Steps::route, &Steps::quantize, &Steps::silu, &Steps::combine}) {
+    for (TestTensor Steps::* tensor : tensors) {
+      for (int64_t size : {INT64_MAX, INT64_MAX - 126, int64_t{1} << 62, int64_t{1} << 31}) {
+        for (bool has_elements : {true, false}) {
+          for (size_t axis = 0; axis < (Steps().*tensor).shape.size(); ++axis) {
+            Steps steps;
+            std::vector<int64_t>& shape = (steps.*tensor).shape;
+            if (!has_elements) std::fill(shape.begin(), shape.end(), 0);
+            shape[axis] = size;  // the strides stay
+            const int32_t status = (steps.*step)();
+            num_refused += status != GGFP8_SUCCESS ? 1 : 0;
+            // An array that the step does not take changes nothing.
+            CHECK(status == GGFP8_SUCCESS || status == kShape ||
+                  status == GGFP8_ERROR_INVALID_STRIDE);
+          }
+        }
+      }
+    }
+  }
+  CHECK(num_refused >= 200);
+}
+
 }  // namespace
 
 int main() {
   test_a_chain_of_steps();
+  test_extreme_sizes();
   test_refusals();
   test_overlap();
   test_arrays_without_elements();
