@@ -198,6 +198,25 @@ def test_capsules_that_contradict_themselves(arrays, lie):
         group_gemm_fp8_nt_groupwise(**{**arrays, "a": producer}, stream=1)
 
 
+def test_unfinished_arrays_are_waited_for(arrays):
+    """An array that is being computed, as of JAX, is exported after it is ready."""
+
+    class Unfinished(Producer):
+        is_ready = False
+
+        def block_until_ready(self):
+            self.is_ready = True
+
+        def __dlpack__(self, **options):
+            assert self.is_ready
+            return super().__dlpack__(**options)
+
+    out = np.zeros((CUM_M, N), np.float32)
+    call = {name: Unfinished(array) for name, array in arrays.items()}
+    group_gemm_fp8_nt_groupwise(**call, out=out)
+    assert same_bits(out, expected(arrays, "float32"))
+
+
 def test_capsules_live_until_the_call_has_returned(arrays, monkeypatch):
     """The library reads sizes and strides in the capsule's memory."""
     deleted, alive = [], []

@@ -191,6 +191,23 @@ def test_workspace(monkeypatch, arrays):
         ggjax._product.cache_clear()
 
 
+@pytest.mark.parametrize("sizes", [(10, 30), (30, 10)])
+def test_workspace_suffices_on_every_device(monkeypatch, arrays, sizes):
+    """Nobody knows while tracing which device runs the program, nor what symbols will be."""
+    specs = tuple(ggjax._spec(name, x) for name, x in arrays.items())
+    chosen = ggjax.options()
+    asked = iter(sizes)
+    monkeypatch.setattr(ggjax, "_devices", lambda: ((1, 0), (1, 0)))
+    monkeypatch.setattr(ggjax.ops, "workspace_bytes", lambda described, chosen: next(asked))
+    assert ggjax._workspace_bytes(specs, chosen) == 30
+    asked = iter(sizes)
+    monkeypatch.setattr(ggjax, "_with_numbers", lambda specs, chosen: [specs, specs])
+    monkeypatch.setattr(ggjax, "_workspace_bytes", lambda specs, chosen: next(asked))
+    monkeypatch.setattr(ggjax, "_compile", lambda chosen, num_bytes, swaps_b: num_bytes)
+    alignment = _library.load().ggfp8_workspace_alignment()
+    assert ggjax._product.__wrapped__(specs, chosen, None, False) == 30 + alignment
+
+
 def test_import_does_not_start_xla():
     """A handler registered before XLA has started could keep it from starting."""
     program = (

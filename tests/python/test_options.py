@@ -9,7 +9,7 @@ import pytest
 
 import groupgemm_fp8
 import small_problem
-from groupgemm_fp8 import _ffi, group_gemm_fp8_nt_groupwise, plan, supports, workspace_size
+from groupgemm_fp8 import _ffi, group_gemm_fp8_nt_groupwise, plan, queries, supports, workspace_size
 from groupgemm_fp8._options import Options, options
 from small_problem import CUM_M, N, expected, same_bits
 
@@ -143,3 +143,13 @@ def test_the_example_of_the_help_runs():
     out = names["out"]
     assert (out.shape, out.dtype) == ((6, 64), ml_dtypes.bfloat16)
     assert (out == 256).all()
+
+
+@pytest.mark.parametrize("out_dtype", [None, "bfloat16", "float16", "float32"])
+def test_functions_about_a_call_ask_for_its_output(out_dtype):
+    """A backend may take one output type and not another: the type must reach the library."""
+    names = [name for name, _ in _ffi.ARGS_FIELDS]
+    args = queries._args_of((), small_problem.inputs() | {"out_dtype": out_dtype})
+    values = dict(zip(names, _ffi.ARGS.unpack(args.raw), strict=True))
+    codes = {None: 3, "bfloat16": 3, "float16": 4, "float32": 5}
+    assert values["out_dtype"] == codes[out_dtype]

@@ -29,10 +29,10 @@ def automatic(call: Call) -> dict:
 
 
 @pytest.mark.parametrize("case, layout, word", REFUSED_BY_SM90.values(), ids=REFUSED_BY_SM90)
-def test_what_sm90_refuses_goes_to_the_next(gpu_backend, monkeypatch, case, layout, word):
+def test_what_sm90_refuses_goes_to_the_next(gpu_backend, set_variable, case, layout, word):
     if gpu_backend.name != "sm90":
         pytest.skip("about backend sm90")
-    monkeypatch.delenv("GGFP8_BACKEND", raising=False)
+    set_variable("GGFP8_BACKEND", "")
     call = Call(gpu_backend, exact_problem(case), layout)
     ok, reason = gg.supports("sm90", *call.arguments, **call.format_keywords())
     assert not ok
@@ -44,9 +44,9 @@ def test_what_sm90_refuses_goes_to_the_next(gpu_backend, monkeypatch, case, layo
     assert_exact(call.problem, call.result())
 
 
-def test_the_first_that_can_is_taken(backend, monkeypatch):
+def test_the_first_that_can_is_taken(backend, set_variable):
     """The order of backends() is the order of choice."""
-    monkeypatch.delenv("GGFP8_BACKEND", raising=False)
+    set_variable("GGFP8_BACKEND", "")
     call = Call(backend, exact_problem(Case((3, 70), 136, 208)))
     wanted = next(
         name
@@ -58,8 +58,8 @@ def test_the_first_that_can_is_taken(backend, monkeypatch):
 
 @pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
 @pytest.mark.parametrize("n, k", [(8, 16), (136, 336), (2816, 192)])
-def test_the_choice_does_not_depend_on_the_batch(backend, monkeypatch, pair, n, k):
-    monkeypatch.delenv("GGFP8_BACKEND", raising=False)
+def test_the_choice_does_not_depend_on_the_batch(backend, set_variable, pair, n, k):
+    set_variable("GGFP8_BACKEND", "")
     sizes = [Size(groups, rows) for groups in NUM_GROUPS for rows in GROUP_ROWS]
     plans = [plan_of(backend, size, n, k, pair, "bfloat16", automatic=True) for size in sizes]
     assert len({plan.backend for plan in plans}) == 1
