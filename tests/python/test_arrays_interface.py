@@ -1,5 +1,6 @@
 """Arrays that have an array interface, some of them nothing else. Nothing runs on a GPU here."""
 
+import gc
 import types
 
 import ml_dtypes
@@ -175,6 +176,25 @@ def test_what_an_interface_holds_lives_until_the_call_has_returned(freed_before_
     assert same_bits(out, expected(arrays))
     assert freed
     assert not before
+
+
+@pytest.mark.parametrize("protocol", ["__array_interface__", "__cuda_array_interface__"])
+def test_what_an_interface_holds_lives_as_long_as_the_call(devices, protocol):
+    freed = []
+
+    def interface(self):
+        owner = Owner(np.zeros((4, 16), np.float32), freed)
+        devices.known[owner.array.ctypes.data] = (2, 0)
+        return {**owner.array.__array_interface__, "owner": owner}
+
+    x = type("Fresh", (), {protocol: property(interface)})()
+    call = Call((x,))
+    call.describe("x", x)
+    gc.collect()
+    assert not freed
+    del call
+    gc.collect()
+    assert freed == [True]
 
 
 def test_capsules_of_numpy_live_until_the_call_has_returned():
