@@ -10,7 +10,7 @@ import pytest
 import small_problem
 from described import described
 from dlpack_producer import CudaInterface
-from groupgemm_fp8 import _library, group_gemm_fp8_nt_groupwise
+from groupgemm_fp8 import _ffi, _library, group_gemm_fp8_nt_groupwise
 from groupgemm_fp8._call import Call
 from small_problem import CUM_M, N, expected, same_bits
 from test_streams import cuda_problem
@@ -195,6 +195,30 @@ def test_what_an_interface_holds_lives_as_long_as_the_call(devices, protocol):
     del call
     gc.collect()
     assert freed == [True]
+
+
+def test_number_of_axes():
+    most = _ffi.MAX_RANK
+    x = host(np.zeros(1, np.float32), shape=(1,) * most, strides=(4,) * most)
+    assert described(x).shape == (1,) * most
+    more = host(np.zeros(1, np.float32), shape=(1,) * (most + 1), strides=(4,) * (most + 1))
+    with pytest.raises(ValueError, match=f"x: got {most + 1} axes, wanted at most {most}"):
+        described(more)
+
+
+def test_number_of_arrays():
+    """A call has memory for so many descriptions, and refuses one more in every way."""
+    x = np.zeros((4, 16), np.float32)
+    call = Call((x,))
+    for _ in range(12):
+        call.describe("x", x)
+    for describe in (
+        lambda: call.describe("x", x),
+        lambda: call.describe_shape("x", (4, 16), "float32", (1, 0)),
+        lambda: call.empty("x", x, (4, 16), "float32"),
+    ):
+        with pytest.raises(RuntimeError, match="a call describes at most 12 arrays"):
+            describe()
 
 
 def test_capsules_of_numpy_live_until_the_call_has_returned():

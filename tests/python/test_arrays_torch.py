@@ -294,6 +294,15 @@ def test_mixed_frameworks(arrays, tensors, mixed):
     assert isinstance(fresh, np.ndarray if mixed == "a" else torch.Tensor)
 
 
+def test_read_only_inputs_of_another_framework(arrays):
+    """Only what is written must be writable: an input's flag says nothing of out."""
+    for array in arrays.values():
+        array.flags.writeable = False
+    out, workspace = torch.zeros(CUM_M, N), torch.zeros(512, dtype=torch.uint8)
+    assert group_gemm_fp8_nt_groupwise(**arrays, out=out, workspace=workspace) is out
+    assert same_bits(out.numpy(), expected(arrays, "float32"))
+
+
 def test_no_leak(tensors):
     tensors["m_indptr"] = torch.zeros(4, dtype=torch.int32)
     assert_no_leak_with_out(tensors, torch.zeros(CUM_M, N))

@@ -1,5 +1,6 @@
 """Options: equal ones are one object, different ones never are, and FlashInfer's are accepted."""
 
+import functools
 import inspect
 import pydoc
 
@@ -153,3 +154,12 @@ def test_functions_about_a_call_ask_for_its_output(out_dtype):
     values = dict(zip(names, _ffi.ARGS.unpack(args.raw), strict=True))
     codes = {None: 3, "bfloat16": 3, "float16": 4, "float32": 5}
     assert values["out_dtype"] == codes[out_dtype]
+
+
+@pytest.mark.parametrize("function", [plan, workspace_size, functools.partial(supports, "cpu")])
+def test_functions_about_a_call_refuse_a_read_only_output(function):
+    out = np.zeros((CUM_M, N), np.float32)
+    function(**small_problem.inputs(), out=out)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="out: got a read-only array"):
+        function(**small_problem.inputs(), out=out)
