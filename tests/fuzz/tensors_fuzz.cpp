@@ -2,6 +2,7 @@
 // every hostile change is refused with a status that belongs to it, and out is untouched.
 //
 //   tensors_fuzz [SECONDS [SEED]]
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <set>
@@ -16,7 +17,7 @@ using fuzz::Random;
 
 // The arguments of one call. Sizes and strides have room for more axes than any array has.
 struct Call {
-  static constexpr int kMaxAxes = 8;
+  static constexpr int32_t kMaxAxes = 8;
 
   std::array<ggfp8_tensor, fuzz::kNumArrays> tensors = {};
   std::array<std::array<int64_t, kMaxAxes>, fuzz::kNumArrays> shapes = {}, strides = {};
@@ -51,10 +52,12 @@ struct Call {
         pointers[fuzz::kGroups], pointers[fuzz::kOut], nullptr, &options, nullptr);
   }
 
-  bool has_elements(int64_t idx) const {
-    const ggfp8_tensor& tensor = tensors[static_cast<size_t>(idx)];
-    for (int32_t axis = 0; axis < tensor.ndim; ++axis) {
-      if (tensor.shape[axis] == 0) return false;
+  // Axes that an array has memory for, whatever its number of axes has become.
+  int32_t num_axes(size_t idx) const { return std::min(tensors[idx].ndim, kMaxAxes); }
+
+  bool has_elements(size_t idx) const {
+    for (int32_t axis = 0; axis < num_axes(idx); ++axis) {
+      if (tensors[idx].shape[axis] == 0) return false;
     }
     return true;
   }
@@ -73,8 +76,8 @@ Statuses change_shape(Random& random, Call& call, size_t idx) {
     tensor.ndim = random.one_of({tensor.ndim + 1, tensor.ndim - 1, -1, 65, INT32_MAX, INT32_MIN});
     return {kShape};
   }
-  if (tensor.ndim < 1) return {};
-  int64_t& size = call.shapes[idx][static_cast<size_t>(random.uniform(0, tensor.ndim - 1))];
+  if (call.num_axes(idx) < 1) return {};
+  int64_t& size = call.shapes[idx][static_cast<size_t>(random.uniform(0, call.num_axes(idx) - 1))];
   const int64_t before = size;
   size = random.hostile();
   return size == before ? Statuses{} : Statuses{kShape, kStride};
@@ -99,9 +102,9 @@ Statuses change_memory(Random& random, Call& call, size_t idx) {
   ggfp8_tensor& tensor = call.tensors[idx];
   if (random.one_in(2)) {
     tensor.data = nullptr;
-    return call.has_elements(static_cast<int64_t>(idx)) ? Statuses{kArgument} : Statuses{};
+    return call.has_elements(idx) ? Statuses{kArgument} : Statuses{};
   }
-  const bool has_elements = call.has_elements(static_cast<int64_t>(idx));
+  const bool has_elements = call.has_elements(idx);
   if (tensor.dtype_bits <= 8 || tensor.data == nullptr || !has_elements) return {};
   tensor.byte_offset = 1;
   return {GGFP8_ERROR_INVALID_ALIGNMENT};
@@ -112,7 +115,7 @@ Statuses change_stride(Random& random, Call& call, size_t idx) {
   const ggfp8_tensor& tensor = call.tensors[idx];
   const bool is_scale = idx == fuzz::kAScale || idx == fuzz::kBScale;
   if (is_scale || tensor.ndim < 1 || tensor.ndim > Call::kMaxAxes) return {};
-  if (!call.has_elements(static_cast<int64_t>(idx))) return {};
+  if (!call.has_elements(idx)) return {};
   const auto axis = static_cast<size_t>(random.uniform(0, tensor.ndim - 1));
   if (call.shapes[idx][axis] <= 1) return {};
   const bool is_last = axis + 1 == static_cast<size_t>(tensor.ndim);
