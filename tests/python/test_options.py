@@ -10,7 +10,15 @@ import pytest
 
 import groupgemm_fp8
 import small_problem
-from groupgemm_fp8 import _ffi, group_gemm_fp8_nt_groupwise, plan, queries, supports, workspace_size
+from groupgemm_fp8 import (
+    _ffi,
+    _library,
+    group_gemm_fp8_nt_groupwise,
+    plan,
+    queries,
+    supports,
+    workspace_size,
+)
 from groupgemm_fp8._options import Options, options
 from small_problem import CUM_M, N, expected, same_bits
 
@@ -163,3 +171,26 @@ def test_functions_about_a_call_refuse_a_read_only_output(function):
     out.flags.writeable = False
     with pytest.raises(ValueError, match="out: got a read-only array"):
         function(**small_problem.inputs(), out=out)
+
+
+@pytest.mark.parametrize("status, refuses", [(201, True), (300, True), (100, False), (301, False)])
+def test_what_a_status_says_of_support(monkeypatch, status, refuses):
+    """A backend refuses a call also where its device has no driver; other failures raise."""
+    library = _library.load()
+
+    class Library:
+        def __getattr__(self, name):
+            return getattr(library, name)
+
+        def ggfp8_backend_supports(self, name, args):
+            return status
+
+        def ggfp8_last_error(self):
+            return b"the reason"
+
+    monkeypatch.setattr(_library, "load", Library)
+    if refuses:
+        assert supports("cpu", **small_problem.inputs()) == (False, "the reason")
+    else:
+        with pytest.raises((ValueError, groupgemm_fp8.GroupGemmError), match="the reason"):
+            supports("cpu", **small_problem.inputs())
