@@ -47,5 +47,5 @@ def _exists(killer: str) -> bool:
     if killer.startswith("tests/python/"):
         return (REPOSITORY / killer).exists()
     kind, _, name = killer.rpartition(" ")[2].partition(".")
-    suffix = {"c": ".c", "cpp": ".cpp"}[kind]
+    suffix = {"c": ".c", "cpp": ".cpp", "fuzz": ".cpp"}[kind]
     return (REPOSITORY / "tests" / kind / f"{name}{suffix}").exists()
