@@ -129,6 +129,16 @@ void check_examples() {
   CHECK((rows({GroupKind::kMasked, 20, 1, false, {3, 0, 21}}) == R{{0, 3}, {0, 0}, {0, 20}}));
 }
 
+// An aligned row past 2^31 is the end of the rows, not a negative row.
+void check_large_alignment() {
+  constexpr int32_t kRows = 2147483520, kAlignment = 1200000000;
+  const int32_t ends[] = {2000000000, kRows};
+  const GroupLayout layout = {ends, GroupKind::kEnds, false, kAlignment, 2, kRows};
+  CHECK_EQ(ggfp8::aligned_row(layout, 2000000000), kRows);
+  const GroupRows rows = ggfp8::rows_of_group(layout, 2000000000, 1);
+  CHECK(rows.begin == kRows && rows.end == kRows);
+}
+
 void check_scale_rows() {
   for (int64_t row = 0; row < 1000; ++row) {
     CHECK_EQ(ggfp8::scale_row<int64_t>(row, 0, 1), row);
@@ -147,6 +157,7 @@ int main() {
   check_examples();
   check_random_groups();
   check_extremes();
+  check_large_alignment();
   check_scale_rows();
   return check::report();
 }

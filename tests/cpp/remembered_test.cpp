@@ -1,6 +1,7 @@
 // Facts that are read once: a success is kept, a failure is not, and threads agree.
 #include "core/remembered.h"
 
+#include <chrono>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -54,11 +55,16 @@ void check_failure_is_forgotten() {
 void check_threads() {
   ggfp8::Remembered<int64_t> remembered;
   Source source{.num_failures = 3};
+  // All threads are there before the first has read.
+  const auto read_slowly = [&](int64_t* value) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return source(value);
+  };
   std::vector<int64_t> values(8);
   std::vector<std::thread> threads;
   for (int64_t& value : values) {
     threads.emplace_back([&] {
-      while (remembered.get([&](int64_t* read) { return source(read); }, &value) != 0) {
+      while (remembered.get(read_slowly, &value) != 0) {
       }
     });
   }
