@@ -1,10 +1,13 @@
-# Install rules: the runtime component is the library, the development component is the header, the
-# CMake package and the pkg-config file. In a wheel the library goes into the Python package.
+# Install rules: the runtime component is the library and the notices that a copy of it must carry,
+# the development component is the headers, the CMake package and the pkg-config file. In a wheel,
+# the library and the headers go into the Python package, and pip's metadata has the notices.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 if(DEFINED SKBUILD)
-  install(TARGETS groupgemm_fp8 LIBRARY DESTINATION groupgemm_fp8 COMPONENT runtime)
+  install(TARGETS groupgemm_fp8
+    LIBRARY DESTINATION groupgemm_fp8 COMPONENT runtime
+    FILE_SET HEADERS DESTINATION groupgemm_fp8/include COMPONENT runtime)
   return()
 endif()
 
@@ -16,6 +19,7 @@ install(TARGETS groupgemm_fp8
   COMPONENT runtime
   NAMELINK_COMPONENT development
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 install(EXPORT groupgemm_fp8-targets
   NAMESPACE groupgemm_fp8::
   DESTINATION ${package_dir}

@@ -6,6 +6,7 @@ Run by ctest and CI with a Python without packages: python tests/lint/planted_te
 import subprocess
 import tempfile
 import unittest
+import zipfile
 from pathlib import Path
 
 import check_comments
@@ -14,6 +15,7 @@ import check_includes
 import check_resources
 import check_sass
 import check_sizes
+import check_wheel
 
 RESOURCE_REPORT = """
 Fatbin elf code:
@@ -195,6 +197,34 @@ class PlantedTest(unittest.TestCase):
         for name in ("long.cpp", "wide.py", "mute.h"):
             with self.subTest(name=name):
                 self.assertEqual(len(list(check_sizes.check_file(self.root, name))), 1)
+
+    def test_wheel(self):
+        name = "groupgemm_fp8-0.1.0-py3-none-linux_x86_64.whl"
+        info = "groupgemm_fp8-0.1.0.dist-info"
+        licences = f"License-Expression: {check_wheel.LICENSE}\n"
+        licences += "".join(f"License-File: {notice}\n" for notice in check_wheel.NOTICES)
+        files = {check_wheel.LIBRARY: b"", f"{info}/METADATA": licences.encode()}
+        for header, source in check_wheel.expected_headers(check_wheel.ROOT).items():
+            files[header] = source.read_bytes()
+        for notice in check_wheel.NOTICES:
+            text = (check_wheel.ROOT / notice).read_bytes()
+            files[f"{info}/licenses/{notice}"] = text
+        self.assertEqual(self.wheel_errors(name, files), [])
+        for missing in files.keys() - {f"{info}/METADATA"}:
+            with self.subTest(missing=missing):
+                kept = {file: text for file, text in files.items() if file != missing}
+                self.assertTrue(self.wheel_errors(name, kept))
+        for extra in ("groupgemm_fp8/notes.txt", "tests/conftest.py"):
+            with self.subTest(extra=extra):
+                self.assertEqual(len(self.wheel_errors(name, {**files, extra: b""})), 1)
+        one_python = name.replace("py3-none", "cp311-cp311")
+        self.assertEqual(len(self.wheel_errors(one_python, files)), 1)
+
+    def wheel_errors(self, name, files):
+        with zipfile.ZipFile(self.root / name, "w") as wheel:
+            for file, text in files.items():
+                wheel.writestr(file, text)
+        return list(check_wheel.check(self.root / name))
 
 
 if __name__ == "__main__":
