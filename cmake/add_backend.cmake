@@ -23,6 +23,7 @@ function(ggfp8_add_backend name)
 
   set(target groupgemm_fp8_${name})
   add_library(${target} OBJECT ${arg_SOURCES})
+  ggfp8_set_code_generation(${target})
   target_link_libraries(${target} PRIVATE groupgemm_fp8_internal)
   if(arg_ARCHITECTURES)
     _ggfp8_set_cuda_options(${target} "${architectures}")
@@ -77,19 +78,23 @@ function(ggfp8_add_steps)
   endif()
   if(GGFP8_CUDA AND architectures)
     add_library(${target} OBJECT ${arg_SOURCES})
+    ggfp8_set_code_generation(${target})
     _ggfp8_set_cuda_options(${target} "${architectures}")
     if(GGFP8_COMPILER_NOTES_AS_ERRORS)
       ggfp8_refuse_compiler_notes(${target})
     endif()
   else()
     add_library(${target} OBJECT ${arg_WITHOUT_CUDA})
+    ggfp8_set_code_generation(${target})
   endif()
   target_link_libraries(${target} PRIVATE groupgemm_fp8_internal)
 endfunction()
 
 # Sets what every CUDA target of the library is compiled with.
 function(_ggfp8_set_cuda_options target architectures)
-  set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${architectures}")
+  # Link-time optimisation of device code would make other kernels than those that were tested.
+  set_target_properties(${target} PROPERTIES
+    CUDA_ARCHITECTURES "${architectures}" INTERPROCEDURAL_OPTIMIZATION OFF)
   # Device code evaluates the constexpr functions of a config. Kernels for five architectures in the
   # default compression would not fit the size that the library is held to.
   target_compile_options(${target} PRIVATE

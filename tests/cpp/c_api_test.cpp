@@ -315,18 +315,20 @@ void check_process_is_unchanged() {
 
   std::feclearexcept(FE_ALL_EXCEPT);
   std::fesetround(FE_DOWNWARD);
-  std::feraiseexcept(FE_UNDERFLOW);
+  std::feraiseexcept(FE_UNDERFLOW);  // on some processors raises inexact, too
+  const int flags = std::fetestexcept(FE_ALL_EXCEPT);
+  CHECK(flags & FE_UNDERFLOW);
   errno = 4321;
   Call call;
   const int32_t status = call.run();
   CHECK_EQ(errno, 4321);
-  CHECK_EQ(std::fetestexcept(FE_ALL_EXCEPT), FE_UNDERFLOW);
+  CHECK_EQ(std::fetestexcept(FE_ALL_EXCEPT), flags);
   CHECK(ggfp8_last_error() == sentence);
   errno = 4321;
   CHECK_EQ(failing.run(), GGFP8_ERROR_INVALID_SHAPE);
   CHECK_EQ(errno, 4321);
   CHECK_EQ(std::fegetround(), FE_DOWNWARD);
-  CHECK_EQ(std::fetestexcept(FE_ALL_EXCEPT), FE_UNDERFLOW);
+  CHECK_EQ(std::fetestexcept(FE_ALL_EXCEPT), flags);
   std::fesetenv(FE_DFL_ENV);
   CHECK_EQ(status, GGFP8_SUCCESS);
   CHECK(call.out_is_right());
