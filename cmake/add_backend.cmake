@@ -32,6 +32,7 @@ function(ggfp8_add_backend name)
     endif()
   endif()
   set_property(GLOBAL APPEND PROPERTY GGFP8_BACKENDS ${name})
+  _ggfp8_announce("backend ${name}" "${architectures}" ${arg_SOURCES})
 endfunction()
 
 # Fails the build of a CUDA target on spills, local memory, serialised wgmma and ignored setmaxnreg.
@@ -88,6 +89,19 @@ function(ggfp8_add_steps)
     ggfp8_set_code_generation(${target})
   endif()
   target_link_libraries(${target} PRIVATE groupgemm_fp8_internal)
+  if(GGFP8_CUDA AND architectures)
+    _ggfp8_announce("steps" "${architectures}" ${arg_SOURCES})
+  endif()
+endfunction()
+
+# Says in the log of a build what takes its time.
+function(_ggfp8_announce what architectures)
+  list(FILTER ARGN INCLUDE REGEX "\\.cu$")
+  list(LENGTH ARGN num_sources)
+  list(LENGTH architectures num_architectures)
+  list(JOIN architectures " " names)
+  message(STATUS "groupgemm_fp8: ${what}: ${num_sources} CUDA sources, each for "
+    "${num_architectures} architectures (${names})")
 endfunction()
 
 # Sets what every CUDA target of the library is compiled with.

@@ -13,6 +13,8 @@ set(GGFP8_ENABLE_SM100 AUTO CACHE STRING
   "Build the sm100 backend: AUTO (if CUDA is on and CUTLASS's headers can be had), ON, OFF")
 set_property(CACHE GGFP8_ENABLE_SM100 PROPERTY STRINGS AUTO ON OFF)
 set(GGFP8_CUTLASS_INCLUDE_DIR "" CACHE PATH "Folder of CUTLASS's headers; empty: fetched by pip")
+set(GGFP8_GLIBC "" CACHE STRING
+  "Oldest glibc that can load the library, for example 2.28; empty: that of the build machine")
 set(GGFP8_SANITIZE "" CACHE STRING "Sanitizers for host code, for example address;undefined")
 
 option(GGFP8_BUILD_TESTS "Build the C and C++ tests" ${PROJECT_IS_TOP_LEVEL})

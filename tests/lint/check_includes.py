@@ -18,7 +18,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # Kinds of <...> headers.
 STD = r"[a-z_0-9]+"
 C_STD = r"std(def|int)\.h"
-SYSTEM = r"(immintrin|arm_neon|pthread|sched|signal|unistd|cpuid)\.h|sys/[a-z]+\.h"
+SYSTEM = r"(dlfcn|link|immintrin|arm_neon|pthread|sched|signal|unistd|cpuid)\.h|sys/[a-z]+\.h"
 CUDA = r"cuda[a-z_0-9]*\.h|cuda/.*"
 CUTLASS = r"(cutlass|cute)/.*"
 

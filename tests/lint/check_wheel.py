@@ -58,6 +58,8 @@ def content_errors(wheel):
         elif name in headers and wheel.read(name) != headers[name].read_bytes():
             yield f"{name}: differs from the source"
     for entry in wheel.infolist():
+        if entry.is_dir():
+            continue
         name = entry.filename
         is_known = name.endswith((".py", ".json", "/py.typed")) or name in {LIBRARY, *headers}
         if not name.startswith((f"{PACKAGE}/", f"{info}/")):

@@ -165,7 +165,7 @@ def check_command(words):
         steps = re.search(r"all_steps=\((.*)\)", (REPOSITORY / ".ci" / "run").read_text())
         assert set(words[1:]) <= set(steps[1].split())
     known = {"python", "cmake", "ctest", "cc", "export", "git", ".ci/run", "docker", "nvidia-smi"}
-    known |= {"tests/gpu_sanitizer/run.sh", "./program", "torchrun"}
+    known |= {"tests/gpu_sanitizer/run.sh", "./program", "torchrun", "cmake/build_release.py"}
     assert words[0] in known, f"{words[0]} is unknown to this test"
 
 
