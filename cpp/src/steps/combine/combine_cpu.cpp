@@ -13,7 +13,8 @@ extern const FindCombineToken kFindCombineTokenAvx512;
 
 namespace {
 
-CombineToken choose_token_function(const CombineProblem& problem, const DeviceInfo& device) {
+CombineToken choose_token_function(const CombineProblem& problem,
+                                   [[maybe_unused]] const DeviceInfo& device) {
 #ifdef GGFP8_CPU_X86
   const FindCombineToken find =
       choose_isa(device, kFindCombineTokenPortable, kFindCombineTokenAvx2, kFindCombineTokenAvx512);

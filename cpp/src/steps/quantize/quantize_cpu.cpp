@@ -15,7 +15,8 @@ extern const FindQuantizeStrip kFindQuantizeStripAvx512;
 
 namespace {
 
-QuantizeStrip choose_strip_function(const QuantizeProblem& problem, const DeviceInfo& device) {
+QuantizeStrip choose_strip_function(const QuantizeProblem& problem,
+                                    [[maybe_unused]] const DeviceInfo& device) {
 #ifdef GGFP8_CPU_X86
   const FindQuantizeStrip find = choose_isa(device, kFindQuantizeStripPortable,
                                             kFindQuantizeStripAvx2, kFindQuantizeStripAvx512);
