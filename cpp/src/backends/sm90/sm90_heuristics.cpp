@@ -144,7 +144,8 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
     if (problem.n > max_n) return refuse("needs n of at most %jd", max_n);
     // Small blocks are for calls of few tiles.
     const bool is_small = shape.k_blocks_per_stage > 1;
-    if (!is_small && max_tiles(problem, shape) >= kMaxTiles) return refuse("needs fewer than 2^30 tiles");
+    if (!is_small && max_tiles(problem, shape) >= kMaxTiles)
+      return refuse("needs fewer than 2^30 tiles");
   }
   return {};
 }
