@@ -41,13 +41,24 @@ struct Rows {
   std::vector<int32_t> m_indptr;
 };
 
-// Few, more and many rows per group on average: each has a tile shape of its own where the device
-// can hold it. Mixed ones have tiles of few and of many rows in one shape.
+// The bounds of groups of one row each.
+std::vector<int32_t> single_rows(int32_t num_groups) {
+  std::vector<int32_t> bounds;
+  for (int32_t i = 0; i <= num_groups; ++i) bounds.push_back(i);
+  return bounds;
+}
+
+// Few, more and many rows in calls of few and of many tiles: all tile shapes of mma, and of sm90 on
+// a GPU with 132 SMs. Mixed ones have tiles of few and of many rows in one shape.
 const Rows kFew = {30, false, {2, 5, 5, 5, 21, 27}};
 const Rows kMany = {131, false, {3, 67, 67, 130}};
 const Rows kMixed = {132, false, {3, 13, 40, 132}};
 const Rows kLarge = {1030, false, {1, 1030}};
 const Rows kWaves = {1131, false, {1, 1130}};
+const Rows kNine = {288, false, {0, 20, 27, 27, 59, 91, 123, 179, 240, 288}};
+const Rows kNineMiddle = {297, false, {0, 40, 41, 105, 106, 139, 172, 205, 240, 297}};
+const Rows kNineLarge = {1161, false, {0, 200, 329, 359, 366, 559, 709, 869, 1011, 1161}};
+const Rows kSingles = {40, false, single_rows(40)};
 const Rows kFewAligned = {130, false, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 128}};
 const Rows kManyAligned = {130, false, {0, 128}};
 const Rows kFewHostile = {30, true, {7, -5, INT_MAX, 3, INT_MIN, 30}};
@@ -94,6 +105,11 @@ const Case kCases[] = {
     {&kManyHostile, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 136, 160, 0, 0, 0},
     {&kFew, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 2816, 192, 0, 0, 0},
     {&kMany, kE5m2, kE4m3, kF32, 1, 128, 128, kK, 1408, 192, 0, 0, 2},
+    {&kNine, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 3000, 1024, 0, 0, 0},
+    {&kNineMiddle, kE4m3, kE4m3, kBf16, 1, 128, 128, kK, 1408, 192, 0, 0, 0},
+    {&kNineLarge, kE4m3, kE5m2, kBf16, 1, 128, 128, kMn, 1408, 192, 0, 0, 0},
+    {&kSingles, kE4m3, kE4m3, kF16, 1, 128, 128, kMn, 136, 336, 0, 0, 0},
+    {&kMany, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 256, 2704, 0, 0, 0},
 };
 
 [[noreturn]] void stop(const std::string& reason) {
