@@ -8,18 +8,21 @@
 namespace ggfp8 {
 namespace {
 
-// Four lanes, as GCC and Clang offer them for every processor.
-using Float4 = float __attribute__((vector_size(16)));
-
-GGFP8_INLINE Float4 load(const float* values) {
-  Float4 result;
-  std::memcpy(&result, values, sizeof(result));
-  return result;
-}
-
 struct Portable {
+  using Floats = float __attribute__((vector_size(16)));  // GCC and Clang have it everywhere
   static constexpr int kRows = 4;
-  static constexpr int kCols = 8;
+  static constexpr int kLanes = 4;
+
+  static GGFP8_INLINE Floats load(const float* x) {
+    Floats result;
+    std::memcpy(&result, x, sizeof(result));
+    return result;
+  }
+  static GGFP8_INLINE Floats broadcast(const float* x) { return Floats{*x, *x, *x, *x}; }
+  static GGFP8_INLINE Floats add_product(Floats sum, Floats x, Floats y) { return sum + x * y; }
+  static GGFP8_INLINE void promote(const float* sfa, const float* sfb, Floats sum, float* acc) {
+    for (int i = 0; i < kLanes; ++i) acc[i] = std::fma(*sfa * sfb[i], sum[i], acc[i]);
+  }
 
   template <Dtype kDtype>
   static void decode_rows(const uint8_t* a, int64_t stride, int64_t num_rows, int64_t num_k,
@@ -35,30 +38,10 @@ struct Portable {
   template <Dtype kDtype>
   static void decode_panel(const uint8_t* b, int64_t stride, int64_t num_cols, int64_t num_k,
                            float* panel) {
+    constexpr int64_t kCols = 2 * kLanes;
     for (int64_t col = 0; col < kCols; ++col) {
       const uint8_t* codes = b + lesser(col, num_cols - 1) * stride;
       for (int64_t k = 0; k < num_k; ++k) panel[k * kCols + col] = kFp8Values<kDtype>[codes[k]];
-    }
-  }
-
-  template <int kNumRows>
-  static void multiply(const float* a, const float* panel, int64_t num_k, const float* sfa,
-                       const float* sfb, float* acc) {
-    Float4 sum[kNumRows][2] = {};
-    for (int64_t k = 0; k < num_k; ++k) {
-      const Float4 b0 = load(panel + k * kCols);
-      const Float4 b1 = load(panel + k * kCols + 4);
-      GGFP8_UNROLL for (int row = 0; row < kNumRows; ++row) {
-        const float value = a[row * kMaxGranularityK + k];
-        sum[row][0] += value * b0;
-        sum[row][1] += value * b1;
-      }
-    }
-    GGFP8_UNROLL for (int row = 0; row < kNumRows; ++row) {
-      for (int col = 0; col < kCols; ++col) {
-        float& main_acc = acc[row * kMaxTileCols + col];
-        main_acc = std::fma(sfa[row] * sfb[col], sum[row][col / 4][col % 4], main_acc);
-      }
     }
   }
 };

@@ -1,14 +1,17 @@
 // The product of one tile, written once for all instruction sets. Each cpu_gemm_<isa>.cpp includes
 // it with a policy class:
 //
-//   kRows, kCols                       register tile
+//   kRows                              rows of a register tile, which is two vectors wide
+//   Floats, kLanes                     a vector of kLanes float32 values
+//   load(x)                            the vector at x, an address aligned for it
+//   broadcast(x)                       *x in every lane
+//   add_product(sum, x, y)             sum + x * y, where x * y is exact
+//   promote(sfa, sfb, sum, acc)        acc[i] = fma(*sfa * sfb[i], sum[i], acc[i])
 //   decode_rows<dtype>(a, stride, num_rows, num_k, values)
 //                                      values has kMaxGranularityK elements per row
 //   decode_panel<dtype>(b, stride, num_cols, num_k, panel)
-//                                      kCols columns of b, k-major; columns past num_cols repeat
-//                                      the last one
-//   multiply<rows>(a, panel, num_k, sfa, sfb, acc)
-//                                      one register tile of one k-block, promoted into acc
+//                                      2 * kLanes columns of b, k-major; columns past num_cols
+//                                      repeat the last one
 //
 // NOTE: everything here is in an unnamed namespace and calls no function of another header that is
 // not always inlined, so that the linker cannot merge code compiled for one instruction set into
@@ -38,6 +41,10 @@ namespace {
 constexpr int64_t lesser(int64_t x, int64_t y) {
   return x < y ? x : y;
 }
+
+// Columns of a register tile, and of a panel of decoded b.
+template <class Isa>
+constexpr int kPanelCols = 2 * Isa::kLanes;
 
 using DecodeRows = void (*)(const uint8_t* a, int64_t stride, int64_t num_rows, int64_t num_k,
                             float* values);
@@ -75,13 +82,35 @@ DecodePanel panel_decoder(Dtype dtype) {
                                      : Isa::template decode_panel<Dtype::kFloat8E5M2>;
 }
 
+// Multiplies one register tile of one k-block and promotes it into acc.
+template <class Isa, int kNumRows>
+void multiply(const float* a, const float* panel, int64_t num_k, const float* sfa, const float* sfb,
+              float* acc) {
+  using Floats = typename Isa::Floats;
+  Floats sum[kNumRows][2] = {};
+  for (int64_t k = 0; k < num_k; ++k) {
+    const Floats b0 = Isa::load(panel + k * kPanelCols<Isa>);
+    const Floats b1 = Isa::load(panel + k * kPanelCols<Isa> + Isa::kLanes);
+    GGFP8_UNROLL for (int row = 0; row < kNumRows; ++row) {
+      const Floats value = Isa::broadcast(a + row * kMaxGranularityK + k);
+      sum[row][0] = Isa::add_product(sum[row][0], value, b0);
+      sum[row][1] = Isa::add_product(sum[row][1], value, b1);
+    }
+  }
+  GGFP8_UNROLL for (int row = 0; row < kNumRows; ++row) {
+    float* main_acc = acc + row * kMaxTileCols;
+    Isa::promote(sfa + row, sfb, sum[row][0], main_acc);
+    Isa::promote(sfa + row, sfb + Isa::kLanes, sum[row][1], main_acc + Isa::kLanes);
+  }
+}
+
 // kForRows[i] multiplies i + 1 rows.
 template <class Isa, class RowIndices = std::make_integer_sequence<int, Isa::kRows>>
 struct MultiplyTable;
 
 template <class Isa, int... kRowIndices>
 struct MultiplyTable<Isa, std::integer_sequence<int, kRowIndices...>> {
-  static constexpr Multiply kForRows[] = {Isa::template multiply<kRowIndices + 1>...};
+  static constexpr Multiply kForRows[] = {multiply<Isa, kRowIndices + 1>...};
 };
 
 // Gathers the scale factors of one k-block: one per row and one per column of the tile.
@@ -135,9 +164,9 @@ void compute_tile(const Problem& problem, const CpuTile& tile, const CpuScratch&
     const int64_t num_k = lesser(problem.granularity_k, problem.k - k_begin);
     load_scales(problem, tile, k_block_idx, scratch);
     decode_rows(a + k_begin, problem.a_row_stride, tile.num_rows, num_k, scratch.a);
-    for (int64_t col = 0; col < tile.num_cols; col += Isa::kCols) {
+    for (int64_t col = 0; col < tile.num_cols; col += kPanelCols<Isa>) {
       decode_panel(b + col * problem.b_row_stride + k_begin, problem.b_row_stride,
-                   lesser(Isa::kCols, tile.num_cols - col), num_k, scratch.panel);
+                   lesser(kPanelCols<Isa>, tile.num_cols - col), num_k, scratch.panel);
       multiply_panel<Isa>(tile.num_rows, num_k, col, scratch);
     }
   }
