@@ -28,6 +28,7 @@ void check_instruction_sets() {
     check::set_variable("GGFP8_CPU_ISA", isa->name);
     CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
     CHECK(std::strcmp(device.name, isa->name) == 0);
+    CHECK(device.instruction_set == isa->instruction_set);
   }
   check::set_variable("GGFP8_CPU_ISA", "");
   CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);

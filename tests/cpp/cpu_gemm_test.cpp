@@ -1,7 +1,6 @@
 // Every instruction-set path and thread count against the plain loops, bit for bit, over random
 // problems; and the promises around a call: floating-point environment, refusals, plans.
 #include <cfenv>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -29,7 +28,7 @@ using Bytes = std::vector<uint8_t>;
 
 DeviceInfo device_of(const CpuIsa& isa, int32_t num_processors) {
   DeviceInfo device;
-  std::snprintf(device.name, sizeof(device.name), "%s", isa.name);
+  device.instruction_set = isa.instruction_set;
   device.num_processors = num_processors;
   return device;
 }

@@ -85,8 +85,7 @@ RULES = [
     # host decides see neither CUDA nor PTX.
     ("steps/no_cuda.cpp", [PUBLIC, "core/status.h", "steps/*/*_cuda.h"], [STD]),
     ("steps/chunk.cuh", ["core/problem.h", "ptx/*"], [STD, CUDA]),
-    ("steps/cpu_isa_choice.h", ["core/*"], [STD]),
-    ("steps/*/*_cpu*", ["core/*", "host/*", "steps/cpu_isa_choice.h", OWN_STEP], [STD]),
+    ("steps/*/*_cpu*", ["core/*", "host/*", OWN_STEP], [STD]),
     ("steps/*/*_launch.cpp", ["core/*", "cuda/*", OWN_STEP], [STD, CUDA]),
     ("steps/*/*.h", ["core/*", OWN_STEP], [STD]),
     ("steps/*/*.cu*", ["core/*", "ptx/*", "steps/chunk.cuh", OWN_STEP], [STD, CUDA]),

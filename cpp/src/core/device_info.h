@@ -7,10 +7,14 @@
 
 namespace ggfp8 {
 
+// Instruction sets that code of the CPU is compiled for, in ascending order.
+enum class InstructionSet : uint8_t { kPortable, kAvx2, kAvx512 };
+
 struct DeviceInfo {
   DeviceType type = DeviceType::kCpu;
   int32_t id = 0;
   char name[256] = {0};
+  InstructionSet instruction_set = InstructionSet::kPortable;  // that the CPU is to use
   int32_t compute_major = 0;  // CUDA compute capability; 0 for the CPU
   int32_t compute_minor = 0;
   int32_t num_processors = 0;          // SMs, or usable CPU threads

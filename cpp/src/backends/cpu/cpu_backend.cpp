@@ -77,7 +77,7 @@ Support supports(const Problem& problem, const DeviceInfo&) {
 
 Plan plan(const Problem& problem, const DeviceInfo& device) {
   Plan plan;
-  plan.config_idx = isa_index(device.name);
+  plan.config_idx = isa_index(device.instruction_set);
   plan.config_name = available_isas()[static_cast<size_t>(plan.config_idx)]->config_name;
   plan.num_workers = worthwhile_workers(
       problem, problem.cum_m, min_of(problem.batch_size, problem.cum_m), device.num_processors);

@@ -68,6 +68,7 @@ Status query_cpu_device(DeviceInfo* info) noexcept {
   if (Status s = read_isa(&isa)) return s;
   if (Status s = read_num_threads(&device.num_processors)) return s;
   std::snprintf(device.name, sizeof(device.name), "%s", isa->name);
+  device.instruction_set = isa->instruction_set;
   device.l2_bytes = l2_bytes();
   *info = device;
   return kSuccess;

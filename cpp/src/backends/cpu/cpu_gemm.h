@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "core/device_info.h"
 #include "core/problem.h"
 
 namespace ggfp8 {
@@ -40,6 +41,7 @@ struct CpuScratch {
 };
 
 struct CpuIsa {
+  InstructionSet instruction_set;
   const char* name;         // as in GGFP8_CPU_ISA
   const char* config_name;  // the name and the register tile, rows x columns
   void (*compute_tile)(const Problem& problem, const CpuTile& tile, const CpuScratch& scratch);

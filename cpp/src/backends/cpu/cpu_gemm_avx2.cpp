@@ -72,7 +72,7 @@ using Avx2Path = VectorDecode<Avx2>;
 
 }  // namespace
 
-extern const CpuIsa kAvx2Isa = {"avx2", "avx2 6x16", compute_tile<Avx2Path>,
+extern const CpuIsa kAvx2Isa = {InstructionSet::kAvx2, "avx2", "avx2 6x16", compute_tile<Avx2Path>,
                                 decode_codes<Avx2Path>};
 
 }  // namespace ggfp8

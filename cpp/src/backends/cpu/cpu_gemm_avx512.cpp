@@ -70,7 +70,7 @@ using Avx512Path = VectorDecode<Avx512>;
 
 }  // namespace
 
-extern const CpuIsa kAvx512Isa = {"avx512", "avx512 14x32", compute_tile<Avx512Path>,
-                                  decode_codes<Avx512Path>};
+extern const CpuIsa kAvx512Isa = {InstructionSet::kAvx512, "avx512", "avx512 14x32",
+                                  compute_tile<Avx512Path>, decode_codes<Avx512Path>};
 
 }  // namespace ggfp8

@@ -48,7 +48,7 @@ struct Portable {
 
 }  // namespace
 
-extern const CpuIsa kPortableIsa = {"portable", "portable 4x8", compute_tile<Portable>,
-                                    decode_codes<Portable>};
+extern const CpuIsa kPortableIsa = {InstructionSet::kPortable, "portable", "portable 4x8",
+                                    compute_tile<Portable>, decode_codes<Portable>};
 
 }  // namespace ggfp8

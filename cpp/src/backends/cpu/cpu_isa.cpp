@@ -58,10 +58,10 @@ Status read_isa(const CpuIsa** isa) noexcept {
               names.text);
 }
 
-int32_t isa_index(const char* name) noexcept {
+int32_t isa_index(InstructionSet instruction_set) noexcept {
   const auto isas = available_isas();
   for (size_t idx = 0; idx < isas.size(); ++idx) {
-    if (std::strcmp(name, isas[idx]->name) == 0) return static_cast<int32_t>(idx);
+    if (isas[idx]->instruction_set == instruction_set) return static_cast<int32_t>(idx);
   }
   return static_cast<int32_t>(isas.size()) - 1;
 }

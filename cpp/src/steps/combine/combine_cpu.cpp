@@ -1,7 +1,6 @@
 #include "steps/combine/combine_cpu.h"
 
 #include "host/work_counter.h"
-#include "steps/cpu_isa_choice.h"
 
 namespace ggfp8::steps {
 
@@ -13,15 +12,16 @@ extern const FindCombineToken kFindCombineTokenAvx512;
 
 namespace {
 
-CombineToken choose_token_function(const CombineProblem& problem,
-                                   [[maybe_unused]] const DeviceInfo& device) {
+CombineToken choose_token_function(const CombineProblem& problem, const DeviceInfo& device) {
+  // In the order of InstructionSet.
+  const FindCombineToken find[] = {
+      kFindCombineTokenPortable,
 #ifdef GGFP8_CPU_X86
-  const FindCombineToken find =
-      choose_isa(device, kFindCombineTokenPortable, kFindCombineTokenAvx2, kFindCombineTokenAvx512);
-#else
-  const FindCombineToken find = kFindCombineTokenPortable;
+      kFindCombineTokenAvx2,
+      kFindCombineTokenAvx512,
 #endif
-  return find(problem.x_dtype);
+  };
+  return find[static_cast<size_t>(device.instruction_set)](problem.x_dtype);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "host/work_counter.h"
-#include "steps/cpu_isa_choice.h"
 
 namespace ggfp8::steps {
 
@@ -15,15 +14,16 @@ extern const FindQuantizeStrip kFindQuantizeStripAvx512;
 
 namespace {
 
-QuantizeStrip choose_strip_function(const QuantizeProblem& problem,
-                                    [[maybe_unused]] const DeviceInfo& device) {
+QuantizeStrip choose_strip_function(const QuantizeProblem& problem, const DeviceInfo& device) {
+  // In the order of InstructionSet.
+  const FindQuantizeStrip find[] = {
+      kFindQuantizeStripPortable,
 #ifdef GGFP8_CPU_X86
-  const FindQuantizeStrip find = choose_isa(device, kFindQuantizeStripPortable,
-                                            kFindQuantizeStripAvx2, kFindQuantizeStripAvx512);
-#else
-  const FindQuantizeStrip find = kFindQuantizeStripPortable;
+      kFindQuantizeStripAvx2,
+      kFindQuantizeStripAvx512,
 #endif
-  return find(problem.x_dtype, problem.out_dtype);
+  };
+  return find[static_cast<size_t>(device.instruction_set)](problem.x_dtype, problem.out_dtype);
 }
 
 // The first of a row's positions, from choice *j on, that is a row of out; -1: none. *j is then the
