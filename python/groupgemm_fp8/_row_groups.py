@@ -113,6 +113,9 @@ def validate(m_indices: Any, num_groups: int, group_alignment: int | None) -> No
 
 
 def _framework(x: Any) -> str | None:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        return "torch"  # torch.compile of PyTorch 2.11 does not trace what follows
     roots = {base.__module__.partition(".")[0] for base in type(x).__mro__}
     return next((name for name in _FRAMEWORKS if name in roots), None)
 

@@ -215,6 +215,8 @@ def test_descriptions(monkeypatch, has_table):
 @pytest.mark.parametrize("out_dtype", [None, "bfloat16", "float16", "float32"])
 def test_plain_tensors_go_into_c_at_once(monkeypatch, arrays, tensors, out_dtype):
     """No Call describes them, and each call crosses into C once."""
+    if min(x.data_ptr() for x in tensors.values()) < reader._LOW_ADDRESS:
+        pytest.skip("this process has tensors at addresses that freed ones may have, too")
     monkeypatch.setattr(ops, "Call", None)
     new = group_gemm_fp8_nt_groupwise(**tensors, out_dtype=out_dtype)
     given = torch.zeros_like(new)
