@@ -90,8 +90,14 @@ def test_an_error_of_the_library(tensors):
         group_gemm_fp8_nt_groupwise(**{**tensors, "m_indptr": misaligned})
 
 
-def test_out_counts_as_modified(tensors):
-    """Autograd notices that a tensor it saved was overwritten."""
+@pytest.mark.parametrize("workspace_bytes", [None, 256])
+def test_out_counts_as_modified(tensors, workspace_bytes):
+    """Autograd notices that a tensor it saved was overwritten.
+
+    A call with a workspace takes the road of all frameworks, any other one PyTorch's own.
+    """
+    if workspace_bytes:
+        tensors["workspace"] = torch.empty(workspace_bytes, dtype=torch.uint8)
     out = torch.ones(CUM_M, N)
     for _ in range(2):
         weight = torch.ones(CUM_M, N, requires_grad=True)
