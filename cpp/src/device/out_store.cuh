@@ -97,23 +97,26 @@ __device__ __forceinline__ void store_pair(const OutRows& rows, int32_t row, int
   }
 }
 
-// Rounds and stores eight rows from `row` on, kNumBlocks blocks of columns from `col` on.
-// pair_of(block) points to this lane's two values. Blocks that do not fill chunks are stored pair
-// by pair. Warp-collective.
+// Stores eight rows pair by pair. Arguments as in store_eight_rows().
 template <Dtype kDtype, int kNumBlocks, class PairOf>
-__device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t row, int32_t col,
-                                                 const PairOf& pair_of) {
+__device__ __forceinline__ void store_pairs(const OutRows& rows, int32_t row, int32_t col,
+                                            const PairOf& pair_of) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+#pragma unroll
+  for (int block = 0; block < kNumBlocks; ++block) {
+    store_pair<kDtype>(rows, row + lane / 4, col + block * 8 + lane % 4 * 2, pair_of(block));
+  }
+}
+
+// Stores eight rows in chunks, which the blocks fill. Arguments as in store_eight_rows().
+template <Dtype kDtype, int kNumBlocks, class PairOf>
+__device__ __forceinline__ void store_chunks(const OutRows& rows, int32_t row, int32_t col,
+                                             const PairOf& pair_of) {
   using Chunk = OutChunk<kDtype>;
+  static_assert(kNumBlocks % Chunk::kNumPairs == 0);
   constexpr int kNumChunks = kNumBlocks / Chunk::kNumPairs;
   constexpr int kTogether = kNumChunks % 2 == 0 ? 2 : 1;
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  if constexpr (kNumBlocks % Chunk::kNumPairs != 0) {
-#pragma unroll
-    for (int block = 0; block < kNumBlocks; ++block) {
-      store_pair<kDtype>(rows, row + lane / 4, col + block * 8 + lane % 4 * 2, pair_of(block));
-    }
-    return;
-  }
 #pragma unroll
   for (int first = 0; first < kNumChunks; first += kTogether) {
     Chunk chunks[kTogether];
@@ -137,6 +140,18 @@ __device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t ro
       store_chunk<kDtype>(rows, row + lane % 16 / 4, columns, chunks[0]);
       store_chunk<kDtype>(rows, row + lane % 16 / 4 + 4, columns, chunks[1]);
     }
+  }
+}
+
+// Rounds and stores eight rows from `row` on, kNumBlocks blocks of columns from `col` on.
+// pair_of(block) points to this lane's two values. Warp-collective.
+template <Dtype kDtype, int kNumBlocks, class PairOf>
+__device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t row, int32_t col,
+                                                 const PairOf& pair_of) {
+  if constexpr (kNumBlocks % OutChunk<kDtype>::kNumPairs == 0) {
+    store_chunks<kDtype, kNumBlocks>(rows, row, col, pair_of);
+  } else {
+    store_pairs<kDtype, kNumBlocks>(rows, row, col, pair_of);
   }
 }
 
