@@ -1,0 +1,144 @@
+// device/warp_schedule.cuh against the definition of groups: 32 threads stand for the lanes of a
+// warp, and exchange values where lanes do.
+#include <array>
+#include <barrier>
+#include <cstdint>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "check.h"
+#include "core/group_schedule.h"
+#include "group_model.h"
+
+namespace {
+
+constexpr int kNumLanes = 32;
+
+// The values that lanes exchange. A lane writes its own, waits for the others, and reads.
+struct Exchange {
+  std::barrier<> meet{kNumLanes};
+  std::array<int32_t, kNumLanes> values;
+
+  template <class Read>
+  int32_t swap(uint32_t lane, int32_t value, const Read& read) {
+    values[lane] = value;
+    meet.arrive_and_wait();
+    const int32_t result = read(values);
+    meet.arrive_and_wait();
+    return result;
+  }
+};
+
+Exchange exchange;
+
+struct LaneIdx {
+  uint32_t x;
+};
+thread_local LaneIdx threadIdx;
+
+int32_t __shfl_sync(uint32_t, int32_t value, int lane) {
+  return exchange.swap(threadIdx.x, value,
+                       [&](const auto& values) { return values[static_cast<size_t>(lane)]; });
+}
+
+int32_t __shfl_up_sync(uint32_t, int32_t value, int distance) {
+  const auto from = static_cast<int>(threadIdx.x) - distance;
+  return exchange.swap(threadIdx.x, value, [&](const auto& values) {
+    return from < 0 ? value : values[static_cast<size_t>(from)];
+  });
+}
+
+uint32_t __ballot_sync(uint32_t, bool vote) {
+  return static_cast<uint32_t>(exchange.swap(threadIdx.x, vote ? 1 : 0, [](const auto& values) {
+    uint32_t votes = 0;
+    for (size_t i = 0; i < kNumLanes; ++i) votes |= static_cast<uint32_t>(values[i]) << i;
+    return static_cast<int32_t>(votes);
+  }));
+}
+
+int __popc(uint32_t bits) {
+  return __builtin_popcount(bits);
+}
+
+}  // namespace
+
+#define __device__
+#define __forceinline__ inline
+#include "device/warp_schedule.cuh"
+
+namespace {
+
+using ggfp8::GroupSchedule;
+using ggfp8::GroupTiles;
+using group_model::Groups;
+
+// Tiles whose groups are looked up: the first and the last of every group.
+std::vector<GroupTiles> expected_tiles(const Groups& groups, const GroupSchedule& schedule,
+                                       int32_t* num_tiles) {
+  std::vector<GroupTiles> expected;
+  *num_tiles = 0;
+  int32_t group_idx = 0;
+  for (const group_model::Rows& rows : group_model::rows_of(groups)) {
+    const int32_t count = ggfp8::num_tiles_of_rows(schedule, static_cast<int32_t>(rows.count()));
+    expected.push_back({group_idx++, static_cast<int32_t>(rows.begin),
+                        static_cast<int32_t>(rows.end), *num_tiles, count});
+    *num_tiles += count;
+  }
+  return expected;
+}
+
+bool same(const GroupTiles& x, const GroupTiles& y) {
+  return x.group_idx == y.group_idx && x.row_begin == y.row_begin && x.row_end == y.row_end &&
+         x.first_tile_idx == y.first_tile_idx && x.num_tiles == y.num_tiles;
+}
+
+// Every lane finds the same groups: a warp goes on together with what any lane knows. The threads
+// take turns on few processors, so that a look-up takes long: one group in five is looked up.
+bool check_lane(const GroupSchedule& schedule, const std::vector<GroupTiles>& expected,
+                int32_t num_tiles) {
+  const ggfp8::WarpSchedule warp(schedule);
+  bool ok = warp.total_tiles() == num_tiles;
+  for (size_t i = expected.size() > 5 ? expected.size() % 5 : 0; i < expected.size(); i += 5) {
+    const GroupTiles& wanted = expected[i];
+    if (wanted.num_tiles == 0) continue;
+    ok &= same(warp.find_group(schedule, wanted.first_tile_idx), wanted);
+    ok &= same(warp.find_group(schedule, wanted.first_tile_idx + wanted.num_tiles - 1), wanted);
+  }
+  return ok;
+}
+
+void check_groups(const Groups& groups, int32_t tile_m, int32_t short_m) {
+  GroupSchedule schedule = {groups.layout(), tile_m, 0, short_m, 3, 2};
+  schedule.groups_per_chunk = ggfp8::ceil_div(schedule.layout.num_groups, ggfp8::kNumLaneChunks);
+  int32_t num_tiles = 0;
+  const std::vector<GroupTiles> expected = expected_tiles(groups, schedule, &num_tiles);
+  std::array<bool, kNumLanes> ok = {};
+  std::vector<std::thread> lanes;
+  for (uint32_t lane = 0; lane < kNumLanes; ++lane) {
+    lanes.emplace_back([&, lane] {
+      threadIdx.x = lane;
+      ok[lane] = check_lane(schedule, expected, num_tiles);
+    });
+  }
+  for (std::thread& lane : lanes) lane.join();
+  for (const bool lane_ok : ok) {
+    if (!CHECK(lane_ok)) return group_model::print(groups);
+  }
+}
+
+}  // namespace
+
+// One group per lane, the last lanes without one; then several.
+int main() {
+  std::mt19937_64 random(11);
+  for (const int64_t num_groups : {1, 7, 32, 33, 70}) {
+    for (const ggfp8::GroupKind kind : group_model::kKinds) {
+      for (const int32_t short_m : {0, 32}) {
+        const auto num_rows = static_cast<int64_t>(1 + random() % 900);
+        check_groups(group_model::random_groups(random, kind, num_groups, num_rows), 64, short_m);
+      }
+    }
+  }
+  return check::report();
+}
