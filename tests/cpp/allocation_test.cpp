@@ -10,6 +10,7 @@
 #include "check.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 #include "groupgemm_fp8/moe.h"
+#include "one_group_call.h"
 
 namespace {
 
@@ -52,40 +53,10 @@ void operator delete(void* memory, std::align_val_t) noexcept {
 
 namespace {
 
-constexpr int64_t kRows = 64, kN = 512, kK = 512;
-constexpr float kSentinel = -1.0f;
+constexpr int32_t kRows = 64, kN = 512, kK = 512;
 
-struct Product {
-  std::vector<uint8_t> a = std::vector<uint8_t>(kRows * kK, 0x38);
-  std::vector<uint8_t> b = std::vector<uint8_t>(kN * kK, 0x38);
-  std::vector<float> scale = std::vector<float>(kRows * kK / 128, 1.0f);
-  std::vector<int32_t> m_indptr = {0, kRows};
-  std::vector<float> out = std::vector<float>(kRows * kN, kSentinel);
-  ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
-
-  Product() {
-    args.a = a.data();
-    args.b = b.data();
-    args.a_scale = args.b_scale = scale.data();
-    args.m_indptr = m_indptr.data();
-    args.out = out.data();
-    args.cum_m = kRows;
-    args.n = kN;
-    args.k = kK;
-    args.batch_size = 1;
-    args.out_dtype = GGFP8_DTYPE_FLOAT32;
-    args.device_type = GGFP8_DEVICE_CPU;
-    args.flags = GGFP8_FLAG_VALIDATE_M_INDPTR;
-  }
-
-  int32_t run() { return ggfp8_group_gemm_nt_groupwise(&args, nullptr, 0, nullptr); }
-
-  bool out_is(float wanted) const {
-    for (float value : out) {
-      if (value != wanted) return false;
-    }
-    return true;
-  }
+struct Product : OneGroupCall {
+  Product() : OneGroupCall(kRows, kN, kK) { args.flags = GGFP8_FLAG_VALIDATE_M_INDPTR; }
 };
 
 // Runs with allocations `first` to `last` failing; returns whether all of them were reached.
@@ -100,7 +71,7 @@ bool check_failing(int first, int last) {
     CHECK(product.out_is(float{kK}));
   } else {
     CHECK_EQ(status, GGFP8_ERROR_OUT_OF_HOST_MEMORY);
-    CHECK(product.out_is(kSentinel));
+    CHECK(product.out_is(Product::kSentinel));
     CHECK(std::strstr(ggfp8_last_error(), "memory") != nullptr);
   }
   return num_allocations > first;
@@ -120,7 +91,7 @@ void check_own_scratch() {
   num_allocations = first_failure = last_failure = 0;
   CHECK_EQ(product.run(), GGFP8_ERROR_OUT_OF_HOST_MEMORY);
   first_failure = -1;
-  CHECK(product.out_is(kSentinel));
+  CHECK(product.out_is(Product::kSentinel));
 }
 
 // No helper is needed, so that any failure of its own is made up for.

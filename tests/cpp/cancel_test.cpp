@@ -8,33 +8,14 @@
 #include "check.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 #include "groupgemm_fp8/moe.h"
+#include "one_group_call.h"
 
 namespace {
 
-constexpr int64_t kRows = 64, kN = 1024, kK = 1024;  // worth several threads
+constexpr int32_t kRows = 64, kN = 1024, kK = 1024;  // worth several threads
 
-struct Product {
-  std::vector<uint8_t> a = std::vector<uint8_t>(kRows * kK, 0x38);
-  std::vector<uint8_t> b = std::vector<uint8_t>(kN * kK, 0x38);
-  std::vector<float> scale = std::vector<float>(kRows * kK / 128, 1.0f);
-  std::vector<int32_t> m_indptr = {0, kRows};
-  std::vector<float> out = std::vector<float>(kRows * kN);
-
-  int32_t run() {
-    ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
-    args.a = a.data();
-    args.b = b.data();
-    args.a_scale = args.b_scale = scale.data();
-    args.m_indptr = m_indptr.data();
-    args.out = out.data();
-    args.cum_m = kRows;
-    args.n = kN;
-    args.k = kK;
-    args.batch_size = 1;
-    args.out_dtype = GGFP8_DTYPE_FLOAT32;
-    args.device_type = GGFP8_DEVICE_CPU;
-    return ggfp8_group_gemm_nt_groupwise(&args, nullptr, 0, nullptr);
-  }
+struct Product : OneGroupCall {
+  Product() : OneGroupCall(kRows, kN, kK) {}
 };
 
 struct Quantization {
@@ -89,7 +70,7 @@ void check_pending_cancellation() {
   CHECK_EQ(outcome.first_status, GGFP8_SUCCESS);
   CHECK_EQ(outcome.second_status, GGFP8_SUCCESS);
   CHECK_EQ(outcome.third_status, GGFP8_SUCCESS);
-  for (float value : outcome.product.out) CHECK(value == float{kK});
+  CHECK(outcome.product.out_is(float{kK}));
   for (float scale : outcome.quantization.scale) CHECK(scale > 0);
 }
 

@@ -11,6 +11,7 @@
 #include "environment_variable.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 #include "groupgemm_fp8/moe.h"
+#include "one_group_call.h"
 
 extern "C" char** environ;
 
@@ -33,25 +34,10 @@ extern "C" char* getenv(const char* name) noexcept {
 
 namespace {
 
-constexpr int64_t kRows = 2, kN = 8, kK = 16;
+constexpr int32_t kRows = 2, kN = 8, kK = 16;
 
 int32_t multiply() {
-  const std::vector<uint8_t> a(kRows * kK, 0x38), b(kN * kK, 0x38);
-  const std::vector<float> scale(kRows, 1.0f);
-  const std::vector<int32_t> m_indptr = {0, kRows};
-  std::vector<uint16_t> out(kRows * kN);
-  ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
-  args.a = a.data();
-  args.b = b.data();
-  args.a_scale = args.b_scale = scale.data();
-  args.m_indptr = m_indptr.data();
-  args.out = out.data();
-  args.cum_m = kRows;
-  args.n = kN;
-  args.k = kK;
-  args.batch_size = 1;
-  args.device_type = GGFP8_DEVICE_CPU;
-  return ggfp8_group_gemm_nt_groupwise(&args, nullptr, 0, nullptr);
+  return OneGroupCall(kRows, kN, kK).run();
 }
 
 int32_t quantize() {
