@@ -97,7 +97,7 @@ bool same(const GroupTiles& x, const GroupTiles& y) {
 // take turns on few processors, so that a look-up takes long: one group in five is looked up.
 bool check_lane(const GroupSchedule& schedule, const std::vector<GroupTiles>& expected,
                 int32_t num_tiles) {
-  const ggfp8::WarpSchedule warp(schedule);
+  const ggfp8::WarpSchedule<8> warp(schedule);
   bool ok = warp.total_tiles() == num_tiles;
   for (size_t i = expected.size() > 5 ? expected.size() % 5 : 0; i < expected.size(); i += 5) {
     const GroupTiles& wanted = expected[i];
@@ -129,10 +129,10 @@ void check_groups(const Groups& groups, int32_t tile_m, int32_t short_m) {
 
 }  // namespace
 
-// One group per lane, the last lanes without one; then several.
+// One group per lane, the last lanes without one; several, which lanes keep; more.
 int main() {
   std::mt19937_64 random(11);
-  for (const int64_t num_groups : {1, 7, 32, 33, 70}) {
+  for (const int64_t num_groups : {1, 7, 32, 33, 70, 128, 256, 257, 1, 9, 31, 60, 255}) {
     for (const ggfp8::GroupKind kind : group_model::kKinds) {
       for (const int32_t short_m : {0, 32}) {
         const auto num_rows = static_cast<int64_t>(1 + random() % 900);

@@ -122,6 +122,41 @@ GGFP8_HOST_DEVICE inline GroupRows rows_of_value(const GroupLayout& layout, int3
   return {min_of(aligned, end), end, end};
 }
 
+// The entries of neighbouring groups in the group array.
+template <int kMaxNum>
+struct GroupEntries {
+  int32_t before;           // the bound before the first of them; 0 where the layout has no bounds
+  int32_t values[kMaxNum];  // 0, which means no rows, past the last of them
+};
+
+// Reads the entries of `num` groups. All are asked for before any is used, so that a device waits
+// for memory once.
+template <class Int, int kMaxNum>
+GGFP8_HOST_DEVICE inline GroupEntries<kMaxNum> group_entries_of(const GroupLayout& layout,
+                                                                int32_t first_group, int32_t num) {
+  const Int* const values = static_cast<const Int*>(layout.values);
+  const bool has_bounds = layout.kind == GroupKind::kIndptr;
+  const Int before = has_bounds && num > 0 ? values[first_group] : 0;
+  Int raw[kMaxNum];
+  GGFP8_DEVICE_UNROLL for (int32_t i = 0; i < kMaxNum; ++i) {
+    raw[i] = i < num ? values[value_idx(layout, first_group) + i] : 0;
+  }
+  GroupEntries<kMaxNum> entries;
+  const auto clamped = [&](Int value) {
+    return static_cast<int32_t>(clamp_to<Int>(value, 0, layout.num_rows));
+  };
+  entries.before = clamped(before);
+  GGFP8_DEVICE_UNROLL for (int32_t i = 0; i < kMaxNum; ++i) entries.values[i] = clamped(raw[i]);
+  return entries;
+}
+
+template <int kMaxNum>
+GGFP8_HOST_DEVICE inline GroupEntries<kMaxNum> group_entries(const GroupLayout& layout,
+                                                             int32_t first_group, int32_t num) {
+  return layout.is_int64 ? group_entries_of<int64_t, kMaxNum>(layout, first_group, num)
+                         : group_entries_of<int32_t, kMaxNum>(layout, first_group, num);
+}
+
 // The rows of a group, given the row reached before it.
 GGFP8_HOST_DEVICE inline GroupRows rows_of_group(const GroupLayout& layout, int32_t reached,
                                                  int32_t group_idx) {

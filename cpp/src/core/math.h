@@ -8,11 +8,14 @@
 #else
 #define GGFP8_HOST_DEVICE
 #endif
-// For loops that mostly run once per thread. In device code alone: host compilers have other words.
+// For loops that mostly run once per thread, and for loops over arrays that are to be registers. In
+// device code alone: host compilers have other words.
 #ifdef __CUDA_ARCH__
 #define GGFP8_NO_UNROLL _Pragma("unroll 1")
+#define GGFP8_DEVICE_UNROLL _Pragma("unroll")
 #else
 #define GGFP8_NO_UNROLL
+#define GGFP8_DEVICE_UNROLL
 #endif
 #define GGFP8_ALWAYS_INLINE inline __attribute__((always_inline))
 

@@ -1,5 +1,9 @@
 // Tile scheduler of one warp: core/group_schedule.h's chunk starts in registers, one chunk per
 // lane. device/tile_scheduler.cuh is the scheduler of a whole CTA.
+//
+// A lane keeps where its groups are if its chunk has up to kMaxKept of them: all are read at
+// once, and the search of a group reads no memory. Every instruction counts here, since a call
+// waits for its first tile.
 #pragma once
 
 #include <cstdint>
@@ -8,18 +12,17 @@
 
 namespace ggfp8 {
 
+template <int kMaxKept>
 class WarpSchedule {
  public:
   // Reads the group array. Precondition: the schedule has kNumLaneChunks chunks. Warp-collective.
   __device__ __forceinline__ explicit WarpSchedule(const GroupSchedule& schedule) {
-    if (schedule.groups_per_chunk <= 1) {
-      read_groups(schedule);
-    } else {
-      read_chunks(schedule);
-    }
-    const int32_t before = exclusive_scan(num_tiles_, [](int32_t x, int32_t y) { return x + y; });
+    const int32_t num_tiles = schedule.groups_per_chunk <= 1 ? read_groups<1>(schedule)
+                              : keeps_groups(schedule)       ? read_groups<kMaxKept>(schedule)
+                                                             : read_chunks(schedule);
+    const int32_t before = exclusive_scan(num_tiles, [](int32_t x, int32_t y) { return x + y; });
     start_.num_tiles = before;
-    total_tiles_ = __shfl_sync(kAllLanes, before + num_tiles_, 31);
+    total_tiles_ = __shfl_sync(kAllLanes, before + num_tiles, 31);
   }
 
   // Returns the number of tiles of all groups.
@@ -31,14 +34,10 @@ class WarpSchedule {
                                                    int32_t tile_idx) const {
     const bool is_started = start_.num_tiles <= tile_idx;
     const int32_t chunk_idx = __popc(__ballot_sync(kAllLanes, is_started)) - 1;
-    const ChunkStart start = {__shfl_sync(kAllLanes, start_.reached_row, chunk_idx),
-                              __shfl_sync(kAllLanes, start_.num_tiles, chunk_idx)};
-    if (schedule.groups_per_chunk > 1) {
-      return ggfp8::find_group(schedule, start, chunk_idx, tile_idx);
-    }
-    return {chunk_idx, __shfl_sync(kAllLanes, rows_.begin, chunk_idx),
-            __shfl_sync(kAllLanes, rows_.end, chunk_idx), start.num_tiles,
-            __shfl_sync(kAllLanes, num_tiles_, chunk_idx)};
+    if (keeps_groups(schedule)) return find_kept(schedule, chunk_idx, tile_idx);
+    const ChunkStart start = {from_lane(chunk_idx, start_.reached_row),
+                              from_lane(chunk_idx, start_.num_tiles)};
+    return ggfp8::find_group(schedule, start, chunk_idx, tile_idx);
   }
 
  private:
@@ -46,6 +45,14 @@ class WarpSchedule {
 
   __device__ __forceinline__ static int32_t lane() {
     return static_cast<int32_t>(threadIdx.x % 32);
+  }
+
+  __device__ __forceinline__ static bool keeps_groups(const GroupSchedule& schedule) {
+    return schedule.groups_per_chunk <= kMaxKept;
+  }
+
+  __device__ __forceinline__ static int32_t from_lane(int32_t lane, int32_t value) {
+    return __shfl_sync(kAllLanes, value, lane);
   }
 
   // Combines the values of the lanes before each lane; 0, which is neutral, for the first.
@@ -66,36 +73,132 @@ class WarpSchedule {
   // the first group, which lane 0 knows.
   __device__ __forceinline__ static int32_t reached_before(const GroupLayout& layout, int32_t gain,
                                                            int32_t first) {
+    if (lane() == 0) gain = combine_gains(layout, first, gain);
     const int32_t reached =
         exclusive_scan(gain, [&](int32_t x, int32_t y) { return combine_gains(layout, x, y); });
     return lane() == 0 ? first : reached;
   }
 
-  // One group per lane, whose value is read once: reading takes longer than all else here.
-  __device__ __forceinline__ void read_groups(const GroupSchedule& schedule) {
+  // Reads and keeps the lane's groups, which are up to kMaxNum; returns the number of their tiles.
+  template <int kMaxNum>
+  __device__ __forceinline__ int32_t read_groups(const GroupSchedule& schedule) {
     const GroupLayout& layout = schedule.layout;
-    const bool has_group = lane() < layout.num_groups;
-    const int32_t value = has_group ? group_value(layout, value_idx(layout, lane())) : 0;
-    const int32_t first = lane() == 0 && has_group ? first_reached_row(layout) : 0;
-    const int32_t gain = has_group ? gain_of_value(layout, value) : 0;
-    start_.reached_row =
-        reached_before(layout, lane() == 0 ? combine_gains(layout, first, gain) : gain, first);
-    rows_ = has_group ? rows_of_value(layout, start_.reached_row, value) : GroupRows{};
-    num_tiles_ = num_tiles_of_rows(schedule, rows_.end - rows_.begin);
+    const ChunkGroups groups = groups_of_chunk(schedule, lane());
+    const int32_t num_groups = max_of(groups.last - groups.first, 0);
+    const auto entries = group_entries<kMaxNum>(layout, groups.first, num_groups);
+    if (bounds_ascend(layout, entries, num_groups)) {
+      keep_ascending(schedule, entries);
+    } else {
+      keep_any(schedule, entries);
+    }
+    int32_t num_tiles = 0;
+#pragma unroll
+    for (int32_t i = 0; i < kMaxNum; ++i) {
+      if (i >= schedule.groups_per_chunk) break;
+      tiles_before_[i] = num_tiles;
+      num_tiles += num_tiles_of_rows(schedule, row_end_[i] - row_begin_[i]);
+    }
+    return num_tiles;
   }
 
-  __device__ __forceinline__ void read_chunks(const GroupSchedule& schedule) {
+  // Returns whether the groups have bounds, none of which is less than the bound before it.
+  // Warp-collective.
+  template <int kMaxNum>
+  __device__ __forceinline__ static bool bounds_ascend(const GroupLayout& layout,
+                                                       const GroupEntries<kMaxNum>& entries,
+                                                       int32_t num_groups) {
+    bool ascend = layout.kind == GroupKind::kIndptr;
+    int32_t bound = entries.before;
+#pragma unroll
+    for (int32_t i = 0; i < kMaxNum; ++i) {
+      ascend = ascend && (i >= num_groups || bound <= entries.values[i]);
+      bound = entries.values[i];
+    }
+    return __ballot_sync(kAllLanes, ascend) == kAllLanes;
+  }
+
+  // Keeps groups whose bounds ascend: a group has the rows between its bounds. Groups that do not
+  // exist have none: their entries are 0.
+  template <int kMaxNum>
+  __device__ __forceinline__ void keep_ascending(const GroupSchedule& schedule,
+                                                 const GroupEntries<kMaxNum>& entries) {
+    int32_t bound = entries.before;
+#pragma unroll
+    for (int32_t i = 0; i < kMaxNum; ++i) {
+      if (i >= schedule.groups_per_chunk) break;
+      row_begin_[i] = bound;
+      row_end_[i] = max_of(bound, entries.values[i]);
+      bound = entries.values[i];
+    }
+  }
+
+  // Keeps groups of any layout and content.
+  template <int kMaxNum>
+  __device__ __forceinline__ void keep_any(const GroupSchedule& schedule,
+                                           const GroupEntries<kMaxNum>& entries) {
+    const GroupLayout& layout = schedule.layout;
+    int32_t reached_row = 0;
+    if (layout.kind != GroupKind::kMasked) {
+      int32_t gain = 0;
+#pragma unroll
+      for (int32_t i = 0; i < kMaxNum; ++i) {
+        gain = combine_gains(layout, gain, gain_of_value(layout, entries.values[i]));
+      }
+      reached_row = reached_before(layout, gain, entries.before);
+    }
+#pragma unroll
+    for (int32_t i = 0; i < kMaxNum; ++i) {
+      if (i >= schedule.groups_per_chunk) break;
+      const GroupRows rows = rows_of_value(layout, reached_row, entries.values[i]);
+      row_begin_[i] = rows.begin;
+      row_end_[i] = rows.end;
+      reached_row = rows.reached;
+    }
+  }
+
+  // Returns the group of a tile of this chunk. In its chunk it is the last group that starts at or
+  // before the tile: groups without tiles before it start at the same tile, those after it later.
+  __device__ __forceinline__ GroupTiles find_kept(const GroupSchedule& schedule, int32_t chunk_idx,
+                                                  int32_t tile_idx) const {
+    int32_t group = 0;
+    int32_t row_begin = row_begin_[0];
+    int32_t row_end = row_end_[0];
+    int32_t tiles_before = 0;
+#pragma unroll
+    for (int32_t i = 1; i < kMaxKept; ++i) {
+      if (i >= schedule.groups_per_chunk) break;
+      if (start_.num_tiles + tiles_before_[i] <= tile_idx) {
+        group = i;
+        row_begin = row_begin_[i];
+        row_end = row_end_[i];
+        tiles_before = tiles_before_[i];
+      }
+    }
+    group = from_lane(chunk_idx, group);
+    row_begin = from_lane(chunk_idx, row_begin);
+    row_end = from_lane(chunk_idx, row_end);
+    return {chunk_idx * schedule.groups_per_chunk + group, row_begin, row_end,
+            from_lane(chunk_idx, start_.num_tiles + tiles_before),
+            num_tiles_of_rows(schedule, row_end - row_begin)};
+  }
+
+  // Finds where the lane's chunk begins; returns the number of its tiles.
+  __device__ __forceinline__ int32_t read_chunks(const GroupSchedule& schedule) {
     const GroupLayout& layout = schedule.layout;
     const int32_t first = lane() == 0 ? first_reached_row(layout) : 0;
-    start_.reached_row = reached_before(layout, chunk_gain(schedule, lane()), first);
-    rows_ = {};
-    num_tiles_ = chunk_num_tiles(schedule, lane(), start_.reached_row);
+    const ChunkGroups groups = groups_of_chunk(schedule, lane());
+    start_.reached_row =
+        reached_before(layout, gain_of_groups(layout, groups.first, groups.last), first);
+    return chunk_num_tiles(schedule, lane(), start_.reached_row);
   }
 
-  ChunkStart start_;   // of the lane's chunk
-  GroupRows rows_;     // of the lane's group, if a chunk is one group
-  int32_t num_tiles_;  // of the lane's chunk
+  ChunkStart start_;  // of the lane's chunk; without the row where groups are kept
   int32_t total_tiles_;
+
+  // The lane's groups, where lanes keep them.
+  int32_t row_begin_[kMaxKept];
+  int32_t row_end_[kMaxKept];
+  int32_t tiles_before_[kMaxKept];  // in the chunk
 };
 
 }  // namespace ggfp8

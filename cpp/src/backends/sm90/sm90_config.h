@@ -78,6 +78,9 @@ struct Config : Shape {
            (num_consumers + 1) * launch_registers();
   }
 
+  // Groups that a lane of the scheduler warp keeps in registers (device/warp_schedule.cuh).
+  constexpr int max_kept_groups() const { return producer_registers() < 56 ? 4 : 8; }
+
   // Half of a block's columns. CTAs and warpgroups that have too few rows to share take half of the
   // columns each, the last wave may halve a tile, and the last tile of a row may be a half one.
   constexpr int half_n() const { return block_n / 2; }

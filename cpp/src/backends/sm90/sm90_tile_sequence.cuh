@@ -34,7 +34,7 @@ class TileSequence {
     int32_t tile_idx = item_.idx;
     int32_t part = 0;
     int32_t num_parts = 1;
-    if (item_.idx >= wave_.first_tile_idx) {
+    if (kHasHalves && item_.idx >= wave_.first_tile_idx) {
       const int32_t part_idx = item_.idx - wave_.first_tile_idx;
       num_parts = wave_.num_parts;
       tile_idx = wave_.first_tile_idx + part_idx / num_parts;
@@ -54,6 +54,8 @@ class TileSequence {
   }
 
  private:
+  static constexpr bool kHasHalves = kConfig.column_scales().has_halves;
+
   // The schedule with the constants of the shape, by which the compiler divides faster.
   __device__ __forceinline__ GroupSchedule schedule() const {
     GroupSchedule schedule = params_.schedule;
@@ -64,8 +66,8 @@ class TileSequence {
 
   // The last wave of all tiles. Only half blocks allow it to halve tiles.
   __device__ __forceinline__ static LastWave find_last_wave(int32_t num_tiles) {
-    return kConfig.column_scales().has_halves ? make_last_wave(num_tiles, num_clusters())
-                                              : LastWave{num_tiles, 1, num_tiles};
+    return kHasHalves ? make_last_wave(num_tiles, num_clusters())
+                      : LastWave{num_tiles, 1, num_tiles};
   }
 
   __device__ __forceinline__ static int32_t num_clusters() {
@@ -104,7 +106,7 @@ class TileSequence {
   }
 
   const Params& params_;
-  WarpSchedule groups_;
+  WarpSchedule<kConfig.max_kept_groups()> groups_;
   LastWave wave_;
   ItemOfRound item_;
 };
