@@ -40,11 +40,11 @@ __device__ __forceinline__ void store_boxes(const Params& params, const CtaTile&
   ptx::tma_store_wait_read();
 }
 
-// Runs the scheduler warp. prepare_tiles() has published the first tile.
+// Runs the scheduler warp.
 //
-// Slots: record t is overwritten when record t + kNumTileRecords is published. At that time tiles
-// up to t + kNumScaleWarps - 1 are released by all consumers. A scale warp has at least one k-block
-// in any kNumScaleWarps consecutive tiles, so it has read record t by then.
+// Slots: record t is overwritten when record t + kNumTileRecords is put into the ring. At that time
+// tiles up to t + kNumScaleWarps - 1 are released by all consumers. A scale warp has at least one
+// k-block in any kNumScaleWarps consecutive tiles, so it has read record t by then.
 //
 // No deadlock: a consumer may wait for the first stage of tile t + 1 before it releases tile t, so
 // tile t + 1 must be published before this warp waits for the release of tile t. Publishing ends
@@ -58,15 +58,16 @@ __device__ __forceinline__ void run_scheduler_warp(const Params& params,
   constexpr uint32_t kMaxAhead = kNumTileRecords - kNumScaleWarps + 1;
   const bool is_leader = ptx::elect_one();
   TileSequence<kConfig> sequence(params);
-  const CtaTile first = sequence.tile();
+  ring.put(0, sequence.tile());
   start_together<kConfig>();
-  ring.publish(0, first);
+  ring.publish(0);
   uint32_t num_published = 1;
   for (uint32_t tile_idx = 0;; ++tile_idx) {
     while (!sequence.done() && num_published < tile_idx + kMaxAhead &&
            !ring.is_released(0, tile_idx)) {
       sequence.advance();
-      ring.publish(num_published, sequence.tile());
+      ring.put(num_published, sequence.tile());
+      ring.publish(num_published);
       ++num_published;
     }
     const CtaTile tile = ring.get(tile_idx);

@@ -3,7 +3,7 @@
 // CTA count from 0.
 //
 //   scheduler warp               load warp, scale warps     consumer warpgroup w
-//   publish(t)            ---->  wait(t)
+//   put(t), publish(t)    ---->  wait(t)
 //                                fill stages of t    ---->  wait until a stage of t is full
 //                                                           get(t); multiply
 //                                                           wait_taken(w, t); fill store boxes
@@ -20,7 +20,7 @@
 //   scheduler warp  in get(t)                            take(w) of tile t
 //
 // Every tile of the CTA passes through all warpgroups, also where a warpgroup has no part of it.
-// publish(t + kNumTileRecords) overwrites record t; sm90_scheduler_warp.cuh shows that all readers
+// put(t + kNumTileRecords) overwrites record t; sm90_scheduler_warp.cuh shows that all readers
 // are done by then. Functions are warp-collective unless they say otherwise.
 #pragma once
 
@@ -55,10 +55,13 @@ class TileRing {
     }
   }
 
-  // The scheduler warp calls these four.
-  __device__ __forceinline__ void publish(uint32_t tile_idx, const CtaTile& tile) const {
+  // The scheduler warp calls these five. It puts tile 0 before start_together(), publishes it
+  // after.
+  __device__ __forceinline__ void put(uint32_t tile_idx, const CtaTile& tile) const {
     if (ptx::elect_one()) tiles_.records[tile_idx % kNumTileRecords] = tile;
     __syncwarp();
+  }
+  __device__ __forceinline__ void publish(uint32_t tile_idx) const {
     ptx::mbarrier_arrive_warp(published(tiles_, tile_idx));
   }
   __device__ __forceinline__ bool is_released(int warpgroup, uint32_t tile_idx) const {
@@ -72,9 +75,12 @@ class TileRing {
     ptx::mbarrier_arrive_warp(taken(warpgroup));
   }
 
-  // The load warp and the scale warps wait until a tile is published.
+  // The load warp and the scale warps wait until a tile is published. After start_together() tile 0
+  // is known.
   __device__ __forceinline__ CtaTile wait(uint32_t tile_idx) const {
-    ptx::mbarrier_wait_warp(published(tiles_, tile_idx), tile_idx / kNumTileRecords % 2);
+    if (tile_idx > 0) {
+      ptx::mbarrier_wait_warp(published(tiles_, tile_idx), tile_idx / kNumTileRecords % 2);
+    }
     return get(tile_idx);
   }
 
