@@ -28,12 +28,15 @@ template <Config kConfig>
 __device__ __forceinline__ void run_consumer(Consumer<kConfig> consumer) {
   for (;;) {
     consumer.pipeline.wait_full();
+    if constexpr (kConfig.k_blocks_per_stage > 1) {
+      const CtaTile tile = consumer.ring.get(consumer.tile_idx);
+      if (tile.num_rows == 0) break;
+      compute_small_tile(consumer, tile);
+      continue;
+    }
     const OutBlock block = consumer.block();
     if (block.num_rows == 0) break;
-    if constexpr (kConfig.k_blocks_per_stage > 1) {
-      compute_small_tile(consumer, block);
-      continue;
-    } else if constexpr (kConfig.max_swapped_rows > 0) {
+    if constexpr (kConfig.max_swapped_rows > 0) {
       if (block.num_rows <= kConfig.max_swapped_rows) {
         compute_swapped_tile(consumer, block);
         continue;

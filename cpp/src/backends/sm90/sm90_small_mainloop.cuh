@@ -9,8 +9,8 @@
 
 #include "backends/sm90/sm90_consumer.cuh"
 #include "backends/sm90/sm90_deep_loads.cuh"
-#include "backends/sm90/sm90_epilogue.cuh"
 #include "backends/sm90/sm90_k_block.cuh"
+#include "backends/sm90/sm90_small_epilogue.cuh"
 
 namespace ggfp8::sm90 {
 
@@ -119,14 +119,16 @@ __device__ __forceinline__ void run_stages(BlockAccumulator<kN>& main_acc,
 // Computes a tile of a small block.
 template <Config kConfig>
 __device__ __forceinline__ void compute_small_tile(Consumer<kConfig>& consumer,
-                                                   const OutBlock& block) {
+                                                   const CtaTile& tile) {
   static_assert(kConfig.num_consumers == 1 && kConfig.block_m == 64);
   static_assert(kConfig.max_swapped_rows == 0 && !kConfig.tma_store);
   static_assert(!kConfig.column_scales().has_halves && kScaleN % kConfig.block_n == 0);
   constexpr int kN = kConfig.block_n;
+  const SmallOut<kConfig> out(consumer, tile);
   BlockAccumulator<kN> main_acc = {};
-  run_stages<kConfig, kN>(main_acc, consumer, StageReader<kConfig>(consumer, block));
-  store_directly<kConfig, kN>(main_acc, consumer);
+  run_stages<kConfig, kN>(main_acc, consumer, StageReader<kConfig>(consumer, tile));
+  out.store(main_acc, consumer.params);
+  consumer.release_tile();
   ++consumer.tile_idx;
 }
 
