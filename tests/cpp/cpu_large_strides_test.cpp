@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 #include "address_space.h"
@@ -22,7 +23,7 @@ extern const Backend kCpuBackend;
 namespace {
 
 using ggfp8::Problem;
-using Stride = int64_t Problem::*;
+using ggfp8::Scales;
 
 constexpr int64_t kRows = 3;  // of a slab, where there are slabs
 constexpr int64_t kN = 8;
@@ -31,22 +32,42 @@ constexpr int64_t kGroups = 2;
 constexpr int64_t kBlocks = 2;  // of k
 constexpr int64_t kLarge = int64_t{3} << 30;
 
-// An array of three axes, each with a stride of the Problem; null: stride 1.
+// Strides of group, of row or block, and of element or block of k.
+using Strides = std::array<int64_t, 3>;
+enum Axis { kGroupAxis, kRowAxis, kKAxis };
+
+template <class AnyMatrix>
+Strides strides_of(const AnyMatrix& matrix) {
+  return {matrix.group_stride, matrix.row_stride, 1};
+}
+
+Strides strides_of(const Scales& scales) {
+  return {scales.group_stride, scales.mn_stride, scales.k_stride};
+}
+
+template <class AnyMatrix>
+void set_stride(AnyMatrix* matrix, Axis axis, int64_t stride) {
+  (axis == kGroupAxis ? matrix->group_stride : matrix->row_stride) = stride;
+}
+
+void set_stride(Scales* scales, Axis axis, int64_t stride) {
+  int64_t* const strides[] = {&scales->group_stride, &scales->mn_stride, &scales->k_stride};
+  *strides[axis] = stride;
+}
+
+// The sizes of an array along the same axes.
 struct Form {
   std::array<int64_t, 3> sizes;
-  std::array<Stride, 3> strides;
   int64_t element_bytes;
 
-  int64_t offset(const Problem& problem, std::array<int64_t, 3> place) const {
+  int64_t offset(const Strides& strides, const std::array<int64_t, 3>& place) const {
     int64_t elements = 0;
-    for (size_t axis = 0; axis < 3; ++axis) {
-      elements += place[axis] * (strides[axis] == nullptr ? 1 : problem.*strides[axis]);
-    }
+    for (size_t axis = 0; axis < 3; ++axis) elements += place[axis] * strides[axis];
     return elements * element_bytes;
   }
 
-  int64_t num_bytes(const Problem& problem) const {
-    return offset(problem, {sizes[0] - 1, sizes[1] - 1, sizes[2] - 1}) + element_bytes;
+  int64_t num_bytes(const Strides& strides) const {
+    return offset(strides, {sizes[0] - 1, sizes[1] - 1, sizes[2] - 1}) + element_bytes;
   }
 
   template <class Visit>
@@ -58,9 +79,9 @@ struct Form {
     }
   }
 
-  // Copies every element from the places of one problem to those of another.
-  void copy(const Problem& from, const void* source, const Problem& to, void* target) const {
-    for_each([&](std::array<int64_t, 3> place) {
+  // Copies every element from its place under some strides to its place under others.
+  void copy(const Strides& from, const void* source, const Strides& to, void* target) const {
+    for_each([&](const std::array<int64_t, 3>& place) {
       std::memcpy(static_cast<char*>(target) + offset(to, place),
                   static_cast<const char*>(source) + offset(from, place),
                   static_cast<size_t>(element_bytes));
@@ -70,27 +91,19 @@ struct Form {
 
 // Slabs one after the other are the rows of a problem without slabs.
 struct Forms {
-  std::array<int64_t, 3> rows(bool has_slabs, int64_t size) const {
+  static std::array<int64_t, 3> rows(bool has_slabs, int64_t size) {
     return has_slabs ? std::array{kGroups, kRows, size}
                      : std::array{int64_t{1}, kGroups * kRows, size};
   }
 
   explicit Forms(bool has_slabs)
-      : a{rows(has_slabs, kK), {&Problem::a_slab_stride, &Problem::a_row_stride, nullptr}, 1},
-        out{rows(has_slabs, kN), {&Problem::out_slab_stride, &Problem::out_row_stride, nullptr}, 4},
-        a_scale{
-            rows(has_slabs, kBlocks),
-            {&Problem::a_scale_slab_stride, &Problem::a_scale_m_stride, &Problem::a_scale_k_stride},
-            4} {}
+      : a{rows(has_slabs, kK), 1}, sfa{rows(has_slabs, kBlocks), 4}, out{rows(has_slabs, kN), 4} {}
 
   Form a;
-  Form b = {{kGroups, kN, kK}, {&Problem::b_group_stride, &Problem::b_row_stride, nullptr}, 1};
+  Form b = {{kGroups, kN, kK}, 1};
+  Form sfa;
+  Form sfb = {{kGroups, kN, kBlocks}, 4};
   Form out;
-  Form a_scale;
-  Form b_scale = {
-      {kGroups, kN, kBlocks},
-      {&Problem::b_scale_group_stride, &Problem::b_scale_n_stride, &Problem::b_scale_k_stride},
-      4};
 };
 
 void launch(const Problem& problem) {
@@ -104,8 +117,8 @@ void launch(const Problem& problem) {
 struct Dense {
   std::vector<uint8_t> a = std::vector<uint8_t>(kGroups * kRows * kK);
   std::vector<uint8_t> b = std::vector<uint8_t>(kGroups * kN * kK);
-  std::vector<float> a_scale = std::vector<float>(kGroups * kRows * kBlocks);
-  std::vector<float> b_scale = std::vector<float>(kGroups * kN * kBlocks);
+  std::vector<float> sfa = std::vector<float>(kGroups * kRows * kBlocks);
+  std::vector<float> sfb = std::vector<float>(kGroups * kN * kBlocks);
   std::vector<float> out = std::vector<float>(kGroups * kRows * kN);
   std::vector<int32_t> counts = {2, kRows};               // of slabs
   std::vector<int32_t> bounds = {0, 2, kGroups * kRows};  // without slabs
@@ -117,7 +130,7 @@ struct Dense {
       for (uint8_t& code : *codes) code = static_cast<uint8_t>(random() & 0xBF);
     }
     float next = 0.25f;  // scales all differ
-    for (auto* scales : {&a_scale, &b_scale}) {
+    for (auto* scales : {&sfa, &sfb}) {
       for (float& scale : *scales) scale = next += 0.125f;
     }
     set_sizes();
@@ -127,7 +140,7 @@ struct Dense {
       problem.group_kind = ggfp8::GroupKind::kMasked;
     } else {
       problem.groups = bounds.data();
-      problem.a_slab_stride = problem.out_slab_stride = problem.a_scale_slab_stride = 0;
+      problem.a.group_stride = problem.out.group_stride = problem.sfa.group_stride = 0;
     }
     launch(problem);
   }
@@ -142,11 +155,11 @@ struct Dense {
     Problem& p = problem;
     p.device_type = ggfp8::DeviceType::kCpu;
     p.out_dtype = ggfp8::Dtype::kFloat32;
-    p.a = a.data();
-    p.b = b.data();
-    p.a_scale = a_scale.data();
-    p.b_scale = b_scale.data();
-    p.out = out.data();
+    p.a.data = a.data();
+    p.b.data = b.data();
+    p.sfa.data = sfa.data();
+    p.sfb.data = sfb.data();
+    p.out.data = out.data();
     p.cum_m = kGroups * kRows;
     p.n = p.num_n_blocks = kN;
     p.k = kK;
@@ -159,37 +172,40 @@ struct Dense {
 
   void set_strides() {
     Problem& p = problem;
-    p.a_row_stride = p.b_row_stride = kK;
-    p.a_slab_stride = kRows * kK;
-    p.b_group_stride = kN * kK;
-    p.out_row_stride = kN;
-    p.out_slab_stride = kRows * kN;
-    p.a_scale_k_stride = p.b_scale_k_stride = 1;
-    p.a_scale_m_stride = p.b_scale_n_stride = kBlocks;
-    p.a_scale_slab_stride = kRows * kBlocks;
-    p.b_scale_group_stride = kN * kBlocks;
+    p.a.row_stride = p.b.row_stride = kK;
+    p.a.group_stride = kRows * kK;
+    p.b.group_stride = kN * kK;
+    p.out.row_stride = kN;
+    p.out.group_stride = kRows * kN;
+    p.sfa.k_stride = p.sfb.k_stride = 1;
+    p.sfa.mn_stride = p.sfb.mn_stride = kBlocks;
+    p.sfa.group_stride = kRows * kBlocks;
+    p.sfb.group_stride = kN * kBlocks;
   }
 };
 
-template <class Pointer>
-void check_spread(const Dense& dense, const Form& form, Pointer Problem::* array, Stride stride) {
+// Checks the problem with one stride of one of its arrays, `Array Problem::*array`, made large.
+template <class Array>
+void check_spread(const Dense& dense, const Form& form, Array Problem::* array, Axis axis) {
   Problem wide = dense.problem;
-  wide.*stride = kLarge;
-  const AddressSpace space(form.num_bytes(wide));
+  set_stride(&(wide.*array), axis, kLarge);
+  const Strides near = strides_of(dense.problem.*array);
+  const Strides far = strides_of(wide.*array);
+  const AddressSpace space(form.num_bytes(far));
   if (!CHECK(space.ok())) return;
-  form.copy(dense.problem, dense.problem.*array, wide, space.bytes());
-  wide.*array = reinterpret_cast<Pointer>(space.bytes());
+  form.copy(near, (dense.problem.*array).data, far, space.bytes());
+  (wide.*array).data = reinterpret_cast<decltype(Array::data)>(space.bytes());
   std::vector<float> got(dense.out.size());
-  const bool is_out = stride == &Problem::out_row_stride || stride == &Problem::out_slab_stride;
+  constexpr bool kIsOut = std::is_same_v<Array, ggfp8::OutMatrix>;
   for (const ggfp8::CpuIsa* isa : ggfp8::available_isas()) {
     check::set_variable("GGFP8_CPU_ISA", isa->name);
     std::fill(got.begin(), got.end(), -1.0f);  // a row of no group is left alone
-    if (is_out) {
-      form.copy(dense.problem, got.data(), wide, space.bytes());
+    if (kIsOut) {
+      form.copy(near, got.data(), far, space.bytes());
       launch(wide);
-      form.copy(wide, space.bytes(), dense.problem, got.data());
+      form.copy(far, space.bytes(), near, got.data());
     } else {
-      wide.out = got.data();
+      wide.out.data = got.data();
       launch(wide);
     }
     for (int64_t i = 0; i < kGroups * kRows * kN; ++i) {
@@ -201,20 +217,19 @@ void check_spread(const Dense& dense, const Form& form, Pointer Problem::* array
 void check_strides(bool has_slabs) {
   const Dense dense(has_slabs);
   const Forms forms(has_slabs);
-  using P = Problem;
-  check_spread(dense, forms.a, &P::a, &P::a_row_stride);
-  check_spread(dense, forms.b, &P::b, &P::b_row_stride);
-  check_spread(dense, forms.b, &P::b, &P::b_group_stride);
-  check_spread(dense, forms.out, &P::out, &P::out_row_stride);
-  check_spread(dense, forms.a_scale, &P::a_scale, &P::a_scale_m_stride);
-  check_spread(dense, forms.a_scale, &P::a_scale, &P::a_scale_k_stride);
-  check_spread(dense, forms.b_scale, &P::b_scale, &P::b_scale_n_stride);
-  check_spread(dense, forms.b_scale, &P::b_scale, &P::b_scale_k_stride);
-  check_spread(dense, forms.b_scale, &P::b_scale, &P::b_scale_group_stride);
+  check_spread(dense, forms.a, &Problem::a, kRowAxis);
+  check_spread(dense, forms.b, &Problem::b, kRowAxis);
+  check_spread(dense, forms.b, &Problem::b, kGroupAxis);
+  check_spread(dense, forms.out, &Problem::out, kRowAxis);
+  check_spread(dense, forms.sfa, &Problem::sfa, kRowAxis);
+  check_spread(dense, forms.sfa, &Problem::sfa, kKAxis);
+  check_spread(dense, forms.sfb, &Problem::sfb, kRowAxis);
+  check_spread(dense, forms.sfb, &Problem::sfb, kKAxis);
+  check_spread(dense, forms.sfb, &Problem::sfb, kGroupAxis);
   if (!has_slabs) return;
-  check_spread(dense, forms.a, &P::a, &P::a_slab_stride);
-  check_spread(dense, forms.out, &P::out, &P::out_slab_stride);
-  check_spread(dense, forms.a_scale, &P::a_scale, &P::a_scale_slab_stride);
+  check_spread(dense, forms.a, &Problem::a, kGroupAxis);
+  check_spread(dense, forms.out, &Problem::out, kGroupAxis);
+  check_spread(dense, forms.sfa, &Problem::sfa, kGroupAxis);
 }
 
 }  // namespace

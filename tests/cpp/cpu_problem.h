@@ -42,10 +42,10 @@ class Case {
   Problem with_output(std::vector<uint8_t>* out) const {
     const int64_t element_bytes = ggfp8::size_of(problem_.out_dtype);
     const int64_t bytes =
-        extent(problem_.out_slab_stride, problem_.out_row_stride, problem_.n) * element_bytes;
+        extent(problem_.out.group_stride, problem_.out.row_stride, problem_.n) * element_bytes;
     out->assign(static_cast<size_t>(2 * kGuardBytes + bytes), 0xA5);
     Problem problem = problem_;
-    problem.out = out->data() + kGuardBytes + (element_bytes == 2 ? 2 : 4);
+    problem.out.data = out->data() + kGuardBytes + (element_bytes == 2 ? 2 : 4);
     return problem;
   }
 
@@ -71,8 +71,8 @@ class Case {
     p.granularity_m = one_of({1, 1, 128});
     p.granularity_n = one_of({1, 64, 128});
     p.granularity_k = one_of({32, 64, 96, 128});
-    p.a_scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
-    p.b_scale_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
+    p.sfa_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
+    p.sfb_major = one_of({ggfp8::ScaleMajor::kMn, ggfp8::ScaleMajor::kK});
   }
 
   // cum_m so far is that of a slab.
@@ -93,38 +93,38 @@ class Case {
     p.num_m_blocks = ggfp8::ceil_div<int64_t>(p.rows_per_slab(), p.granularity_m);
     p.num_n_blocks = ggfp8::ceil_div<int64_t>(p.n, p.granularity_n);
     p.num_k_blocks = ggfp8::ceil_div<int64_t>(p.k, p.granularity_k);
-    p.a_row_stride = p.k + 16 * uniform(0, 2);
-    p.b_row_stride = p.k + 16 * uniform(0, 2);
-    p.b_group_stride = p.n * p.b_row_stride + 16 * uniform(0, 2);
-    p.out_row_stride = p.n + uniform(0, 5);
-    const bool a_mn = p.a_scale_major == ggfp8::ScaleMajor::kMn;
-    const bool b_mn = p.b_scale_major == ggfp8::ScaleMajor::kMn;
+    p.a.row_stride = p.k + 16 * uniform(0, 2);
+    p.b.row_stride = p.k + 16 * uniform(0, 2);
+    p.b.group_stride = p.n * p.b.row_stride + 16 * uniform(0, 2);
+    p.out.row_stride = p.n + uniform(0, 5);
+    const bool a_mn = p.sfa_major == ggfp8::ScaleMajor::kMn;
+    const bool b_mn = p.sfb_major == ggfp8::ScaleMajor::kMn;
     const int64_t a_pitch = (a_mn ? p.num_m_blocks : p.num_k_blocks) + uniform(0, 3);
     const int64_t b_pitch = (b_mn ? p.num_n_blocks : p.num_k_blocks) + uniform(0, 3);
-    p.a_scale_m_stride = a_mn ? 1 : a_pitch;
-    p.a_scale_k_stride = a_mn ? a_pitch : 1;
-    p.b_scale_n_stride = b_mn ? 1 : b_pitch;
-    p.b_scale_k_stride = b_mn ? b_pitch : 1;
-    p.b_scale_group_stride = (b_mn ? p.num_k_blocks : p.num_n_blocks) * b_pitch + uniform(0, 3);
+    p.sfa.mn_stride = a_mn ? 1 : a_pitch;
+    p.sfa.k_stride = a_mn ? a_pitch : 1;
+    p.sfb.mn_stride = b_mn ? 1 : b_pitch;
+    p.sfb.k_stride = b_mn ? b_pitch : 1;
+    p.sfb.group_stride = (b_mn ? p.num_k_blocks : p.num_n_blocks) * b_pitch + uniform(0, 3);
     const int64_t a_scale_size = (a_mn ? p.num_k_blocks : p.num_m_blocks) * a_pitch;
     if (p.group_kind == GroupKind::kMasked) choose_slabs(a_scale_size);
     const int64_t num_slabs = p.group_kind == GroupKind::kMasked ? p.batch_size : 1;
-    a_scale_.resize(static_cast<size_t>((num_slabs - 1) * p.a_scale_slab_stride + a_scale_size));
-    b_scale_.resize(static_cast<size_t>(p.batch_size * p.b_scale_group_stride));
+    a_scale_.resize(static_cast<size_t>((num_slabs - 1) * p.sfa.group_stride + a_scale_size));
+    b_scale_.resize(static_cast<size_t>(p.batch_size * p.sfb.group_stride));
   }
 
   // Slabs one after the other, or interleaved row by row.
   void choose_slabs(int64_t a_scale_size) {
     Problem& p = problem_;
-    p.a_scale_slab_stride = a_scale_size + uniform(0, 3);
+    p.sfa.group_stride = a_scale_size + uniform(0, 3);
     if (uniform(0, 1) == 0) {
-      p.a_slab_stride = p.rows_per_slab() * p.a_row_stride + 16 * uniform(0, 2);
-      p.out_slab_stride = p.rows_per_slab() * p.out_row_stride + uniform(0, 5);
+      p.a.group_stride = p.rows_per_slab() * p.a.row_stride + 16 * uniform(0, 2);
+      p.out.group_stride = p.rows_per_slab() * p.out.row_stride + uniform(0, 5);
     } else {
-      std::swap(p.a_slab_stride, p.a_row_stride);
-      std::swap(p.out_slab_stride, p.out_row_stride);
-      p.a_row_stride = p.batch_size * p.a_slab_stride + 16 * uniform(0, 2);
-      p.out_row_stride = p.batch_size * p.out_slab_stride + uniform(0, 5);
+      std::swap(p.a.group_stride, p.a.row_stride);
+      std::swap(p.out.group_stride, p.out.row_stride);
+      p.a.row_stride = p.batch_size * p.a.group_stride + 16 * uniform(0, 2);
+      p.out.row_stride = p.batch_size * p.out.group_stride + uniform(0, 5);
     }
   }
 
@@ -160,16 +160,16 @@ class Case {
     Problem& p = problem_;
     const Content content = one_of({Content::kFinite, Content::kRareSpecials, Content::kAnyBits});
     const int64_t offset = uniform(0, 15);
-    a_.resize(static_cast<size_t>(offset + extent(p.a_slab_stride, p.a_row_stride, p.k)));
-    b_.resize(static_cast<size_t>(offset + p.batch_size * p.b_group_stride));
+    a_.resize(static_cast<size_t>(offset + extent(p.a.group_stride, p.a.row_stride, p.k)));
+    b_.resize(static_cast<size_t>(offset + p.batch_size * p.b.group_stride));
     fill_codes(&a_, p.a_dtype, content);
     fill_codes(&b_, p.b_dtype, content);
     fill_scales(&a_scale_, content);
     fill_scales(&b_scale_, content);
-    p.a = a_.data() + offset;
-    p.b = b_.data() + offset;
-    p.a_scale = a_scale_.data();
-    p.b_scale = b_scale_.data();
+    p.a.data = a_.data() + offset;
+    p.b.data = b_.data() + offset;
+    p.sfa.data = a_scale_.data();
+    p.sfb.data = b_scale_.data();
   }
 
   std::mt19937 random_;

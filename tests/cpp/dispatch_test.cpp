@@ -83,12 +83,12 @@ DeviceInfo device_info(const Device& device) {
 // An ordinary call: 8 groups, dense arrays at addresses that any allocation has.
 Problem ordinary_problem() {
   Problem problem;
-  const auto address = [](uintptr_t value) { return reinterpret_cast<void*>(value << 20); };
-  problem.a = address(1), problem.b = address(2), problem.out = address(3);
+  const auto address = [](uintptr_t value) { return reinterpret_cast<uint8_t*>(value << 20); };
+  problem.a.data = address(1), problem.b.data = address(2), problem.out.data = address(3);
   problem.cum_m = 1000, problem.n = 512, problem.k = 1024, problem.batch_size = 8;
-  problem.a_row_stride = problem.b_row_stride = problem.k;
-  problem.b_group_stride = problem.n * problem.k;
-  problem.out_row_stride = problem.n;
+  problem.a.row_stride = problem.b.row_stride = problem.k;
+  problem.b.group_stride = problem.n * problem.k;
+  problem.out.row_stride = problem.n;
   problem.num_m_blocks = problem.cum_m, problem.num_n_blocks = 4, problem.num_k_blocks = 8;
   return problem;
 }
@@ -162,19 +162,17 @@ constexpr Refusal kRefusals[] = {
     {"needs out_dtype bfloat16 or float16, got float32",
      [](Problem& p) { p.out_dtype = Dtype::kFloat32; }},
     {"needs k of at least 16, got 0", [](Problem& p) { p.k = 0; }},
-    {"needs a at a multiple of 16 bytes",
-     [](Problem& p) { p.a = static_cast<const char*>(p.a) + 8; }},
-    {"needs b at a multiple of 16 bytes",
-     [](Problem& p) { p.b = static_cast<const char*>(p.b) + 1; }},
+    {"needs a at a multiple of 16 bytes", [](Problem& p) { p.a.data += 8; }},
+    {"needs b at a multiple of 16 bytes", [](Problem& p) { p.b.data += 1; }},
     {"needs out at a multiple of 16 bytes",
-     [](Problem& p) { p.out = static_cast<char*>(p.out) + 4; }},
+     [](Problem& p) { p.out.data = static_cast<char*>(p.out.data) + 4; }},
     {"needs rows of out a multiple of 16 bytes apart, got 1026",
-     [](Problem& p) { p.out_row_stride = 513; }},
+     [](Problem& p) { p.out.row_stride = 513; }},
     {"needs slabs of out a multiple of 16 bytes apart, got 200002",
-     [](Problem& p) { p.out_slab_stride = 100001; }},
-    {"less than 2^40 bytes apart", [](Problem& p) { p.a_row_stride = int64_t{1} << 40; }},
-    {"less than 2^40 bytes apart", [](Problem& p) { p.b_row_stride = int64_t{1} << 40; }},
-    {"less than 2^40 bytes apart", [](Problem& p) { p.out_row_stride = int64_t{1} << 39; }},
+     [](Problem& p) { p.out.group_stride = 100001; }},
+    {"less than 2^40 bytes apart", [](Problem& p) { p.a.row_stride = int64_t{1} << 40; }},
+    {"less than 2^40 bytes apart", [](Problem& p) { p.b.row_stride = int64_t{1} << 40; }},
+    {"less than 2^40 bytes apart", [](Problem& p) { p.out.row_stride = int64_t{1} << 39; }},
 };
 
 // Checks what sm100 refuses on its own hardware; every such call on a GPU goes to mma.

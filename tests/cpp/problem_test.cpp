@@ -12,9 +12,9 @@ using ggfp8::Problem;
 // Rows of 16-bit elements at an address, with a stride between rows and one between slabs.
 bool are_aligned(uintptr_t address, int64_t row_stride, int64_t slab_stride) {
   Problem problem;
-  problem.out = reinterpret_cast<void*>(address);
-  problem.out_row_stride = row_stride;
-  problem.out_slab_stride = slab_stride;
+  problem.out.data = reinterpret_cast<void*>(address);
+  problem.out.row_stride = row_stride;
+  problem.out.group_stride = slab_stride;
   return problem.out_rows_aligned(16);
 }
 

@@ -36,22 +36,22 @@ Problem random_problem(Random& random, const Groups& groups, int32_t granularity
   p.out_dtype = pick(0, 1) ? ggfp8::Dtype::kBFloat16 : ggfp8::Dtype::kFloat32;
   p.num_n_blocks = (p.n + 127) / 128;
   p.num_k_blocks = (p.k + 127) / 128;
-  p.a = reinterpret_cast<void*>(address());
-  p.b = reinterpret_cast<void*>(address());
-  p.out = reinterpret_cast<void*>(address());
-  p.a_scale = reinterpret_cast<float*>(address());
-  p.b_scale = reinterpret_cast<float*>(address());
-  p.a_row_stride = p.k + 16 * pick(0, 3);
-  p.b_row_stride = p.k + 16 * pick(0, 3);
-  p.b_group_stride = p.n * p.b_row_stride + 16 * pick(0, 3);
-  p.out_row_stride = p.n + 8 * pick(0, 3);
-  p.a_scale_m_stride = pick(1, 5), p.a_scale_k_stride = pick(1, int64_t{1} << 33);
-  p.b_scale_n_stride = pick(1, 5), p.b_scale_k_stride = pick(1, 1000);
-  p.b_scale_group_stride = pick(1, int64_t{1} << 33);
+  p.a.data = reinterpret_cast<uint8_t*>(address());
+  p.b.data = reinterpret_cast<uint8_t*>(address());
+  p.out.data = reinterpret_cast<void*>(address());
+  p.sfa.data = reinterpret_cast<float*>(address());
+  p.sfb.data = reinterpret_cast<float*>(address());
+  p.a.row_stride = p.k + 16 * pick(0, 3);
+  p.b.row_stride = p.k + 16 * pick(0, 3);
+  p.b.group_stride = p.n * p.b.row_stride + 16 * pick(0, 3);
+  p.out.row_stride = p.n + 8 * pick(0, 3);
+  p.sfa.mn_stride = pick(1, 5), p.sfa.k_stride = pick(1, int64_t{1} << 33);
+  p.sfb.mn_stride = pick(1, 5), p.sfb.k_stride = pick(1, 1000);
+  p.sfb.group_stride = pick(1, int64_t{1} << 33);
   if (has_slabs) {
-    p.a_slab_stride = 16 * pick(0, int64_t{1} << 30);
-    p.out_slab_stride = pick(1, int64_t{1} << 33);
-    p.a_scale_slab_stride = pick(1, int64_t{1} << 33);
+    p.a.group_stride = 16 * pick(0, int64_t{1} << 30);
+    p.out.group_stride = pick(1, int64_t{1} << 33);
+    p.sfa.group_stride = pick(1, int64_t{1} << 33);
   }
   return p;
 }
@@ -68,25 +68,25 @@ bool entries_are_right(const Problem& p, int64_t g, const group_model::Rows& row
   const auto shape = at(tables.shapes);
   bool ok = shape.m == rows.count() && shape.n == p.n && shape.k == p.k;
   if (rows.count() > 0) {
-    const int64_t first_scale = rows.begin / p.granularity_m * p.a_scale_m_stride;
-    const int64_t out = g * p.out_slab_stride + rows.begin * p.out_row_stride;
-    ok &= is_at(at(tables.a), p.a, g * p.a_slab_stride + rows.begin * p.a_row_stride);
-    ok &= is_at(at(tables.out), p.out, out * ggfp8::size_of(p.out_dtype));
-    ok &= is_at(at(tables.sfa), p.a_scale, (g * p.a_scale_slab_stride + first_scale) * 4);
+    const int64_t first_scale = rows.begin / p.granularity_m * p.sfa.mn_stride;
+    const int64_t out = g * p.out.group_stride + rows.begin * p.out.row_stride;
+    ok &= is_at(at(tables.a), p.a.data, g * p.a.group_stride + rows.begin * p.a.row_stride);
+    ok &= is_at(at(tables.out), p.out.data, out * ggfp8::size_of(p.out_dtype));
+    ok &= is_at(at(tables.sfa), p.sfa.data, (g * p.sfa.group_stride + first_scale) * 4);
   }
-  ok &= is_at(at(tables.b), p.b, g * p.b_group_stride);
-  ok &= is_at(at(tables.sfb), p.b_scale, g * p.b_scale_group_stride * 4);
-  ok &= at(tables.a_row_strides) == p.a_row_stride;
-  ok &= at(tables.b_row_strides) == p.b_row_stride;
-  ok &= at(tables.out_row_strides) == p.out_row_stride;
+  ok &= is_at(at(tables.b), p.b.data, g * p.b.group_stride);
+  ok &= is_at(at(tables.sfb), p.sfb.data, g * p.sfb.group_stride * 4);
+  ok &= at(tables.a_row_strides) == p.a.row_stride;
+  ok &= at(tables.b_row_strides) == p.b.row_stride;
+  ok &= at(tables.out_row_strides) == p.out.row_stride;
   const auto num_k_blocks = static_cast<int32_t>(p.num_k_blocks);
   const auto num_m_blocks =
       static_cast<int32_t>((rows.count() + p.granularity_m - 1) / p.granularity_m);
   const auto num_n_blocks = static_cast<int32_t>(p.num_n_blocks);
   ok &= at(tables.sfa_layouts) ==
-        ScaleLayout{num_m_blocks, num_k_blocks, 1, 0, p.a_scale_m_stride, p.a_scale_k_stride};
+        ScaleLayout{num_m_blocks, num_k_blocks, 1, 0, p.sfa.mn_stride, p.sfa.k_stride};
   ok &= at(tables.sfb_layouts) ==
-        ScaleLayout{num_n_blocks, num_k_blocks, 1, 0, p.b_scale_n_stride, p.b_scale_k_stride};
+        ScaleLayout{num_n_blocks, num_k_blocks, 1, 0, p.sfb.mn_stride, p.sfb.k_stride};
   return ok;
 }
 

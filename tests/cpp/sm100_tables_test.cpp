@@ -63,10 +63,10 @@ void check_layout() {
 void check_params() {
   ggfp8::Problem problem;
   problem.cum_m = 777, problem.n = 1000, problem.k = 336, problem.batch_size = 1000;
-  problem.a_row_stride = 352, problem.b_row_stride = 368, problem.b_group_stride = 400000;
-  problem.out_row_stride = 1008, problem.out_dtype = ggfp8::Dtype::kFloat32;
-  problem.a_scale_m_stride = 3, problem.a_scale_k_stride = 1;
-  problem.b_scale_n_stride = 5, problem.b_scale_k_stride = 2, problem.b_scale_group_stride = 50;
+  problem.a.row_stride = 352, problem.b.row_stride = 368, problem.b.group_stride = 400000;
+  problem.out.row_stride = 1008, problem.out_dtype = ggfp8::Dtype::kFloat32;
+  problem.sfa.mn_stride = 3, problem.sfa.k_stride = 1;
+  problem.sfb.mn_stride = 5, problem.sfb.k_stride = 2, problem.sfb.group_stride = 50;
   problem.num_n_blocks = 8, problem.num_k_blocks = 3, problem.granularity_m = 128;
   const auto params = ggfp8::sm100::make_table_params(problem, nullptr);
   CHECK(params.n == 1000 && params.k == 336);

@@ -105,7 +105,7 @@ void check_slabs() {
   problem.batch_size = 32;
   problem.cum_m = 32 * 4096;
   problem.n = 4096, problem.k = 7168, problem.num_k_blocks = 56;
-  problem.a_scale_m_stride = 1, problem.a_scale_k_stride = 4096;
+  problem.sfa.mn_stride = 1, problem.sfa.k_stride = 4096;
   for (const auto& [expected_m, shape] :
        {std::pair{16, k192x128}, {64, k128x192}, {192, k192x128}, {1024, k128x192}}) {
     problem.expected_m = expected_m;
@@ -116,16 +116,16 @@ void check_slabs() {
   }
   CHECK(ggfp8::sm90::supports(problem, device).ok);
   CHECK(ggfp8::sm90::can_load_sfa_by_tma(problem));
-  problem.a_scale_slab_stride = 4096 * 56 + 2;
+  problem.sfa.group_stride = 4096 * 56 + 2;
   CHECK(!ggfp8::sm90::can_load_sfa_by_tma(problem));
-  problem.a_scale_slab_stride = 4096 * 56;
+  problem.sfa.group_stride = 4096 * 56;
   problem.cum_m = 32 * 4095;  // a piece of four scales could pass the end
   CHECK(!ggfp8::sm90::can_load_sfa_by_tma(problem));
   const auto& shape = ggfp8::sm90::kTileShapes[2];
   CHECK(ggfp8::sm90::can_store_by_tma(problem, shape));
-  problem.out_slab_stride = int64_t{1} << 39;
+  problem.out.group_stride = int64_t{1} << 39;
   CHECK(!ggfp8::sm90::can_store_by_tma(problem, shape));
-  problem.a_slab_stride = int64_t{1} << 40;
+  problem.a.group_stride = int64_t{1} << 40;
   CHECK(!ggfp8::sm90::supports(problem, device).ok);
 }
 

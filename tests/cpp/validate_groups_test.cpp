@@ -166,7 +166,7 @@ void check_layouts_of_one_slab() {
     CHECK(static_cast<int32_t>(p.group_kind) == layout && p.groups_are_int64);
     CHECK(p.groups == args.groups && p.group_alignment == args.group_alignment);
     CHECK(p.rows_per_slab() == 300 && p.num_m_blocks == 300 && p.mean_rows() == 60);
-    CHECK(p.a_slab_stride == 0 && p.out_slab_stride == 0 && p.a_scale_slab_stride == 0);
+    CHECK(p.a.group_stride == 0 && p.out.group_stride == 0 && p.sfa.group_stride == 0);
   }
   const auto [status, p, empty] = validated(args_of(kIndptr));  // int32 may come as groups, too
   CHECK(status == ggfp8::kSuccess && !p.groups_are_int64 && p.group_alignment == 1);
@@ -178,13 +178,13 @@ void check_masked() {
   const Problem& p = dense.problem;
   CHECK_EQ(dense.status, ggfp8::kSuccess);
   CHECK(p.group_kind == GroupKind::kMasked && p.rows_per_slab() == 60 && p.num_m_blocks == 60);
-  CHECK(p.a_slab_stride == 60 * 144 && p.out_slab_stride == 60 * 200);
-  CHECK(p.a_scale_m_stride == 1 && p.a_scale_k_stride == 60 && p.a_scale_slab_stride == 120);
+  CHECK(p.a.group_stride == 60 * 144 && p.out.group_stride == 60 * 200);
+  CHECK(p.sfa.mn_stride == 1 && p.sfa.k_stride == 60 && p.sfa.group_stride == 120);
 
   args.scale_major = GGFP8_SCALE_MAJOR_K;
   args.scale_granularity_m = 128;  // one scale row per slab, of two
   dense = validated(args);
-  CHECK(p.num_m_blocks == 1 && p.a_scale_k_stride == 1 && p.a_scale_slab_stride == 2);
+  CHECK(p.num_m_blocks == 1 && p.sfa.k_stride == 1 && p.sfa.group_stride == 2);
 
   // Interleaved slabs, inputs that all groups share.
   args.out_group_stride = 208;
@@ -194,7 +194,7 @@ void check_masked() {
   args.a_scale_group_stride = 1;
   CHECK_EQ(validated(args).status, ggfp8::kSuccess);
   dense = validated(args);
-  CHECK(p.a_slab_stride == 160 && p.out_slab_stride == 208 && p.a_scale_slab_stride == 1);
+  CHECK(p.a.group_stride == 160 && p.out.group_stride == 208 && p.sfa.group_stride == 1);
 
   args.cum_m = args.batch_size = 0;
   CHECK(validated(args).status == ggfp8::kSuccess && validated(args).empty);
@@ -224,16 +224,16 @@ void check_scale_majors() {
   args.b_scale_major = GGFP8_SCALE_MAJOR_K;
   Result result = validated(args);
   CHECK_EQ(result.status, ggfp8::kSuccess);
-  CHECK(result.problem.a_scale_m_stride == 1 && result.problem.a_scale_k_stride == 300);
-  CHECK(result.problem.b_scale_n_stride == 2 && result.problem.b_scale_k_stride == 1);
+  CHECK(result.problem.sfa.mn_stride == 1 && result.problem.sfa.k_stride == 300);
+  CHECK(result.problem.sfb.mn_stride == 2 && result.problem.sfb.k_stride == 1);
   args.scale_major = GGFP8_SCALE_MAJOR_K;
   args.b_scale_major = 0;
   result = validated(args);
-  CHECK(result.problem.b_scale_n_stride == 2 && result.problem.b_scale_k_stride == 1);
+  CHECK(result.problem.sfb.mn_stride == 2 && result.problem.sfb.k_stride == 1);
   args.b_scale_major = GGFP8_SCALE_MAJOR_MN;
   result = validated(args);
-  CHECK(result.problem.a_scale_m_stride == 2 && result.problem.a_scale_k_stride == 1);
-  CHECK(result.problem.b_scale_n_stride == 1 && result.problem.b_scale_k_stride == 2);
+  CHECK(result.problem.sfa.mn_stride == 2 && result.problem.sfa.k_stride == 1);
+  CHECK(result.problem.sfb.mn_stride == 1 && result.problem.sfb.k_stride == 2);
 }
 
 }  // namespace

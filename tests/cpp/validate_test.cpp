@@ -206,18 +206,19 @@ void check_defaults() {
   CHECK(!empty);
   CHECK(p.a_dtype == ggfp8::Dtype::kFloat8E4M3 && p.b_dtype == ggfp8::Dtype::kFloat8E4M3);
   CHECK(p.out_dtype == ggfp8::Dtype::kBFloat16);
-  CHECK(p.a_scale_major == ScaleMajor::kMn && p.b_scale_major == ScaleMajor::kMn);
+  CHECK(p.sfa_major == ScaleMajor::kMn && p.sfb_major == ScaleMajor::kMn);
   CHECK(p.granularity_m == 1 && p.granularity_n == 128 && p.granularity_k == 128);
   CHECK(p.num_m_blocks == 300 && p.num_n_blocks == 2 && p.num_k_blocks == 2);
   CHECK(p.mma_sm == 1 && p.device_id == 0 && p.backend == nullptr && !p.validate_groups);
   CHECK(p.device_type == ggfp8::DeviceType::kCuda);
-  CHECK(p.a_row_stride == 144 && p.b_row_stride == 144 && p.out_row_stride == 200);
-  CHECK_EQ(p.b_group_stride, 200 * 144);
-  CHECK(p.a_scale_m_stride == 1 && p.a_scale_k_stride == 300);
-  CHECK(p.b_scale_n_stride == 1 && p.b_scale_k_stride == 2 && p.b_scale_group_stride == 4);
+  CHECK(p.a.row_stride == 144 && p.b.row_stride == 144 && p.out.row_stride == 200);
+  CHECK_EQ(p.b.group_stride, 200 * 144);
+  CHECK(p.sfa.mn_stride == 1 && p.sfa.k_stride == 300);
+  CHECK(p.sfb.mn_stride == 1 && p.sfb.k_stride == 2 && p.sfb.group_stride == 4);
   const Args args = legal_args();
-  CHECK(p.a == args.a && p.b == args.b && p.a_scale == args.a_scale && p.b_scale == args.b_scale);
-  CHECK(p.groups == args.m_indptr && p.out == args.out);
+  CHECK(p.a.data == args.a && p.b.data == args.b && p.sfa.data == args.a_scale &&
+        p.sfb.data == args.b_scale);
+  CHECK(p.groups == args.m_indptr && p.out.data == args.out);
 }
 
 void check_given_values() {
@@ -244,9 +245,9 @@ void check_given_values() {
   CHECK(p.out_dtype == ggfp8::Dtype::kFloat32);
   CHECK(p.mma_sm == 2 && p.device_type == ggfp8::DeviceType::kCpu && p.validate_groups);
   CHECK(std::strcmp(p.backend, "cpu") == 0);
-  CHECK(p.a_row_stride == 160 && p.out_row_stride == 201 && p.b_group_stride == 200 * 176);
-  CHECK(p.a_scale_m_stride == 7 && p.a_scale_k_stride == 1);
-  CHECK(p.b_scale_n_stride == 3 && p.b_scale_k_stride == 1 && p.b_scale_group_stride == 12);
+  CHECK(p.a.row_stride == 160 && p.out.row_stride == 201 && p.b.group_stride == 200 * 176);
+  CHECK(p.sfa.mn_stride == 7 && p.sfa.k_stride == 1);
+  CHECK(p.sfb.mn_stride == 3 && p.sfb.k_stride == 1 && p.sfb.group_stride == 12);
 }
 
 // The layouts of both scales are independent where b_scale_major says so.
@@ -254,16 +255,16 @@ void check_scale_majors() {
   Args args = legal_args();
   args.b_scale_major = GGFP8_SCALE_MAJOR_K;
   Problem p = validated(args).problem;
-  CHECK(p.a_scale_m_stride == 1 && p.a_scale_k_stride == 300);
-  CHECK(p.b_scale_n_stride == 2 && p.b_scale_k_stride == 1 && p.b_scale_group_stride == 4);
+  CHECK(p.sfa.mn_stride == 1 && p.sfa.k_stride == 300);
+  CHECK(p.sfb.mn_stride == 2 && p.sfb.k_stride == 1 && p.sfb.group_stride == 4);
   args.scale_major = GGFP8_SCALE_MAJOR_K;
   args.b_scale_major = GGFP8_SCALE_MAJOR_MN;
   p = validated(args).problem;
-  CHECK(p.a_scale_m_stride == 2 && p.a_scale_k_stride == 1);
-  CHECK(p.b_scale_n_stride == 1 && p.b_scale_k_stride == 2 && p.b_scale_group_stride == 4);
+  CHECK(p.sfa.mn_stride == 2 && p.sfa.k_stride == 1);
+  CHECK(p.sfb.mn_stride == 1 && p.sfb.k_stride == 2 && p.sfb.group_stride == 4);
   args.b_scale_major = 0;
   p = validated(args).problem;
-  CHECK(p.b_scale_n_stride == 2 && p.b_scale_k_stride == 1);
+  CHECK(p.sfb.mn_stride == 2 && p.sfb.k_stride == 1);
 }
 
 // No element of out: pointers do not matter, everything else is still checked.
@@ -352,14 +353,14 @@ void check_random_content() {
     const auto [status, p, empty] = validated(args);
     if (status != ggfp8::kSuccess) continue;
     ++num_legal;
-    bool ok = p.a_row_stride >= p.k && p.b_row_stride >= p.k && p.out_row_stride >= p.n;
-    ok = ok && p.b_group_stride >= p.n * p.b_row_stride;
-    ok = ok && addressable(p.cum_m, p.a_row_stride, 1);
-    ok = ok && addressable(p.batch_size, p.b_group_stride, 1);
-    ok = ok && addressable(p.cum_m, p.out_row_stride, 4);
-    ok = ok && addressable(p.num_m_blocks, p.a_scale_m_stride, 4);
-    ok = ok && addressable(p.num_k_blocks, p.a_scale_k_stride, 4);
-    ok = ok && addressable(p.batch_size, p.b_scale_group_stride, 4);
+    bool ok = p.a.row_stride >= p.k && p.b.row_stride >= p.k && p.out.row_stride >= p.n;
+    ok = ok && p.b.group_stride >= p.n * p.b.row_stride;
+    ok = ok && addressable(p.cum_m, p.a.row_stride, 1);
+    ok = ok && addressable(p.batch_size, p.b.group_stride, 1);
+    ok = ok && addressable(p.cum_m, p.out.row_stride, 4);
+    ok = ok && addressable(p.num_m_blocks, p.sfa.mn_stride, 4);
+    ok = ok && addressable(p.num_k_blocks, p.sfa.k_stride, 4);
+    ok = ok && addressable(p.batch_size, p.sfb.group_stride, 4);
     if (!CHECK(ok)) return;
   }
   CHECK(num_legal > 10000);

@@ -59,37 +59,36 @@ struct HostProblem {
     p.granularity_m = s.granularity_m;
     p.num_m_blocks = m_blocks, p.num_n_blocks = (s.n + 127) / 128,
     p.num_k_blocks = (s.k + 127) / 128;
-    p.a_row_stride = s.k + 32, p.b_row_stride = s.k + 16;
-    p.b_group_stride = s.n * p.b_row_stride + 48, p.out_row_stride = s.n + 8;
-    p.a_scale_m_stride = s.k_major ? p.num_k_blocks + s.padding : 1;
-    p.a_scale_k_stride = s.k_major ? 1 : m_blocks + s.padding;
-    p.b_scale_n_stride = s.k_major ? p.num_k_blocks + s.padding : 1;
-    p.b_scale_k_stride = s.k_major ? 1 : p.num_n_blocks + s.padding;
-    p.b_scale_group_stride =
-        std::max(p.num_n_blocks * p.b_scale_n_stride, p.num_k_blocks * p.b_scale_k_stride) + 3;
+    p.a.row_stride = s.k + 32, p.b.row_stride = s.k + 16;
+    p.b.group_stride = s.n * p.b.row_stride + 48, p.out.row_stride = s.n + 8;
+    p.sfa.mn_stride = s.k_major ? p.num_k_blocks + s.padding : 1;
+    p.sfa.k_stride = s.k_major ? 1 : m_blocks + s.padding;
+    p.sfb.mn_stride = s.k_major ? p.num_k_blocks + s.padding : 1;
+    p.sfb.k_stride = s.k_major ? 1 : p.num_n_blocks + s.padding;
+    p.sfb.group_stride =
+        std::max(p.num_n_blocks * p.sfb.mn_stride, p.num_k_blocks * p.sfb.k_stride) + 3;
 
-    const int64_t sfa_size =
-        std::max(m_blocks * p.a_scale_m_stride, p.num_k_blocks * p.a_scale_k_stride);
+    const int64_t sfa_size = std::max(m_blocks * p.sfa.mn_stride, p.num_k_blocks * p.sfa.k_stride);
     if (has_slabs) {
-      p.a_slab_stride = num_rows * p.a_row_stride + 16;
-      p.out_slab_stride = num_rows * p.out_row_stride + 24;
-      p.a_scale_slab_stride = sfa_size + 5;
+      p.a.group_stride = num_rows * p.a.row_stride + 16;
+      p.out.group_stride = num_rows * p.out.row_stride + 24;
+      p.sfa.group_stride = sfa_size + 5;
     }
 
     const auto value = [&] { return static_cast<float>(static_cast<int>(random() % 5) - 2); };
     const auto scale = [&] { return std::ldexp(1.0f, static_cast<int>(random() % 5) - 2); };
     constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-    a.assign(static_cast<size_t>((num_slabs - 1) * p.a_slab_stride + num_rows * p.a_row_stride),
+    a.assign(static_cast<size_t>((num_slabs - 1) * p.a.group_stride + num_rows * p.a.row_stride),
              A(kNaN));
-    b.assign(static_cast<size_t>(batch_size * p.b_group_stride), B(kNaN));
+    b.assign(static_cast<size_t>(batch_size * p.b.group_stride), B(kNaN));
     const auto rows = group_model::rows_of(s.groups);
     for (size_t g = 0; g < rows.size(); ++g) {
       for (int64_t r = rows[g].begin; r < rows[g].end; ++r) {
         for (int64_t i = 0; i < s.k; ++i) a[a_idx(static_cast<int64_t>(g), r, i)] = A(value());
       }
     }
-    sfa.assign(static_cast<size_t>((num_slabs - 1) * p.a_scale_slab_stride + sfa_size), kNaN);
-    sfb.assign(static_cast<size_t>(batch_size * p.b_scale_group_stride), kNaN);
+    sfa.assign(static_cast<size_t>((num_slabs - 1) * p.sfa.group_stride + sfa_size), kNaN);
+    sfb.assign(static_cast<size_t>(batch_size * p.sfb.group_stride), kNaN);
     for (int64_t slab = 0; slab < num_slabs; ++slab) {
       for (int64_t m = 0; m < m_blocks; ++m) {
         for (int64_t k = 0; k < p.num_k_blocks; ++k) sfa[sfa_idx(slab, m, k)] = scale();
@@ -106,21 +105,21 @@ struct HostProblem {
   }
 
   size_t a_idx(int64_t g, int64_t r, int64_t i) const {
-    return static_cast<size_t>(g * problem.a_slab_stride + r * problem.a_row_stride + i);
+    return static_cast<size_t>(g * problem.a.group_stride + r * problem.a.row_stride + i);
   }
   size_t out_idx(int64_t g, int64_t r, int64_t j) const {
-    return static_cast<size_t>(g * problem.out_slab_stride + r * problem.out_row_stride + j);
+    return static_cast<size_t>(g * problem.out.group_stride + r * problem.out.row_stride + j);
   }
   size_t sfa_idx(int64_t g, int64_t m, int64_t k) const {
-    return static_cast<size_t>(g * problem.a_scale_slab_stride + m * problem.a_scale_m_stride +
-                               k * problem.a_scale_k_stride);
+    return static_cast<size_t>(g * problem.sfa.group_stride + m * problem.sfa.mn_stride +
+                               k * problem.sfa.k_stride);
   }
   size_t sfb_idx(int64_t g, int64_t n, int64_t k) const {
-    return static_cast<size_t>(g * problem.b_scale_group_stride + n * problem.b_scale_n_stride +
-                               k * problem.b_scale_k_stride);
+    return static_cast<size_t>(g * problem.sfb.group_stride + n * problem.sfb.mn_stride +
+                               k * problem.sfb.k_stride);
   }
   size_t b_idx(int64_t g, int64_t j, int64_t i) const {
-    return static_cast<size_t>(g * problem.b_group_stride + j * problem.b_row_stride + i);
+    return static_cast<size_t>(g * problem.b.group_stride + j * problem.b.row_stride + i);
   }
 
   float element(int64_t g, int64_t begin, int64_t r, int64_t j) const {
@@ -226,11 +225,13 @@ void check_case(const Settings& s, std::mt19937& random) {
   const gpu::DeviceArray<int64_t> wide(s.groups.wide);
   const gpu::DeviceArray<int32_t> narrow(s.groups.narrow);
   const int64_t out_size =
-      problem.batch_size * problem.out_slab_stride + s.groups.num_rows * problem.out_row_stride;
+      problem.batch_size * problem.out.group_stride + s.groups.num_rows * problem.out.row_stride;
   const gpu::DeviceArray<uint16_t> out(
       std::vector<uint16_t>(static_cast<size_t>(out_size), kUntouched));
-  problem.a = a.data(), problem.b = b.data(), problem.out = out.data();
-  problem.a_scale = sfa.data(), problem.b_scale = sfb.data();
+  problem.a.data = reinterpret_cast<const uint8_t*>(a.data());
+  problem.b.data = reinterpret_cast<const uint8_t*>(b.data());
+  problem.out.data = out.data();
+  problem.sfa.data = sfa.data(), problem.sfb.data = sfb.data();
   if (s.groups.is_int64) {
     problem.groups = wide.data();
   } else {

@@ -50,71 +50,71 @@ Status read_slab_stride(const char* name, int64_t stride, int64_t dense, int64_t
 Status read_a_strides(const Args& args, Problem* problem) {
   const int64_t rows = problem->rows_per_slab();
   if (Status s = read_pitch("a_row_stride", args.a_row_stride, {args.k, kFp8StrideMultiple}, rows,
-                            &problem->a_row_stride)) {
+                            &problem->a.row_stride)) {
     return s;
   }
-  return read_slab_stride("a_group_stride", args.a_group_stride, rows * problem->a_row_stride,
-                          kFp8StrideMultiple, *problem, &problem->a_slab_stride);
+  return read_slab_stride("a_group_stride", args.a_group_stride, rows * problem->a.row_stride,
+                          kFp8StrideMultiple, *problem, &problem->a.group_stride);
 }
 
 Status read_b_strides(const Args& args, Problem* problem) {
   if (Status s = read_pitch("b_row_stride", args.b_row_stride, {args.k, kFp8StrideMultiple}, args.n,
-                            &problem->b_row_stride)) {
+                            &problem->b.row_stride)) {
     return s;
   }
   return read_pitch("b_group_stride", args.b_group_stride,
-                    {args.n * problem->b_row_stride, kFp8StrideMultiple}, args.batch_size,
-                    &problem->b_group_stride);
+                    {args.n * problem->b.row_stride, kFp8StrideMultiple}, args.batch_size,
+                    &problem->b.group_stride);
 }
 
 Status read_out_strides(const Args& args, Problem* problem) {
   const int64_t rows = problem->rows_per_slab();
   if (Status s = read_pitch("out_row_stride", args.out_row_stride, {args.n, 1}, rows,
-                            &problem->out_row_stride)) {
+                            &problem->out.row_stride)) {
     return s;
   }
   if (Status s = read_slab_stride("out_group_stride", args.out_group_stride,
-                                  rows * problem->out_row_stride, 1, *problem,
-                                  &problem->out_slab_stride)) {
+                                  rows * problem->out.row_stride, 1, *problem,
+                                  &problem->out.group_stride)) {
     return s;
   }
   if (problem->group_kind != GroupKind::kMasked || args.cum_m == 0 ||
-      slabs_are_apart(args.batch_size, problem->out_slab_stride, rows, problem->out_row_stride,
+      slabs_are_apart(args.batch_size, problem->out.group_stride, rows, problem->out.row_stride,
                       args.n)) {
     return kSuccess;
   }
   return fail(GGFP8_ERROR_INVALID_STRIDE,
               "out_group_stride: got %" PRId64 " with out_row_stride %" PRId64
               ", wanted slabs of %" PRId64 " rows that do not overlap",
-              problem->out_slab_stride, problem->out_row_stride, rows);
+              problem->out.group_stride, problem->out.row_stride, rows);
 }
 
 Status read_a_scale_strides(const Args& args, Problem* problem) {
-  const bool mn_major = problem->a_scale_major == ScaleMajor::kMn;
+  const bool mn_major = problem->sfa_major == ScaleMajor::kMn;
   const int64_t fast = mn_major ? problem->num_m_blocks : problem->num_k_blocks;
   const int64_t slow = mn_major ? problem->num_k_blocks : problem->num_m_blocks;
   int64_t stride = 0;
   if (Status s = read_pitch("a_scale_stride", args.a_scale_stride, {fast, 1}, slow, &stride)) {
     return s;
   }
-  problem->a_scale_m_stride = mn_major ? 1 : stride;
-  problem->a_scale_k_stride = mn_major ? stride : 1;
+  problem->sfa.mn_stride = mn_major ? 1 : stride;
+  problem->sfa.k_stride = mn_major ? stride : 1;
   return read_slab_stride("a_scale_group_stride", args.a_scale_group_stride, slow * stride, 1,
-                          *problem, &problem->a_scale_slab_stride);
+                          *problem, &problem->sfa.group_stride);
 }
 
 Status read_b_scale_strides(const Args& args, Problem* problem) {
-  const bool mn_major = problem->b_scale_major == ScaleMajor::kMn;
+  const bool mn_major = problem->sfb_major == ScaleMajor::kMn;
   const int64_t fast = mn_major ? problem->num_n_blocks : problem->num_k_blocks;
   const int64_t slow = mn_major ? problem->num_k_blocks : problem->num_n_blocks;
   int64_t stride = 0;
   if (Status s = read_pitch("b_scale_stride", args.b_scale_stride, {fast, 1}, slow, &stride)) {
     return s;
   }
-  problem->b_scale_n_stride = mn_major ? 1 : stride;
-  problem->b_scale_k_stride = mn_major ? stride : 1;
+  problem->sfb.mn_stride = mn_major ? 1 : stride;
+  problem->sfb.k_stride = mn_major ? stride : 1;
   return read_pitch("b_scale_group_stride", args.b_scale_group_stride, {slow * stride, 1},
-                    args.batch_size, &problem->b_scale_group_stride);
+                    args.batch_size, &problem->sfb.group_stride);
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ Status read_scales(Call* call) {
   ScaleMemory memory;
 
   const int64_t num_slabs = has_slabs ? args.batch_size : ScaleShape::kOneMatrix;
-  if (Status s = read_scale(call->a_scale, {num_slabs, mb, kb}, p.a_scale_major, p,
+  if (Status s = read_scale(call->a_scale, {num_slabs, mb, kb}, p.sfa_major, p,
                             SwappedAxes::kAllowed, &memory))
     return s;
   args.scale_major = memory.major;
@@ -112,8 +112,7 @@ Status read_scales(Call* call) {
   // Square weights have as many blocks along n as along k. A b_scale in the other layout could pass
   // for a view with swapped axes there, and its strides are all that shows the mistake.
   const ScaleShape b_shape = {args.batch_size, nb, kb};
-  if (Status s =
-          read_scale(call->b_scale, b_shape, p.b_scale_major, p, SwappedAxes::kRefused, &memory))
+  if (Status s = read_scale(call->b_scale, b_shape, p.sfb_major, p, SwappedAxes::kRefused, &memory))
     return s;
   args.b_scale_major = memory.major;
   args.b_scale_stride = memory.stride;

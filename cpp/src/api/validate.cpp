@@ -77,11 +77,11 @@ Status read_granularity(const Args& args, Problem* problem) {
 }
 
 Status read_modes(const Args& args, Problem* problem) {
-  if (Status s = read_scale_major("scale_major", args.scale_major, &problem->a_scale_major)) {
+  if (Status s = read_scale_major("scale_major", args.scale_major, &problem->sfa_major)) {
     return s;
   }
   const int32_t b_major = value_or(args.b_scale_major, args.scale_major);
-  if (Status s = read_scale_major("b_scale_major", b_major, &problem->b_scale_major)) return s;
+  if (Status s = read_scale_major("b_scale_major", b_major, &problem->sfb_major)) return s;
 
   problem->mma_sm = value_or(args.mma_sm, 1);
   if (problem->mma_sm != 1 && problem->mma_sm != 2) {
@@ -123,11 +123,11 @@ Status read_pointers(const Args& args, Problem* problem) {
   if (Status s = check_pointer("b_scale", args.b_scale, b_scales, 4)) return s;
   if (Status s = check_group_array_given(p)) return s;
   if (Status s = check_pointer("out", args.out, p.cum_m * p.n, size_of(p.out_dtype))) return s;
-  problem->a = args.a;
-  problem->b = args.b;
-  problem->a_scale = args.a_scale;
-  problem->b_scale = args.b_scale;
-  problem->out = args.out;
+  problem->a.data = static_cast<const uint8_t*>(args.a);
+  problem->b.data = static_cast<const uint8_t*>(args.b);
+  problem->sfa.data = args.a_scale;
+  problem->sfb.data = args.b_scale;
+  problem->out.data = args.out;
   return kSuccess;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/math.h"
+#include "core/matrix.h"
 
 namespace ggfp8 {
 
@@ -70,11 +71,12 @@ constexpr int64_t num_group_values(GroupKind kind, int64_t num_groups) {
 }
 
 struct Problem {
-  const void* a = nullptr;
-  const void* b = nullptr;
-  const float* a_scale = nullptr;
-  const float* b_scale = nullptr;
-  void* out = nullptr;
+  // Masked groups have a slab each of a, sfa and out; the groups of other kinds share one.
+  Matrix a;
+  Matrix b;
+  Scales sfa;
+  Scales sfb;
+  OutMatrix out;
 
   int64_t cum_m = 0;
   int64_t n = 0;
@@ -88,25 +90,6 @@ struct Problem {
   int32_t group_alignment = 1;  // of the first rows of groups; 1 where the kind has none
   int64_t expected_m = 0;       // rows that a masked group has on average, about; else 0
 
-  // Strides in elements. Masked groups have a slab each of a, a_scale and out, the others share
-  // one: element (row, col) of group g's a is a[g * a_slab_stride + row * a_row_stride + col], and
-  // the slab strides are 0 where there is one slab.
-  int64_t a_row_stride = 0;
-  int64_t a_slab_stride = 0;
-  int64_t b_row_stride = 0;
-  int64_t b_group_stride = 0;
-  int64_t out_row_stride = 0;
-  int64_t out_slab_stride = 0;
-
-  // Every scale major in one form: a_scale[g * slab_stride + mb * m_stride + kb * k_stride] and
-  // b_scale[g * group_stride + nb * n_stride + kb * k_stride].
-  int64_t a_scale_m_stride = 0;
-  int64_t a_scale_k_stride = 0;
-  int64_t a_scale_slab_stride = 0;
-  int64_t b_scale_n_stride = 0;
-  int64_t b_scale_k_stride = 0;
-  int64_t b_scale_group_stride = 0;
-
   Dtype a_dtype = Dtype::kFloat8E4M3;
   Dtype b_dtype = Dtype::kFloat8E4M3;
   Dtype out_dtype = Dtype::kBFloat16;
@@ -114,8 +97,8 @@ struct Problem {
   int32_t granularity_m = 1;
   int32_t granularity_n = 128;
   int32_t granularity_k = 128;
-  ScaleMajor a_scale_major = ScaleMajor::kMn;
-  ScaleMajor b_scale_major = ScaleMajor::kMn;
+  ScaleMajor sfa_major = ScaleMajor::kMn;
+  ScaleMajor sfb_major = ScaleMajor::kMn;
   int32_t mma_sm = 1;
 
   DeviceType device_type = DeviceType::kCuda;
@@ -127,7 +110,7 @@ struct Problem {
   int64_t num_n_blocks = 0;  // ceil(n / granularity_n)
   int64_t num_k_blocks = 0;  // ceil(k / granularity_k)
 
-  // Slabs of a, a_scale and out.
+  // Slabs of a, sfa and out.
   int64_t num_slabs() const { return group_kind == GroupKind::kMasked ? batch_size : 1; }
 
   // Rows of one slab of a and out; all of them where there is one slab.
@@ -143,8 +126,8 @@ struct Problem {
   // Whether every row of out begins at a multiple of so many bytes.
   bool out_rows_aligned(int64_t bytes) const {
     const int64_t element_bytes = size_of(out_dtype);
-    return is_aligned(out, bytes) && out_row_stride * element_bytes % bytes == 0 &&
-           out_slab_stride * element_bytes % bytes == 0;
+    return is_aligned(out.data, bytes) && out.row_stride * element_bytes % bytes == 0 &&
+           out.group_stride * element_bytes % bytes == 0;
   }
 };
 

@@ -17,10 +17,8 @@ const std::array<float, 256>& values_of(Dtype dtype) noexcept {
 
 float element(const Problem& problem, int64_t group, int64_t group_begin, int64_t row,
               int64_t col) noexcept {
-  const auto* a = static_cast<const uint8_t*>(problem.a) + group * problem.a_slab_stride +
-                  row * problem.a_row_stride;
-  const auto* b = static_cast<const uint8_t*>(problem.b) + group * problem.b_group_stride +
-                  col * problem.b_row_stride;
+  const auto* a = problem.a.data + group * problem.a.group_stride + row * problem.a.row_stride;
+  const auto* b = problem.b.data + group * problem.b.group_stride + col * problem.b.row_stride;
   const int64_t m_block = scale_row(row, group_begin, problem.granularity_m);
   const auto& a_values = values_of(problem.a_dtype);
   const auto& b_values = values_of(problem.b_dtype);
@@ -34,11 +32,11 @@ float element(const Problem& problem, int64_t group, int64_t group_begin, int64_
       sum += a_values[a[k]] * b_values[b[k]];
     }
     const float sfa =
-        problem.a_scale[group * problem.a_scale_slab_stride + m_block * problem.a_scale_m_stride +
-                        k_block * problem.a_scale_k_stride];
+        problem.sfa.data[group * problem.sfa.group_stride + m_block * problem.sfa.mn_stride +
+                         k_block * problem.sfa.k_stride];
     const float sfb =
-        problem.b_scale[group * problem.b_scale_group_stride + n_block * problem.b_scale_n_stride +
-                        k_block * problem.b_scale_k_stride];
+        problem.sfb.data[group * problem.sfb.group_stride + n_block * problem.sfb.mn_stride +
+                         k_block * problem.sfb.k_stride];
     acc = std::fma(sfa * sfb, sum, acc);
   }
   return acc;
@@ -52,8 +50,8 @@ void compute_reference(const Problem& problem) noexcept {
   for (int32_t group = 0; group < layout.num_groups; ++group) {
     const GroupRows rows = rows_of_group(layout, reached, group);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
-      char* out = static_cast<char*>(problem.out) +
-                  (group * problem.out_slab_stride + row * problem.out_row_stride) *
+      char* out = static_cast<char*>(problem.out.data) +
+                  (group * problem.out.group_stride + row * problem.out.row_stride) *
                       size_of(problem.out_dtype);
       for (int64_t col = 0; col < problem.n; ++col) {
         const float value = element(problem, group, rows.begin, row, col);

@@ -116,19 +116,19 @@ struct MultiplyTable<Isa, std::integer_sequence<int, kRowIndices...>> {
 // Gathers the scale factors of one k-block: one per row and one per column of the tile.
 inline void load_scales(const Problem& problem, const CpuTile& tile, int64_t k_block_idx,
                         const CpuScratch& scratch) {
-  const float* a_scale = problem.a_scale + tile.group * problem.a_scale_slab_stride +
-                         k_block_idx * problem.a_scale_k_stride;
+  const float* sfa =
+      problem.sfa.data + tile.group * problem.sfa.group_stride + k_block_idx * problem.sfa.k_stride;
   for (int64_t i = 0; i < tile.num_rows; ++i) {
     const int64_t block = scale_row(tile.row_begin + i, tile.group_begin, problem.granularity_m);
-    scratch.sfa[i] = a_scale[block * problem.a_scale_m_stride];
+    scratch.sfa[i] = sfa[block * problem.sfa.mn_stride];
   }
-  const float* b_scale = problem.b_scale + tile.group * problem.b_scale_group_stride +
-                         k_block_idx * problem.b_scale_k_stride;
+  const float* sfb =
+      problem.sfb.data + tile.group * problem.sfb.group_stride + k_block_idx * problem.sfb.k_stride;
   const int64_t col_end = tile.col_begin + tile.num_cols;
   for (int64_t col = tile.col_begin; col < col_end;) {
     const int64_t block = col / problem.granularity_n;
     const int64_t block_end = lesser((block + 1) * problem.granularity_n, col_end);
-    const float scale = b_scale[block * problem.b_scale_n_stride];
+    const float scale = sfb[block * problem.sfb.mn_stride];
     for (; col < block_end; ++col) scratch.sfb[col - tile.col_begin] = scale;
   }
 }
@@ -153,19 +153,19 @@ template <class Isa>
 void compute_tile(const Problem& problem, const CpuTile& tile, const CpuScratch& scratch) {
   const DecodeRows decode_rows = rows_decoder<Isa>(problem.a_dtype);
   const DecodePanel decode_panel = panel_decoder<Isa>(problem.b_dtype);
-  const uint8_t* a = static_cast<const uint8_t*>(problem.a) + tile.group * problem.a_slab_stride +
-                     tile.row_begin * problem.a_row_stride;
-  const uint8_t* b = static_cast<const uint8_t*>(problem.b) + tile.group * problem.b_group_stride +
-                     tile.col_begin * problem.b_row_stride;
+  const uint8_t* a =
+      problem.a.data + tile.group * problem.a.group_stride + tile.row_begin * problem.a.row_stride;
+  const uint8_t* b =
+      problem.b.data + tile.group * problem.b.group_stride + tile.col_begin * problem.b.row_stride;
 
   std::memset(scratch.acc, 0, sizeof(float) * static_cast<size_t>(tile.num_rows * kMaxTileCols));
   for (int64_t k_block_idx = 0; k_block_idx < problem.num_k_blocks; ++k_block_idx) {
     const int64_t k_begin = k_block_idx * problem.granularity_k;
     const int64_t num_k = lesser(problem.granularity_k, problem.k - k_begin);
     load_scales(problem, tile, k_block_idx, scratch);
-    decode_rows(a + k_begin, problem.a_row_stride, tile.num_rows, num_k, scratch.a);
+    decode_rows(a + k_begin, problem.a.row_stride, tile.num_rows, num_k, scratch.a);
     for (int64_t col = 0; col < tile.num_cols; col += kPanelCols<Isa>) {
-      decode_panel(b + col * problem.b_row_stride + k_begin, problem.b_row_stride,
+      decode_panel(b + col * problem.b.row_stride + k_begin, problem.b.row_stride,
                    lesser(kPanelCols<Isa>, tile.num_cols - col), num_k, scratch.panel);
       multiply_panel<Isa>(tile.num_rows, num_k, col, scratch);
     }
@@ -174,8 +174,8 @@ void compute_tile(const Problem& problem, const CpuTile& tile, const CpuScratch&
   const int64_t element_bytes = problem.out_dtype == Dtype::kFloat32 ? 4 : 2;
   for (int64_t row = 0; row < tile.num_rows; ++row) {
     char* out =
-        static_cast<char*>(problem.out) +
-        (tile.group * problem.out_slab_stride + (tile.row_begin + row) * problem.out_row_stride) *
+        static_cast<char*>(problem.out.data) +
+        (tile.group * problem.out.group_stride + (tile.row_begin + row) * problem.out.row_stride) *
             element_bytes;
     store_row(problem.out_dtype, scratch.acc + row * kMaxTileCols, tile.num_cols, out,
               tile.col_begin);

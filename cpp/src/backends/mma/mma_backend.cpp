@@ -24,23 +24,23 @@ KernelState kernel_states[kNumInstances];
 
 Params make_params(const Problem& problem, const Config& config) {
   Params params = {};
-  params.a = static_cast<const uint8_t*>(problem.a);
-  params.b = static_cast<const uint8_t*>(problem.b);
-  params.sfa = problem.a_scale;
-  params.sfb = problem.b_scale;
-  params.out = problem.out;
-  params.a_row_stride = problem.a_row_stride;
-  params.a_slab_stride = problem.a_slab_stride;
-  params.b_row_stride = problem.b_row_stride;
-  params.b_group_stride = problem.b_group_stride;
-  params.out_row_stride = problem.out_row_stride;
-  params.out_slab_stride = problem.out_slab_stride;
-  params.sfa_m_stride = problem.a_scale_m_stride;
-  params.sfa_k_stride = problem.a_scale_k_stride;
-  params.sfa_slab_stride = problem.a_scale_slab_stride;
-  params.sfb_n_stride = problem.b_scale_n_stride;
-  params.sfb_k_stride = problem.b_scale_k_stride;
-  params.sfb_group_stride = problem.b_scale_group_stride;
+  params.a = problem.a.data;
+  params.b = problem.b.data;
+  params.sfa = problem.sfa.data;
+  params.sfb = problem.sfb.data;
+  params.out = problem.out.data;
+  params.a_row_stride = problem.a.row_stride;
+  params.a_slab_stride = problem.a.group_stride;
+  params.b_row_stride = problem.b.row_stride;
+  params.b_group_stride = problem.b.group_stride;
+  params.out_row_stride = problem.out.row_stride;
+  params.out_slab_stride = problem.out.group_stride;
+  params.sfa_m_stride = problem.sfa.mn_stride;
+  params.sfa_k_stride = problem.sfa.k_stride;
+  params.sfa_slab_stride = problem.sfa.group_stride;
+  params.sfb_n_stride = problem.sfb.mn_stride;
+  params.sfb_k_stride = problem.sfb.k_stride;
+  params.sfb_group_stride = problem.sfb.group_stride;
   params.schedule = make_group_schedule(problem, config.tile_m);
   params.n = static_cast<int32_t>(problem.n);
   params.k = static_cast<int32_t>(problem.k);
@@ -51,8 +51,8 @@ Params make_params(const Problem& problem, const Config& config) {
   params.num_n_tiles = ceil_div(params.n, config.tile_n);
   params.out_dtype = problem.out_dtype;
   // Row, slab and group strides of a and b are multiples of 16, so the base decides.
-  params.a_aligned = is_aligned(problem.a, 16);
-  params.b_aligned = is_aligned(problem.b, 16);
+  params.a_aligned = is_aligned(problem.a.data, 16);
+  params.b_aligned = is_aligned(problem.b.data, 16);
   params.out_aligned = problem.out_rows_aligned(16);
   return params;
 }

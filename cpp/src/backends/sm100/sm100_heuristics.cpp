@@ -55,18 +55,18 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
     return refuse("needs out_dtype bfloat16 or float16, got float32");
   }
   if (problem.k == 0) return refuse("needs k of at least 16, got 0");
-  if (!is_aligned(problem.a, 16)) return refuse("needs a at a multiple of 16 bytes");
-  if (!is_aligned(problem.b, 16)) return refuse("needs b at a multiple of 16 bytes");
-  if (!is_aligned(problem.out, 16)) return refuse("needs out at a multiple of 16 bytes");
-  const int64_t out_stride_bytes = problem.out_row_stride * size_of(problem.out_dtype);
+  if (!is_aligned(problem.a.data, 16)) return refuse("needs a at a multiple of 16 bytes");
+  if (!is_aligned(problem.b.data, 16)) return refuse("needs b at a multiple of 16 bytes");
+  if (!is_aligned(problem.out.data, 16)) return refuse("needs out at a multiple of 16 bytes");
+  const int64_t out_stride_bytes = problem.out.row_stride * size_of(problem.out_dtype);
   if (out_stride_bytes % 16 != 0) {
     return refuse("needs rows of out a multiple of 16 bytes apart, got %jd", out_stride_bytes);
   }
-  const int64_t slab_stride_bytes = problem.out_slab_stride * size_of(problem.out_dtype);
+  const int64_t slab_stride_bytes = problem.out.group_stride * size_of(problem.out_dtype);
   if (slab_stride_bytes % 16 != 0) {
     return refuse("needs slabs of out a multiple of 16 bytes apart, got %jd", slab_stride_bytes);
   }
-  if (problem.a_row_stride >= kTensorMapStrideEnd || problem.b_row_stride >= kTensorMapStrideEnd ||
+  if (problem.a.row_stride >= kTensorMapStrideEnd || problem.b.row_stride >= kTensorMapStrideEnd ||
       out_stride_bytes >= kTensorMapStrideEnd) {
     return refuse("needs rows of a, b and out less than 2^40 bytes apart");
   }
@@ -107,23 +107,23 @@ TableParams make_table_params(const Problem& problem, void* workspace) {
   TableParams params = {};
   params.schedule = make_group_schedule(problem, kTileM, kNumTableThreads);
   params.tables = lay_out_tables(problem.batch_size, workspace).tables;
-  params.a = static_cast<const uint8_t*>(problem.a);
-  params.b = static_cast<const uint8_t*>(problem.b);
-  params.sfa = problem.a_scale;
-  params.sfb = problem.b_scale;
-  params.out = static_cast<uint8_t*>(problem.out);
-  params.a_row_stride = problem.a_row_stride;
-  params.a_slab_stride = problem.a_slab_stride;
-  params.b_row_stride = problem.b_row_stride;
-  params.b_group_stride = problem.b_group_stride;
-  params.out_row_stride = problem.out_row_stride;
-  params.out_slab_stride = problem.out_slab_stride;
-  params.sfa_m_stride = problem.a_scale_m_stride;
-  params.sfa_k_stride = problem.a_scale_k_stride;
-  params.sfa_slab_stride = problem.a_scale_slab_stride;
-  params.sfb_n_stride = problem.b_scale_n_stride;
-  params.sfb_k_stride = problem.b_scale_k_stride;
-  params.sfb_group_stride = problem.b_scale_group_stride;
+  params.a = problem.a.data;
+  params.b = problem.b.data;
+  params.sfa = problem.sfa.data;
+  params.sfb = problem.sfb.data;
+  params.out = static_cast<uint8_t*>(problem.out.data);
+  params.a_row_stride = problem.a.row_stride;
+  params.a_slab_stride = problem.a.group_stride;
+  params.b_row_stride = problem.b.row_stride;
+  params.b_group_stride = problem.b.group_stride;
+  params.out_row_stride = problem.out.row_stride;
+  params.out_slab_stride = problem.out.group_stride;
+  params.sfa_m_stride = problem.sfa.mn_stride;
+  params.sfa_k_stride = problem.sfa.k_stride;
+  params.sfa_slab_stride = problem.sfa.group_stride;
+  params.sfb_n_stride = problem.sfb.mn_stride;
+  params.sfb_k_stride = problem.sfb.k_stride;
+  params.sfb_group_stride = problem.sfb.group_stride;
   params.n = static_cast<int32_t>(problem.n);
   params.k = static_cast<int32_t>(problem.k);
   params.num_n_blocks = static_cast<int32_t>(problem.num_n_blocks);

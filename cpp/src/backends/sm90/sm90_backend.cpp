@@ -33,18 +33,18 @@ int64_t slab_stride(int64_t stride, int64_t row_stride) {
 Status make_params(const Problem& problem, const Config& config, int32_t num_clusters,
                    Params* params) {
   const ByteMatrices a = {
-      .data = problem.a,
+      .data = problem.a.data,
       .row_bytes = problem.k,
       .num_rows = problem.rows_per_slab(),
       .num_matrices = problem.num_slabs(),
-      .row_stride = problem.a_row_stride,
-      .matrix_stride = slab_stride(problem.a_slab_stride, problem.a_row_stride)};
-  const ByteMatrices b = {.data = problem.b,
+      .row_stride = problem.a.row_stride,
+      .matrix_stride = slab_stride(problem.a.group_stride, problem.a.row_stride)};
+  const ByteMatrices b = {.data = problem.b.data,
                           .row_bytes = problem.k,
                           .num_rows = problem.n,
                           .num_matrices = problem.batch_size,
-                          .row_stride = problem.b_row_stride,
-                          .matrix_stride = problem.b_group_stride};
+                          .row_stride = problem.b.row_stride,
+                          .matrix_stride = problem.b.group_stride};
   if (Status s = encode_tensor_map(a, config.a_box_rows, &params->a_map)) return s;
   if (Status s = encode_tensor_map(b, config.b_box_rows, &params->b_map)) return s;
   const int depth = config.k_blocks_per_stage;
@@ -62,25 +62,25 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
   params->tma_store = can_store_by_tma(problem, config);
   if (params->tma_store) {
     const ByteMatrices out = {
-        .data = problem.out,
+        .data = problem.out.data,
         .row_bytes = problem.n * 2,
         .num_rows = problem.rows_per_slab(),
         .num_matrices = problem.num_slabs(),
-        .row_stride = problem.out_row_stride * 2,
-        .matrix_stride = slab_stride(problem.out_slab_stride * 2, problem.out_row_stride * 2)};
+        .row_stride = problem.out.row_stride * 2,
+        .matrix_stride = slab_stride(problem.out.group_stride * 2, problem.out.row_stride * 2)};
     if (Status s = encode_tensor_map(out, kStoreBoxRows, &params->out_map)) return s;
   }
-  params->sfa = problem.a_scale;
-  params->sfb = problem.b_scale;
-  params->out = problem.out;
-  params->out_row_stride = problem.out_row_stride;
-  params->out_slab_stride = problem.out_slab_stride;
-  params->sfa_m_stride = problem.a_scale_m_stride;
-  params->sfa_k_stride = problem.a_scale_k_stride;
-  params->sfa_slab_stride = problem.a_scale_slab_stride;
-  params->sfb_n_stride = problem.b_scale_n_stride;
-  params->sfb_k_stride = problem.b_scale_k_stride;
-  params->sfb_group_stride = problem.b_scale_group_stride;
+  params->sfa = problem.sfa.data;
+  params->sfb = problem.sfb.data;
+  params->out = problem.out.data;
+  params->out_row_stride = problem.out.row_stride;
+  params->out_slab_stride = problem.out.group_stride;
+  params->sfa_m_stride = problem.sfa.mn_stride;
+  params->sfa_k_stride = problem.sfa.k_stride;
+  params->sfa_slab_stride = problem.sfa.group_stride;
+  params->sfb_n_stride = problem.sfb.mn_stride;
+  params->sfb_k_stride = problem.sfb.k_stride;
+  params->sfb_group_stride = problem.sfb.group_stride;
   params->last_slab_idx = static_cast<int32_t>(problem.num_slabs() - 1);
   params->n = static_cast<int32_t>(problem.n);
   params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);

@@ -103,15 +103,15 @@ Choice choose(const Problem& problem, const DeviceInfo& device) {
 }
 
 bool can_load_sfa_by_tma(const Problem& problem) {
-  return problem.granularity_m == 1 && problem.a_scale_m_stride == 1 &&
-         problem.a_scale_k_stride % 4 == 0 && problem.a_scale_slab_stride % 4 == 0 &&
-         problem.rows_per_slab() % 4 == 0 && is_aligned(problem.a_scale, 16);
+  return problem.granularity_m == 1 && problem.sfa.mn_stride == 1 &&
+         problem.sfa.k_stride % 4 == 0 && problem.sfa.group_stride % 4 == 0 &&
+         problem.rows_per_slab() % 4 == 0 && is_aligned(problem.sfa.data, 16);
 }
 
 bool can_store_by_tma(const Problem& problem, const Shape& shape) {
   return shape.tma_store && problem.num_k_blocks > 1 && problem.out_dtype != Dtype::kFloat32 &&
-         problem.out_rows_aligned(16) && problem.out_row_stride < kTensorMapStrideEnd / 2 &&
-         problem.out_slab_stride < kTensorMapStrideEnd / 2;
+         problem.out_rows_aligned(16) && problem.out.row_stride < kTensorMapStrideEnd / 2 &&
+         problem.out.group_stride < kTensorMapStrideEnd / 2;
 }
 
 // Checks what tensor maps and the kernel's scale blocks ask for. Only the limit on tiles depends on
@@ -132,11 +132,11 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   }
   if (problem.k == 0) return refuse("needs k of at least 16, got 0");
   if (problem.k >= kMaxK) return refuse("needs k below 2^30");
-  if (!is_aligned(problem.a, 16)) return refuse("needs a at a multiple of 16 bytes");
-  if (!is_aligned(problem.b, 16)) return refuse("needs b at a multiple of 16 bytes");
-  if (problem.a_row_stride >= kTensorMapStrideEnd || problem.b_row_stride >= kTensorMapStrideEnd ||
-      problem.b_group_stride >= kTensorMapStrideEnd ||
-      problem.a_slab_stride >= kTensorMapStrideEnd) {
+  if (!is_aligned(problem.a.data, 16)) return refuse("needs a at a multiple of 16 bytes");
+  if (!is_aligned(problem.b.data, 16)) return refuse("needs b at a multiple of 16 bytes");
+  if (problem.a.row_stride >= kTensorMapStrideEnd || problem.b.row_stride >= kTensorMapStrideEnd ||
+      problem.b.group_stride >= kTensorMapStrideEnd ||
+      problem.a.group_stride >= kTensorMapStrideEnd) {
     return refuse("needs strides of a and b below 2^40 bytes");
   }
   for (const TileShape& shape : kTileShapes) {
