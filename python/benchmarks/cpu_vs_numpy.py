@@ -68,7 +68,7 @@ class Library:
 
 
 class Numpy:
-    """What a NumPy program would do, with every buffer and table made beforehand."""
+    """Multiplies as a NumPy program would, with every buffer and table made in advance."""
 
     def __init__(self, problem: Problem):
         self.problem = problem

@@ -216,7 +216,7 @@ class Arrays:
         return (blocks / scale).to(torch.float8_e4m3fn), scale
 
     def num_bytes(self):
-        """What the step must read and write."""
+        """Returns the bytes that the step must read and write."""
         if self.case.step == "route":
             return self.index.nbytes + self.row_index.nbytes + self.position.nbytes
         if self.case.step == "combine":

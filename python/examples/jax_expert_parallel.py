@@ -51,7 +51,7 @@ def expert_parallel(devices: list[jax.Device], arrays: Arrays) -> jax.Array:
 
 
 def one_device(device: jax.Device, arrays: Arrays) -> jax.Array:
-    """The same product on one device that has all experts."""
+    """Computes the product on one device that has all experts."""
     placed = [jax.device_put(x, device) for x in arrays.values()]
     out: jax.Array = jax.jit(group_gemm_fp8_nt_groupwise)(*placed)
     return out

@@ -38,7 +38,7 @@ def step_by_step(
     top_k_index: Any,
     top_k_weights: Any,
 ) -> Any:
-    """What moe_ffn does. Prints a line for each step."""
+    """Computes step by step what moe_ffn computes. Prints a line for each step."""
     row_index, position, m_indptr = route(top_k_index, len(gate_up))
     show("route", row_index=row_index, position=position, m_indptr=m_indptr)
     a, a_scale = quantize_groupwise(x, (1, 128), scale_major_mode="K", position=position)
@@ -63,7 +63,7 @@ def in_float32(
     top_k_index: npt.NDArray[np.int64],
     top_k_weights: Floats,
 ) -> Floats:
-    """The same layer on NumPy arrays, without FP8."""
+    """Computes the layer on NumPy arrays, without FP8."""
     out = np.zeros_like(x)
     for expert in range(len(gate_up)):
         token, choice = np.nonzero(top_k_index == expert)

@@ -96,7 +96,7 @@ def expert_parallel(
 def single_process(
     tokens: torch.Tensor, expert_of_row: torch.Tensor, weights: Weights, num_experts: int
 ) -> torch.Tensor:
-    """The same by one product over all rows and experts."""
+    """Returns the result of one product over all rows and experts."""
     order = expert_of_row.argsort(stable=True)
     counts = expert_of_row.bincount(minlength=num_experts)
     product = grouped_product(*quantize_rows(tokens[order]), weights, counts)

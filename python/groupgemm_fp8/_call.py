@@ -81,7 +81,7 @@ class Call:
         return self.address + place
 
     def describe_inputs(self, names: tuple[str, ...], arrays: tuple) -> range:
-        """As describe(), for the first arrays of a call."""
+        """Describes the first arrays of a call, as describe() would one by one."""
         place = 0
         for name, x in zip(names, arrays, strict=True):
             try:
@@ -94,7 +94,7 @@ class Call:
         return range(self.address, self.address + place, _TENSOR_BYTES)
 
     def describe_shape(self, name: str, shape: tuple[int, ...], dtype: str, device) -> int:
-        """As describe(), for a dense array that does not exist, at an aligned address."""
+        """Describes a dense array that does not exist, as if it were at an aligned address."""
         place = self._end
         if place == _MEMORY_BYTES:
             raise RuntimeError(_TOO_MANY)
@@ -107,7 +107,7 @@ class Call:
         return self.address + place
 
     def describe_output(self, name: str, x) -> tuple[int, bool]:
-        """As describe(), for an array that is written, and whether it may not be."""
+        """Describes an array that is written. Returns its place, and whether it is read-only."""
         refusal = frameworks[type(x)].refuses_out
         if refusal:
             raise TypeError(f"{name}: got {type(x).__name__}, but {refusal}")

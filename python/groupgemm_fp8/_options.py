@@ -74,7 +74,7 @@ class Options(NamedTuple):
         )
 
     def attributes(self) -> dict:
-        """The same as XLA's handlers take it: name -> integer, or the backend's name."""
+        """Returns what XLA's handlers take: name -> integer, or the backend's name."""
         names = [name for name, _ in _ffi.OPTIONS_FIELDS]
         values = dict(zip(names, _ffi.OPTIONS.unpack(self.packed), strict=True))
         integers = {name: values[name] for name in _XLA_INTEGERS}

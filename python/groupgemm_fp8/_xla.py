@@ -1,4 +1,4 @@
-"""What the functions of groupgemm_fp8.jax share: checked arrays, the handlers, XLA's results.
+"""Code that functions of groupgemm_fp8.jax share: checked arrays, the handlers, XLA's results.
 
 The handlers are registered at the first call: XLA must have started, since one that it refused
 earlier would keep it from starting.

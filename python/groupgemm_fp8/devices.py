@@ -1,4 +1,4 @@
-"""What the library knows about the machine's devices."""
+"""Queries of the machine's devices."""
 
 import ctypes
 import operator
@@ -10,7 +10,7 @@ _DEVICE_TYPES = {"cpu": _ffi.DEVICE_CPU, "cuda": _ffi.DEVICE_CUDA}
 
 
 class DeviceInfo(NamedTuple):
-    """What the library knows about a device."""
+    """Properties of a device that the library chooses a backend by."""
 
     name: str  # product name; for the CPU the instruction set its backend uses
     compute_major: int  # CUDA compute capability; 0 for the CPU

@@ -219,7 +219,7 @@ def _product(
 def _with_numbers(specs: tuple[_Spec, ...], chosen: Options) -> list[tuple[_Spec, ...]]:
     """The specs with numbers in place of jax.export's symbols: small ones, and large ones.
 
-    What a symbol will be is not known while it is traced; how the sizes depend on each other is.
+    The value of a symbol is not known while it is traced; how the sizes depend on each other is.
     """
     a, b, *_ = specs
     is_symbolic = any(not isinstance(size, int) for spec in specs for size in spec.shape)
@@ -262,9 +262,9 @@ def _number(name: str, size: Any, known: dict[Any, int]) -> int:
 
 
 def _workspace_bytes(specs: tuple[_Spec, ...], chosen: Options) -> int:
-    """What suffices on every device that supports the call; raises if none does.
+    """Returns the bytes of workspace that suffice on every device that supports the call.
 
-    Which device will run it is not known while it is traced.
+    Raises if no device does. The device that will run the call is not known while it is traced.
     """
     sizes, refusals = [], []
     for device in _devices():

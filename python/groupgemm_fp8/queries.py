@@ -1,4 +1,4 @@
-"""What a call of the product would do: its backend, configuration and workspace."""
+"""Queries of what a call of the product would do: its backend, configuration and workspace."""
 
 import ctypes
 import inspect
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class Plan(NamedTuple):
-    """What a call would do."""
+    """A plan: the backend, configuration and workspace of a call."""
 
     backend: str  # "none" for an empty problem
     config: str  # the backend's kernel configuration
@@ -43,7 +43,7 @@ def _takes_arguments_of(
 def _takes_name_and_arguments_of(
     product: Callable[Arguments, Any],
 ) -> Callable[[Callable[..., Result]], Callable[Concatenate[str, Arguments], Result]]:
-    """As _takes_arguments_of(), after a backend's name."""
+    """Gives a function the arguments of the product, after a backend's name."""
 
     def decorate(function: Callable[..., Result]) -> Callable[Concatenate[str, Arguments], Result]:
         _declare_parameters(function, "name")

@@ -19,7 +19,7 @@ from .errors import OperatorNeededError
 
 
 class Routing(NamedTuple):
-    """Where each pair of a token and one of its experts went."""
+    """The places of all pairs of a token and one of its experts."""
 
     row_index: Any  # (T * top_k,) int32: the token of each sorted row, -1 after the last row
     position: Any  # (T, top_k) int32: the sorted row of each pair, -1 for a group that is not here

@@ -185,7 +185,7 @@ def _fake(
     m_counts=None,
     **keywords,
 ):
-    """What a tracer learns: the result's shape and type, and errors that need no memory."""
+    """Tells a tracer the result's shape and type, and raises errors that need no memory."""
     group_layout, groups = find_groups(a, m_indptr, m_ends, m_counts)
     keywords["group_layout"] = group_layout
     chosen = options(tuple(scale_granularity_mnk), scale_major_mode, mma_sm, **keywords)

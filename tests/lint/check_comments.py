@@ -1,39 +1,75 @@
-"""Holds the writing rule of comments: check_comments.py [repository] fails on banned words and on
-comments that open with a fragment.
+"""Holds the writing rule: check_comments.py [repository] fails on banned words in comments,
+docstrings and documents, and on comments and docstrings that open with a fragment.
 
-Order is said by before and after, places in memory by before, after and past the end: "behind" and
-"in front" leave open which of these is meant. A comment that stands on lines of its own begins with
-a verb or with the name of the thing. CHECKED lists the folders that the check covers. Docstrings of
-Python are not comments and are not read.
+Order is said by before and after, places in memory by before, after and past the end: the words of
+BANNED leave open which of these is meant. A comment that stands on lines of its own begins with a
+verb or with the name of the thing, and so does a docstring. Sections of documents may be called
+"What ..." or "Where ...": documents are read for banned words alone. CHECKED lists what the check
+covers.
 """
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-CHECKED = ("cmake", "cpp", "python", "tests")
-SUFFIXES = {".h", ".c", ".cpp", ".cu", ".cuh", ".py", ".cmake", ".txt", ".sh"}
+CHECKED = ("cmake", "cpp", "docs", "python", "tests", "*.md")
+SUFFIXES = {".h", ".c", ".cpp", ".cu", ".cuh", ".py", ".cmake", ".txt", ".sh", ".md"}
 HASH_SUFFIXES = {".py", ".cmake", ".txt", ".sh"}
 
-BANNED = re.compile(r"\b(behind|in front)\b")
+BANNED = re.compile(r"\b(behind|in\s+front)\b", re.IGNORECASE)
 FRAGMENT = re.compile(r"(Of|Those|What|Where|As|Among|The same|Whole warps)\b")
 COMMENT = re.compile(r"(?P<code>.*?)(?://|/\*|^\s*\*)\s*(?P<text>.*)")
 HASH_COMMENT = re.compile(r"(?P<code>[^#\"']*)#\s*(?P<text>.*)")
 
 
-def check_text(name, text):
-    """Yields the faults of one file. A comment block begins after a line without a comment."""
+def banned(place, text, where):
+    if word := BANNED.search(text):
+        yield f'{place}: "{word[0]}" in a {where}, wanted before, after or past'
+
+
+def opening(place, text, where):
+    if found := FRAGMENT.match(text):
+        yield f'{place}: a {where} opens with "{found[0]}", wanted a verb or a name'
+
+
+def check_comments(name, text):
+    """Yields the faults of a file's comments. A block begins after a line without a comment."""
     pattern = HASH_COMMENT if Path(name).suffix in HASH_SUFFIXES else COMMENT
     was_comment = False
     for number, line in enumerate(text.splitlines(), 1):
         found = pattern.match(line)
         is_comment = found is not None and not found["code"].strip()
-        if found and (word := BANNED.search(found["text"])):
-            yield f'{name}:{number}: "{word[0]}" in a comment, wanted before, after or past'
-        if is_comment and not was_comment and (opening := FRAGMENT.match(found["text"])):
-            yield f'{name}:{number}: a comment opens with "{opening[0]}", wanted a verb or a name'
+        if found:
+            yield from banned(f"{name}:{number}", found["text"], "comment")
+        if is_comment and not was_comment:
+            yield from opening(f"{name}:{number}", found["text"], "comment")
         was_comment = is_comment
+
+
+def check_docstrings(name, text):
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, documented) and (docstring := ast.get_docstring(node)) is not None:
+            place = f"{name}:{node.body[0].lineno}"
+            yield from banned(place, docstring, "docstring")
+            yield from opening(place, docstring, "docstring")
+
+
+def check_document(name, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        yield from banned(f"{name}:{number}", line, "document")
+
+
+def check_text(name, text):
+    """Yields the faults of one file."""
+    if Path(name).suffix == ".md":
+        yield from check_document(name, text)
+        return
+    yield from check_comments(name, text)
+    if Path(name).suffix == ".py":
+        yield from check_docstrings(name, text)
 
 
 def main():

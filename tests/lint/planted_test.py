@@ -190,6 +190,35 @@ class PlantedTest(unittest.TestCase):
                 with self.subTest(text=text, name=name):
                     self.assertEqual(len(list(check_comments.check_text(name, text))), wanted)
 
+    def test_docstrings(self):
+        for docstring, wanted in [
+            ("Lies behind the array.", 1),
+            ("Copies a row.\n\n    The array lies in\n    front of it.", 1),
+            ("Of all rows, the last.", 1),
+            ("What a caller may choose.", 1),
+            ("Where a row lies, behind the others.", 2),
+            ("Returns the last row.\n\n    Where there is none, the first.", 0),
+            ("Asserts what Whereas only begins like.", 0),
+        ]:
+            for text in [
+                f'"""{docstring}"""\n',
+                f'class C:\n    """{docstring}"""\n',
+                f'class C:\n    async def _f(self):\n        r"""{docstring}"""\n',
+            ]:
+                with self.subTest(text=text):
+                    self.assertEqual(len(list(check_comments.check_text("x.py", text))), wanted)
+        text = 'x = """Of no docstring, behind."""\n'
+        self.assertEqual(list(check_comments.check_text("x.py", text)), [])
+
+    def test_documents(self):
+        for text, wanted in [
+            ("# Title\n\nThe row lies behind the array.\n", 1),
+            ("In front of the array lies a row.\n", 1),
+            ("## What runs where\n\nWhere it is slower: calls of few tiles.\n", 0),
+        ]:
+            with self.subTest(text=text):
+                self.assertEqual(len(list(check_comments.check_text("x.md", text))), wanted)
+
     def test_sizes(self):
         self.write("long.cpp", "// x\n" * 401)
         self.write("wide.py", '"""x"""\n' + "y" * 101 + "\n")

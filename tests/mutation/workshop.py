@@ -52,7 +52,7 @@ class Workshop:
     def prepare(self, killers: list[str]) -> list[str]:
         """Copies and builds the tree; returns the killers that fail in it as it is.
 
-        What is built then is kept, and put back after every mutant.
+        The files built then are kept, and put back after every mutant.
         """
         self._copy_tree()
         failing = [name for name in killers if name != "build" and self._fails(name) is not None]

@@ -97,7 +97,7 @@ def backend(request):
 
 @pytest.fixture(scope="session")
 def gpu_backend(request):
-    """As `backend`, for tests of streams, graphs and device memory."""
+    """Returns a backend as `backend` does, for tests of streams, graphs and device memory."""
     if request.param == "none":
         pytest.skip("this build of the library has no GPU backend")
     from numeric.runner import Runner, unavailable_reason
@@ -126,5 +126,5 @@ def steps(request):
 
 @pytest.fixture(scope="session")
 def gpu_steps(request):
-    """As `steps`, for tests of streams, graphs and device memory."""
+    """Returns a runner as `steps` does, for tests of streams, graphs and device memory."""
     return step_runner(request.param)

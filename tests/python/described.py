@@ -1,4 +1,4 @@
-"""What a Call says of an array to the C library, read back from memory."""
+"""Reads back from memory what a Call says of an array to the C library."""
 
 import ctypes
 from typing import NamedTuple

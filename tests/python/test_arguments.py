@@ -36,7 +36,7 @@ def floats(*shape):
 
 
 def strided(array, strides):
-    """The same memory under other byte strides."""
+    """Views the memory of an array under other byte strides."""
     return np.lib.stride_tricks.as_strided(array, strides=strides)
 
 

@@ -53,7 +53,7 @@ def test_byte_views(bytes_dtype, declared):
 
 
 def embed(array, padding, axis=-1):
-    """The same values inside a larger allocation, `padding` elements apart along `axis`."""
+    """Copies values into a larger allocation, with `padding` elements more along `axis`."""
     shape = list(array.shape)
     shape[axis] += padding
     larger = np.ones(shape, array.dtype)

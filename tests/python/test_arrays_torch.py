@@ -92,7 +92,7 @@ def test_expanded_out(tensors):
 
 
 def stored_transposed(tensor):
-    """The same values with the last two axes the other way round in memory."""
+    """Copies values, with the last two axes the other way round in memory."""
     return tensor.transpose(-1, -2).contiguous().transpose(-1, -2)
 
 
@@ -184,7 +184,7 @@ def test_without_plain_memory(tensors, kind, name):
 @pytest.mark.parametrize("offset", [0, 16])
 @pytest.mark.parametrize("name", [*small_problem.NAMES, "out"])
 def test_freed_storage(tensors, name, offset):
-    """As FSDP leaves a parameter between its uses. A view has an address all the same."""
+    """FSDP leaves a parameter so between its uses. A view has an address all the same."""
     tensors["out"] = torch.zeros(CUM_M, N)
     x = tensors[name]
     storage = torch.zeros(x.numel() + offset, dtype=x.dtype)

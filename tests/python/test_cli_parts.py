@@ -1,4 +1,4 @@
-"""What the commands are made of: cases and floors, the check of results, timing, reports."""
+"""Parts of the commands: cases and floors, the check of results, timing, reports."""
 
 import json
 

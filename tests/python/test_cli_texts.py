@@ -1,4 +1,4 @@
-"""What the command line says: its help, why a GPU is not used, and what ends it quietly."""
+"""Texts of the command line: its help, why a GPU is not used, and what ends it quietly."""
 
 import importlib
 import subprocess

@@ -1,4 +1,4 @@
-"""The same call gives the same bits: repeated, from many threads, with any number of workers."""
+"""Equal calls give equal bits: repeated, from many threads, with any number of workers."""
 
 import ctypes
 import hashlib

@@ -1,4 +1,4 @@
-"""What the package says of the machine's devices."""
+"""Queries of the machine's devices."""
 
 import pytest
 

@@ -91,7 +91,7 @@ STAND_IN = {
 
 @pytest.mark.parametrize("capability", [None, (10, 0)])
 def test_flashinfer_name_replaces_only_the_function(tmp_path, capability):
-    """Where FlashInfer is installed (here a package of that shape), the rest of it stays."""
+    """The rest of an installed FlashInfer (here a package of that shape) stays."""
     for name, text in STAND_IN.items():
         path = tmp_path / "flashinfer" / name
         path.parent.mkdir(parents=True, exist_ok=True)

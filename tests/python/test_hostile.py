@@ -42,7 +42,7 @@ def sound_rows(problem) -> np.ndarray:
 
 
 def well_formed(problem):
-    """The same problem with every bound clamped and not below the ones before it."""
+    """Returns a problem with every bound clamped and not below the ones before it."""
     clamped = np.clip(problem.m_indptr, 0, problem.cum_m)
     return problem.with_(m_indptr=np.maximum.accumulate(clamped).astype(np.int32))
 

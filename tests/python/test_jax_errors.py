@@ -1,5 +1,5 @@
-"""What groupgemm_fp8.jax says to wrong arguments: while it is traced, when it runs, and to other
-programs that call its target.
+"""Errors of groupgemm_fp8.jax: while it is traced, when it runs, and for other programs that call
+its target.
 """
 
 import numpy as np
@@ -81,7 +81,7 @@ def test_sentences_of_the_plain_function(arrays, run, what):
 
 @pytest.mark.parametrize("run", [eager, traced])
 def test_multiples(arrays, run):
-    """What the C library alone knows is found while tracing, too."""
+    """Faults that the C library alone knows are found while tracing, too."""
     arrays["b"] = arrays["b"][:, :132]
     with pytest.raises(ValueError, match="b: got shape .* n a multiple of 8"):
         run(arrays, {})

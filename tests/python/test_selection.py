@@ -1,7 +1,7 @@
 """Which backend a call takes by itself, on the backends that this machine can run.
 
-What one refuses goes to the next, with the reason at hand; and the choice never depends on rows,
-groups or m_indptr, or a row's bits would.
+A call that one backend refuses goes to the next, with the reason at hand. The choice never depends
+on rows, groups or m_indptr, or a row's bits would.
 """
 
 import pytest

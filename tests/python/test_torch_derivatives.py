@@ -123,7 +123,7 @@ def test_tangent_of_out(tensors):
 
 
 def test_constants_inside_a_transform(function, tensors):
-    """What does not depend on the variable has no derivative to lose."""
+    """A product that does not depend on the variable has no derivative to lose."""
 
     def scaled(x):
         return x * function(tensors["a_scale"]) + function(

@@ -26,7 +26,7 @@ def tensors():
 
 
 def with_rows(tensors, num_rows):
-    """The same call with num_rows rows of a, all in the last group."""
+    """Returns the arrays of a call with num_rows rows of a, all in the last group."""
     row = torch.arange(num_rows) % CUM_M
     return {
         **tensors,

@@ -1,4 +1,4 @@
-"""What a call on PyTorch tensors refuses: one change of a good call, and the argument it names.
+"""Refusals of a call on PyTorch tensors: one change of a good call, and the argument it names.
 
 The reader's fast part for plain tensors, its slow part and the attributes of tensors in older
 versions of PyTorch say the same.

@@ -167,7 +167,7 @@ def operands(kind, pair, num_problems, n):
 
 
 def model_bits(a, b, pair, num_steps):
-    """What the model predicts for Probe.run; zero sums are +0."""
+    """Returns what the model predicts for Probe.run; zero sums are +0."""
     depth = num_steps * STEP_K
     with np.errstate(all="ignore"):
         sums = [
@@ -197,7 +197,7 @@ def test_every_kind_of_operands(probe, pair, kind, num_steps):
 @pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
 @pytest.mark.parametrize("n", SIZES)
 def test_every_size(probe, n, pair):
-    """The same rule and the same layout for each N that the kernels may use."""
+    """Rule and layout are the same for each N that the kernels may use."""
     if n not in probe.sizes:
         pytest.skip(f"ptx/wgmma.cuh has no wgmma with N = {n}")
     a, b = operands("finite", pair, 2, n)

@@ -7,4 +7,4 @@ one line, status 2.
 
 
 class CommandError(Exception):
-    """What the user asked for cannot be done; the text is one line."""
+    """Says in one line why the command cannot do what the user asked for."""

@@ -171,7 +171,7 @@ def _power_meter(machine):
 
 @dataclass(frozen=True)
 class Conditions:
-    """What all cases of a run are measured with."""
+    """The machine, settings and ceilings that all cases of a run are measured with."""
 
     machine: object
     settings: Settings

@@ -1,4 +1,4 @@
-"""What the machine can do at best, measured in the same run as the cases.
+"""Ceilings: the most that the machine can do, measured in the same run as the cases.
 
 Two figures: read bandwidth, and dense FP8 operations per second (float32 ones on a CPU). Each
 says how it was measured; one that cannot be measured is None and bounds nothing.

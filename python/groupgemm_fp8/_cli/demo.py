@@ -77,7 +77,7 @@ def _show_layer(chosen, machine, index):
 
 
 class _Findings:
-    """What the checks of a computed layer found."""
+    """Findings of the checks of a computed layer."""
 
     def __init__(self, layer, backend, capability):
         m_indptr = layer.machine.download(layer.routing.m_indptr)

@@ -1,4 +1,4 @@
-"""Where the commands run: the host's CPU, or one CUDA device through _device.
+"""The machine that a command runs on: the host's CPU, or one CUDA device through _device.
 
 Both machines have the same members, so that demo and bench are written once: upload, download,
 empty, filled, pooled, time, synchronize, and `stream`, which goes into the package's functions.

@@ -1,4 +1,4 @@
-"""What a peer is: another library's grouped FP8 product, run through torch on the same problem.
+"""A peer: another library's grouped FP8 product, run through torch on the same problem.
 
 A peer class describes itself (name, label, note), sets up its own arrays from a problem in
 prepare(), enqueues run number idx on torch's current stream in launch(), and shows rows of its

@@ -24,7 +24,7 @@ _MAX_PADDED_BYTES = 24 << 30
 
 
 class _DeepGemm(Peer):
-    """What both kernels share: b with its scales, and rows that are copied to padded places."""
+    """Base of both kernels: holds b with its scales, and rows that are copied to padded places."""
 
     def prepare(self):
         try:

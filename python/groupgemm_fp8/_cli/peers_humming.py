@@ -23,7 +23,7 @@ _NUM_LOCKS = 2048  # what Humming's own layer allocates
 
 
 class _Humming(Peer):
-    """What both layouts of the scales of a share."""
+    """Base of the two peers, which differ in the layout of the scales of a."""
 
     note = "JIT-compiled; layout of weights and scales not timed"
     rows_adjacent = False  # whether the scales of a are stored with their rows next to each other

@@ -67,7 +67,7 @@ def _handle_of(nvml, device_id):
 
 @dataclass(frozen=True)
 class Energy:
-    """What work costs above an idle device's power, and the power that is left for it."""
+    """Energy of work beyond an idle device's, and the power that is left for work."""
 
     joules_per_operation: float
     joules_per_byte: float

@@ -24,7 +24,7 @@ _MAX_WEIGHT_SETS = 256  # tiny weights stay in the cache rather than need many t
 
 @dataclass
 class Settings:
-    """What the caller of a command may choose about a call."""
+    """Settings of a call that the caller of a command may choose."""
 
     out_dtype: str = "bfloat16"
     granularity: tuple[int, int, int] = (1, 128, 128)

@@ -46,7 +46,7 @@ _MAX_TRIES = 1000  # draws of one problem before a filter counts as one that not
 
 @dataclass(frozen=True)
 class Limits:
-    """What a drawn problem may not exceed."""
+    """Limits that a drawn problem may not exceed."""
 
     rows: int = 65536
     weight_bytes: int = 12 << 30

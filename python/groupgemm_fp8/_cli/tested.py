@@ -1,4 +1,4 @@
-"""What the project has tested on which GPUs, as tested.json states it."""
+"""Reads tested.json, which states what the project has tested on which GPUs."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _SETTLING_SHARE = 0.25  # of the samples, dropped at the start: clocks and cache
 
 @dataclass(frozen=True)
 class Timing:
-    """What one contender took."""
+    """Times that one contender took."""
 
     seconds: float  # median of one run
     low: float  # 10th percentile

@@ -112,7 +112,7 @@ def has_tangent(x) -> bool:
 
 
 def describe_wrapper(x, call, place: int) -> None:
-    """Of a subclass whose operators are its own, such as DTensor: it has no memory to describe."""
+    """Refuses a subclass whose operators are its own, such as DTensor: it has no memory."""
     raise OperatorNeededError(
         f"got a {type(x).__qualname__}, which only an operator of PyTorch can take"
     )

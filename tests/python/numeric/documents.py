@@ -64,7 +64,7 @@ def links(path: Path) -> list[str]:
 
 
 def anchors(path: Path) -> set[str]:
-    """What a link to a heading of the document may name: small letters, hyphens for spaces."""
+    """Returns the names of a document's headings in links: small letters, hyphens for spaces."""
     prose = _without_code(path.read_text())
     return {
         re.sub(r"[^\w\- ]", "", match["text"].lower()).replace(" ", "-")

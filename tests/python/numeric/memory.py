@@ -110,7 +110,7 @@ class DeviceMemory:
         return DeviceView(buffer, offset, shape, dtype, strides)
 
     def phantom(self, shape, dtype) -> DeviceView:
-        """As HostMemory's, at addresses of its own: a call refuses arrays that share memory."""
+        """Returns a phantom at an address of its own: a call refuses arrays that share memory."""
         array = DeviceView(self._phantom, 0, shape, dtype, None)
         array.ptr = self._next_phantom
         num_bytes = int(np.prod(shape)) * array.dtype.itemsize

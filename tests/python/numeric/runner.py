@@ -118,7 +118,7 @@ class Runner:
         return replace(case, granularity=(case.granularity[0], 128, 128))
 
     def fit_layout(self, layout: Layout) -> Layout:
-        """As fit: a and b at addresses that every backend takes."""
+        """Returns the layout with a and b at addresses that the backend takes."""
         if self.name in COMPLETE_BACKENDS:
             return layout
         return replace(layout, a_shift=layout.a_shift // 16 * 16, b_shift=layout.b_shift // 16 * 16)
