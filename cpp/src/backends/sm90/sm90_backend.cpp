@@ -47,8 +47,8 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
                           .matrix_stride = problem.b.group_stride};
   if (Status s = encode_tensor_map(a, config.a_box_rows, &params->a_map)) return s;
   if (Status s = encode_tensor_map(b, config.b_box_rows, &params->b_map)) return s;
-  const int depth = config.k_blocks_per_stage;
-  if (depth > 1 && problem.k >= kBlockK) {
+  if (config.is_small() && problem.k >= kBlockK) {
+    const int depth = config.k_blocks_per_stage;
     if (Status s = encode_deep_tensor_map(a, config.a_box_rows, depth, &params->deep_a_map)) {
       return s;
     }
@@ -91,7 +91,7 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
   params->max_band_size = max_band_size(problem, config);
   params->place_step = place_step(num_clusters);
   params->out_dtype = problem.out_dtype;
-  params->tma_sfa = config.k_blocks_per_stage == 1 && can_load_sfa_by_tma(problem);
+  params->tma_sfa = !config.is_small() && can_load_sfa_by_tma(problem);
   params->out_aligned = problem.out_rows_aligned(16);
   return kSuccess;
 }

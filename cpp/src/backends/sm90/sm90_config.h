@@ -46,6 +46,9 @@ struct Shape {
   bool tma_store;  // has an epilogue by TMA store, for outputs of 16 bits
   int k_blocks_per_stage = 1;
 
+  // Whether the block is small (sm90_small_mainloop.cuh). A stage has several k-blocks then.
+  constexpr bool is_small() const { return k_blocks_per_stage > 1; }
+
   // The tile of a cluster.
   constexpr int cluster_m() const {
     return multicast == Multicast::kB ? block_m * cluster_size : block_m;

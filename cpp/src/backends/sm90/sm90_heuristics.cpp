@@ -143,8 +143,7 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
     const int64_t max_n = INT32_MAX / shape.cluster_n() * shape.cluster_n();
     if (problem.n > max_n) return refuse("needs n of at most %jd", max_n);
     // Small blocks are for calls of few tiles.
-    const bool is_small = shape.k_blocks_per_stage > 1;
-    if (!is_small && max_tiles(problem, shape) >= kMaxTiles)
+    if (!shape.is_small() && max_tiles(problem, shape) >= kMaxTiles)
       return refuse("needs fewer than 2^30 tiles");
   }
   return {};

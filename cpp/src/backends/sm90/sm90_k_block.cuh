@@ -16,10 +16,12 @@ template <int kN>
 struct KBlockScales {
   static constexpr int kNumSegments = ColumnScales::num_segments(kN);
 
+  static constexpr int kRowStep = 8;  // from the thread's first row to its second
+
   float sfa[2];
   float sfb[ColumnScales::kSlotsOfGroup];
 
-  // Takes addresses in shared memory. The second row is 8 rows after the first.
+  // Loads from addresses in shared memory, at this place of the instructions.
   __device__ __forceinline__ void load(uint32_t sfa_address, uint32_t sfb_address) {
     if constexpr (kNumSegments > 1) {
       ptx::load_shared_floats(sfb, sfb_address);
@@ -27,7 +29,17 @@ struct KBlockScales {
       sfb[0] = ptx::load_shared_float(sfb_address);
     }
     sfa[0] = ptx::load_shared_float(sfa_address);
-    sfa[1] = ptx::load_shared_float(sfa_address + 32);
+    sfa[1] = ptx::load_shared_float(sfa_address + kRowStep * sizeof(float));
+  }
+
+  // Loads the scales of a row and its second row from a k-block's scales in shared memory. The
+  // compiler chooses the place of the loads. Precondition: all columns have one scale.
+  template <class Scales>
+  __device__ __forceinline__ void load(const Scales& scales, int row) {
+    static_assert(kNumSegments == 1);
+    sfa[0] = scales.sfa[row];
+    sfa[1] = scales.sfa[row + kRowStep];
+    sfb[0] = scales.sfb[0];
   }
 };
 

@@ -28,7 +28,7 @@ template <Config kConfig>
 __device__ __forceinline__ void run_consumer(Consumer<kConfig> consumer) {
   for (;;) {
     consumer.pipeline.wait_full();
-    if constexpr (kConfig.k_blocks_per_stage > 1) {
+    if constexpr (kConfig.is_small()) {
       const CtaTile tile = consumer.ring.get(consumer.tile_idx);
       if (tile.num_rows == 0) break;
       compute_small_tile(consumer, tile);
@@ -42,7 +42,7 @@ __device__ __forceinline__ void run_consumer(Consumer<kConfig> consumer) {
         continue;
       }
     }
-    if constexpr (kConfig.k_blocks_per_stage == 1 && kConfig.max_swapped_rows < kConfig.block_m) {
+    if constexpr (!kConfig.is_small() && kConfig.max_swapped_rows < kConfig.block_m) {
       compute_tiles(consumer, block);
     }
   }

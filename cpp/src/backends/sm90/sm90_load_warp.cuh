@@ -115,7 +115,7 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
 
 template <Config kConfig>
 __device__ __forceinline__ void prefetch_maps(const Params& params) {
-  if constexpr (kConfig.k_blocks_per_stage > 1) {
+  if constexpr (kConfig.is_small()) {
     ptx::tma_prefetch(params.deep_b_map);
     ptx::tma_prefetch(params.deep_a_map);
     ptx::tma_prefetch(params.tall_deep_a_map);
@@ -142,7 +142,7 @@ __device__ __forceinline__ void run_load_warp(const Params& params, const TileRi
   for (uint32_t tile_idx = 0;; ++tile_idx) {
     const CtaTile tile = ring.wait(tile_idx);
     if (tile.num_rows == 0) break;
-    if constexpr (kConfig.k_blocks_per_stage > 1) {
+    if constexpr (kConfig.is_small()) {
       load_stages(params, tile, pipeline, is_leader);
     } else if (kConfig.multicast == Multicast::kB && tile.multicast == Multicast::kB) {
       load_k_blocks<Multicast::kB>(params, tile, pipeline, is_leader);

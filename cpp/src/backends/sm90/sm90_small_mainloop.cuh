@@ -35,19 +35,16 @@ class StageReader {
   __device__ __forceinline__ PromotionFactors<kN> factors(const Pipeline<kConfig>& stage,
                                                           int k_block) const {
     using Scales = typename AsyncStorage<kConfig>::Scales;
-    const Scales& scales = reinterpret_cast<const Scales*>(stage.scales())[k_block];
-    KBlockScales<kN> loaded;
-    loaded.sfa[0] = scales.sfa[row_];
-    loaded.sfa[1] = scales.sfa[row_ + 8];
-    loaded.sfb[0] = scales.sfb[0];
+    KBlockScales<kN> scales;
+    scales.load(reinterpret_cast<const Scales*>(stage.scales())[k_block], row_);
     PromotionFactors<kN> factors;
-    factors.compute(loaded);
+    factors.compute(scales);
     return factors;
   }
 
  private:
   uint32_t a_step_;  // between the k-blocks of a, in units of descriptors
-  int row_;          // of the block; the thread's second row is 8 further
+  int row_;          // the thread's first row of the block
 };
 
 // Waits for the products of the k-blocks kIdx to kCount - 1 of a stage and promotes each of them.
