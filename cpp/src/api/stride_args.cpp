@@ -89,31 +89,39 @@ Status read_out_strides(const Args& args, Problem* problem) {
               problem->out.group_stride, problem->out.row_stride, rows);
 }
 
-Status read_a_scale_strides(const Args& args, Problem* problem) {
-  const bool mn_major = problem->sfa_major == ScaleMajor::kMn;
-  const int64_t fast = mn_major ? problem->num_m_blocks : problem->num_k_blocks;
-  const int64_t slow = mn_major ? problem->num_k_blocks : problem->num_m_blocks;
+// Reads the strides of the blocks of one group's scales. *group_elements is what they take.
+Status read_block_strides(const char* name, int64_t given, ScaleMajor major, int64_t num_mn_blocks,
+                          int64_t num_k_blocks, Scales* scales, int64_t* group_elements) {
+  const bool mn_major = major == ScaleMajor::kMn;
+  const int64_t fast = mn_major ? num_mn_blocks : num_k_blocks;
+  const int64_t slow = mn_major ? num_k_blocks : num_mn_blocks;
   int64_t stride = 0;
-  if (Status s = read_pitch("a_scale_stride", args.a_scale_stride, {fast, 1}, slow, &stride)) {
+  if (Status s = read_pitch(name, given, {fast, 1}, slow, &stride)) return s;
+  scales->mn_stride = mn_major ? 1 : stride;
+  scales->k_stride = mn_major ? stride : 1;
+  *group_elements = slow * stride;
+  return kSuccess;
+}
+
+Status read_a_scale_strides(const Args& args, Problem* problem) {
+  int64_t slab_elements = 0;
+  if (Status s = read_block_strides("a_scale_stride", args.a_scale_stride, problem->sfa_major,
+                                    problem->num_m_blocks, problem->num_k_blocks, &problem->sfa,
+                                    &slab_elements)) {
     return s;
   }
-  problem->sfa.mn_stride = mn_major ? 1 : stride;
-  problem->sfa.k_stride = mn_major ? stride : 1;
-  return read_slab_stride("a_scale_group_stride", args.a_scale_group_stride, slow * stride, 1,
+  return read_slab_stride("a_scale_group_stride", args.a_scale_group_stride, slab_elements, 1,
                           *problem, &problem->sfa.group_stride);
 }
 
 Status read_b_scale_strides(const Args& args, Problem* problem) {
-  const bool mn_major = problem->sfb_major == ScaleMajor::kMn;
-  const int64_t fast = mn_major ? problem->num_n_blocks : problem->num_k_blocks;
-  const int64_t slow = mn_major ? problem->num_k_blocks : problem->num_n_blocks;
-  int64_t stride = 0;
-  if (Status s = read_pitch("b_scale_stride", args.b_scale_stride, {fast, 1}, slow, &stride)) {
+  int64_t group_elements = 0;
+  if (Status s = read_block_strides("b_scale_stride", args.b_scale_stride, problem->sfb_major,
+                                    problem->num_n_blocks, problem->num_k_blocks, &problem->sfb,
+                                    &group_elements)) {
     return s;
   }
-  problem->sfb.mn_stride = mn_major ? 1 : stride;
-  problem->sfb.k_stride = mn_major ? stride : 1;
-  return read_pitch("b_scale_group_stride", args.b_scale_group_stride, {slow * stride, 1},
+  return read_pitch("b_scale_group_stride", args.b_scale_group_stride, {group_elements, 1},
                     args.batch_size, &problem->sfb.group_stride);
 }
 
