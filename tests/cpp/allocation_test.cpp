@@ -10,7 +10,7 @@
 #include "check.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 #include "groupgemm_fp8/moe.h"
-#include "one_group_call.h"
+#include "ones_call.h"
 
 namespace {
 
@@ -55,8 +55,8 @@ namespace {
 
 constexpr int32_t kRows = 64, kN = 512, kK = 512;
 
-struct Product : OneGroupCall {
-  Product() : OneGroupCall(kRows, kN, kK) { args.flags = GGFP8_FLAG_VALIDATE_M_INDPTR; }
+struct Product : OnesCall {
+  Product() : OnesCall(kRows, kN, kK) { args.flags = GGFP8_FLAG_VALIDATE_M_INDPTR; }
 };
 
 // Runs with allocations `first` to `last` failing; returns whether all of them were reached.
@@ -68,10 +68,10 @@ bool check_failing(int first, int last) {
   const int32_t status = product.run();
   first_failure = -1;
   if (status == GGFP8_SUCCESS) {
-    CHECK(product.out_is(float{kK}));
+    CHECK(product.out_is_right());
   } else {
     CHECK_EQ(status, GGFP8_ERROR_OUT_OF_HOST_MEMORY);
-    CHECK(product.out_is(Product::kSentinel));
+    CHECK(product.out_is_untouched());
     CHECK(std::strstr(ggfp8_last_error(), "memory") != nullptr);
   }
   return num_allocations > first;
@@ -91,27 +91,18 @@ void check_own_scratch() {
   num_allocations = first_failure = last_failure = 0;
   CHECK_EQ(product.run(), GGFP8_ERROR_OUT_OF_HOST_MEMORY);
   first_failure = -1;
-  CHECK(product.out_is(Product::kSentinel));
+  CHECK(product.out_is_untouched());
 }
 
 // No helper is needed, so that any failure of its own is made up for.
 void check_quantization() {
-  std::vector<float> x(size_t{kN} * kK, 1.0f), scale(size_t{kN} * kK / 128);
-  std::vector<uint8_t> out(size_t{kN} * kK);
-  ggfp8_quantize_groupwise_args args = GGFP8_QUANTIZE_GROUPWISE_ARGS_INIT;
-  args.x = x.data();
-  args.out = out.data();
-  args.scale = scale.data();
-  args.rows = kN;
-  args.k = kK;
-  args.x_dtype = GGFP8_DTYPE_FLOAT32;
-  args.device_type = GGFP8_DEVICE_CPU;
+  OnesQuantization quantization(kN, kK);
   num_allocations = first_failure = 0;
   last_failure = INT32_MAX;
-  const int32_t status = ggfp8_quantize_groupwise(&args, nullptr);
+  const int32_t status = quantization.run();
   first_failure = -1;
   CHECK_EQ(status, GGFP8_SUCCESS);
-  for (uint8_t code : out) CHECK_EQ(code, 0x7E);  // the largest finite value
+  CHECK(quantization.out_is_right());
 }
 
 void check_reload() {

@@ -15,6 +15,7 @@
 #include "check.h"
 #include "environment_variable.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
+#include "ones_call.h"
 
 namespace {
 
@@ -23,50 +24,10 @@ using Args = ggfp8_group_gemm_args;
 constexpr int64_t kRows = 40;
 constexpr int64_t kN = 136;
 constexpr int64_t kK = 256;
-constexpr float kSentinel = -77.0f;
 
-// a and b are ones, the scale of row r is r + 1: every column of row r is 256 * (r + 1).
-// Rows 0 and 39 belong to no group.
-struct Call {
-  std::vector<uint8_t> a = std::vector<uint8_t>(kRows * kK, 0x38);
-  std::vector<uint8_t> b = std::vector<uint8_t>(3 * kN * kK, 0x38);
-  std::vector<float> a_scale = std::vector<float>(2 * kRows);
-  std::vector<float> b_scale = std::vector<float>(3 * 2 * 2, 1.0f);
-  std::vector<int32_t> m_indptr = {1, 20, 20, 39};
-  std::vector<float> out = std::vector<float>(kRows * kN, kSentinel);
-  Args args = GGFP8_GROUP_GEMM_ARGS_INIT;
-
-  Call() {
-    for (size_t i = 0; i < a_scale.size(); ++i) a_scale[i] = static_cast<float>(i % kRows + 1);
-    args.a = a.data();
-    args.b = b.data();
-    args.a_scale = a_scale.data();
-    args.b_scale = b_scale.data();
-    args.m_indptr = m_indptr.data();
-    args.out = out.data();
-    args.cum_m = kRows;
-    args.n = kN;
-    args.k = kK;
-    args.batch_size = 3;
-    args.out_dtype = GGFP8_DTYPE_FLOAT32;
-    args.device_type = GGFP8_DEVICE_CPU;
-  }
-
-  Call(const Call&) = delete;  // args points into the members
-  Call& operator=(const Call&) = delete;
-
-  int32_t run() { return ggfp8_group_gemm_nt_groupwise(&args, nullptr, 0, nullptr); }
-
-  bool out_is_right() const {
-    for (size_t i = 0; i < out.size(); ++i) {
-      const size_t row = i / kN;
-      const bool covered = row >= 1 && row < 39;
-      if (out[i] != (covered ? 256.0f * static_cast<float>(row + 1) : kSentinel)) return false;
-    }
-    return true;
-  }
-
-  bool out_is_untouched() const { return out == std::vector<float>(kRows * kN, kSentinel); }
+// Rows 0 and 39 belong to no group, and group 1 has no rows.
+struct Call : OnesCall {
+  Call() : OnesCall(kRows, kN, kK, {1, 20, 20, 39}) { number_rows(); }
 };
 
 bool sentence_has(const char* text) {

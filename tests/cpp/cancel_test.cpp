@@ -8,40 +8,18 @@
 #include "check.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 #include "groupgemm_fp8/moe.h"
-#include "one_group_call.h"
+#include "ones_call.h"
 
 namespace {
 
 constexpr int32_t kRows = 64, kN = 1024, kK = 1024;  // worth several threads
 
-struct Product : OneGroupCall {
-  Product() : OneGroupCall(kRows, kN, kK) {}
-};
-
-struct Quantization {
-  std::vector<float> x = std::vector<float>(kN * kK, 1.0f);
-  std::vector<uint8_t> out = std::vector<uint8_t>(kN * kK);
-  std::vector<float> scale = std::vector<float>(kN * kK / 128);
-
-  int32_t run() {
-    ggfp8_quantize_groupwise_args args = GGFP8_QUANTIZE_GROUPWISE_ARGS_INIT;
-    args.x = x.data();
-    args.out = out.data();
-    args.scale = scale.data();
-    args.rows = kN;
-    args.k = kK;
-    args.x_dtype = GGFP8_DTYPE_FLOAT32;
-    args.device_type = GGFP8_DEVICE_CPU;
-    return ggfp8_quantize_groupwise(&args, nullptr);
-  }
-};
-
 struct Outcome {
   int32_t first_status = -1, second_status = -1, third_status = -1;
   int state = -1;
   bool went_on = false;
-  Product product;
-  Quantization quantization;
+  OnesCall product = {kRows, kN, kK};
+  OnesQuantization quantization = {kN, kK};
 };
 
 // The cancellation is pending from the start: whatever a call reaches that could end the thread
@@ -70,7 +48,7 @@ void check_pending_cancellation() {
   CHECK_EQ(outcome.first_status, GGFP8_SUCCESS);
   CHECK_EQ(outcome.second_status, GGFP8_SUCCESS);
   CHECK_EQ(outcome.third_status, GGFP8_SUCCESS);
-  CHECK(outcome.product.out_is(float{kK}));
+  CHECK(outcome.product.out_is_right());
   for (float scale : outcome.quantization.scale) CHECK(scale > 0);
 }
 

@@ -6,57 +6,25 @@
 #include <vector>
 
 #include "check.h"
-#include "groupgemm_fp8/groupgemm_fp8.h"
-#include "groupgemm_fp8/moe.h"
+#include "ones_call.h"
 
 namespace {
 
 constexpr int64_t kRows = 64, kN = 256, kK = 512;  // worth two threads
 constexpr int kCalls = 4;
 
-// Row r of out is kK times the scale of the row.
 bool multiply() {
-  const std::vector<uint8_t> a(kRows * kK, 0x38), b(3 * kN * kK, 0x38);
-  std::vector<float> a_scale(kRows * kK / 128), b_scale(3 * kN * kK / 128, 1.0f);
-  for (size_t i = 0; i < a_scale.size(); ++i) a_scale[i] = static_cast<float>(i % kRows);
-  const std::vector<int32_t> m_indptr = {0, 5, 60, kRows};
-  std::vector<float> out(kRows * kN, -1.0f);
-  ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
-  args.a = a.data();
-  args.b = b.data();
-  args.a_scale = a_scale.data();
-  args.b_scale = b_scale.data();
-  args.m_indptr = m_indptr.data();
-  args.out = out.data();
-  args.cum_m = kRows;
-  args.n = kN;
-  args.k = kK;
-  args.batch_size = 3;
-  args.out_dtype = GGFP8_DTYPE_FLOAT32;
-  args.device_type = GGFP8_DEVICE_CPU;
-  bool ok = ggfp8_group_gemm_nt_groupwise(&args, nullptr, 0, nullptr) == GGFP8_SUCCESS;
-  for (size_t i = 0; i < out.size(); ++i) ok = ok && out[i] == float{kK} * float(i / kN);
-  args.k = 8;  // and each thread has its own sentence
-  ok = ok && ggfp8_group_gemm_nt_groupwise(&args, nullptr, 0, nullptr) != GGFP8_SUCCESS;
+  OnesCall call(kRows, kN, kK, {0, 5, 60, kRows});
+  call.number_rows();
+  bool ok = call.run() == GGFP8_SUCCESS && call.out_is_right();
+  call.args.k = 8;  // and each thread has its own sentence
+  ok = ok && call.run() != GGFP8_SUCCESS;
   return ok && ggfp8_last_error()[0] == 'k';
 }
 
 bool quantize() {
-  constexpr int64_t kColumns = 1 << 14;
-  const std::vector<float> x(kRows * kColumns, 1.0f);
-  std::vector<uint8_t> out(kRows * kColumns);
-  std::vector<float> scale(kRows * kColumns / 128);
-  ggfp8_quantize_groupwise_args args = GGFP8_QUANTIZE_GROUPWISE_ARGS_INIT;
-  args.x = x.data();
-  args.out = out.data();
-  args.scale = scale.data();
-  args.rows = kRows;
-  args.k = kColumns;
-  args.x_dtype = GGFP8_DTYPE_FLOAT32;
-  args.device_type = GGFP8_DEVICE_CPU;
-  bool ok = ggfp8_quantize_groupwise(&args, nullptr) == GGFP8_SUCCESS;
-  for (uint8_t code : out) ok = ok && code == 0x7E;
-  return ok;
+  OnesQuantization call(kRows, 1 << 14);
+  return call.run() == GGFP8_SUCCESS && call.out_is_right();
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include "environment_variable.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 #include "groupgemm_fp8/moe.h"
-#include "one_group_call.h"
+#include "ones_call.h"
 
 extern "C" char** environ;
 
@@ -37,22 +37,11 @@ namespace {
 constexpr int32_t kRows = 2, kN = 8, kK = 16;
 
 int32_t multiply() {
-  return OneGroupCall(kRows, kN, kK).run();
+  return OnesCall(kRows, kN, kK).run();
 }
 
 int32_t quantize() {
-  const std::vector<float> x(kRows * 128, 1.0f);
-  std::vector<uint8_t> out(kRows * 128);
-  std::vector<float> scale(kRows);
-  ggfp8_quantize_groupwise_args args = GGFP8_QUANTIZE_GROUPWISE_ARGS_INIT;
-  args.x = x.data();
-  args.out = out.data();
-  args.scale = scale.data();
-  args.rows = kRows;
-  args.k = 128;
-  args.x_dtype = GGFP8_DTYPE_FLOAT32;
-  args.device_type = GGFP8_DEVICE_CPU;
-  return ggfp8_quantize_groupwise(&args, nullptr);
+  return OnesQuantization(kRows, 128).run();
 }
 
 int32_t query() {

@@ -9,13 +9,10 @@
 
 #include "check.h"
 #include "groupgemm_fp8/moe.h"
+#include "status_names.h"
 #include "tensor_call.h"
 
 namespace {
-
-constexpr int32_t kDtype = GGFP8_ERROR_INVALID_DTYPE;
-constexpr int32_t kShape = GGFP8_ERROR_INVALID_SHAPE;
-constexpr int32_t kArgument = GGFP8_ERROR_INVALID_ARGUMENT;
 
 // Four tokens with two choices of three groups; rows of 256 bfloat16 ones.
 struct Steps {

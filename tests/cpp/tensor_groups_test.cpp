@@ -7,16 +7,12 @@
 
 #include "check.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
+#include "status_names.h"
 #include "tensor_call.h"
 
 namespace {
 
 using Args = ggfp8_group_gemm_args;
-
-constexpr int32_t kDtype = GGFP8_ERROR_INVALID_DTYPE;
-constexpr int32_t kShape = GGFP8_ERROR_INVALID_SHAPE;
-constexpr int32_t kStride = GGFP8_ERROR_INVALID_STRIDE;
-constexpr int32_t kLayout = GGFP8_ERROR_INVALID_GROUP_LAYOUT;
 
 // Gives the call another group array, of int32 or int64.
 void set_groups(TestCall& call, int32_t layout, std::vector<int64_t> values, bool is_int64) {

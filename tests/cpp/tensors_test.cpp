@@ -7,18 +7,12 @@
 
 #include "check.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
+#include "status_names.h"
 #include "tensor_call.h"
 
 namespace {
 
 using Args = ggfp8_group_gemm_args;
-
-constexpr int32_t kArgument = GGFP8_ERROR_INVALID_ARGUMENT;
-constexpr int32_t kDtype = GGFP8_ERROR_INVALID_DTYPE;
-constexpr int32_t kShape = GGFP8_ERROR_INVALID_SHAPE;
-constexpr int32_t kStride = GGFP8_ERROR_INVALID_STRIDE;
-constexpr int32_t kDevice = GGFP8_ERROR_INVALID_DEVICE;
-constexpr int32_t kAlignment = GGFP8_ERROR_INVALID_ALIGNMENT;
 
 void* moved(const void* pointer, int bytes) {
   return static_cast<char*>(const_cast<void*>(pointer)) + bytes;

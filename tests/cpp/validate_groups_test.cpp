@@ -3,48 +3,22 @@
 #include <cstdint>
 #include <cstring>
 
-#include "api/validate.h"
 #include "check.h"
+#include "status_names.h"
+#include "validated_args.h"
 
 namespace {
 
-using Args = ggfp8_group_gemm_args;
 using ggfp8::GroupKind;
 using ggfp8::Problem;
 using ggfp8::Status;
 
-template <class T>
-T* address(uintptr_t value) {
-  return reinterpret_cast<T*>(value);
-}
-
-// Five groups; slabs of 60 rows. Scale blocks: 60 rows (of a slab) or 300, 4 columns, 2 of k.
+// Masked groups have slabs of 60 rows.
 Args args_of(int32_t layout) {
-  Args args = GGFP8_GROUP_GEMM_ARGS_INIT;
-  args.a = address<const void>(0x1001);
-  args.b = address<const void>(0x2003);
-  args.a_scale = address<const float>(0x3004);
-  args.b_scale = address<const float>(0x4004);
+  Args args = args_without_groups();
   args.groups = address<const void>(0x5004);
-  args.out = address<void>(0x6004);
-  args.cum_m = 300;
-  args.n = 200;
-  args.k = 144;
-  args.batch_size = 5;
   args.group_layout = layout;
   return args;
-}
-
-struct Result {
-  Status status;
-  Problem problem;
-  bool empty = false;
-};
-
-Result validated(const Args& args) {
-  Result result;
-  result.status = ggfp8::validate(&args, &result.problem, &result.empty);
-  return result;
 }
 
 struct Edit {
@@ -55,8 +29,6 @@ struct Edit {
   void (*apply)(Args&);
 };
 
-constexpr Status kLayout = GGFP8_ERROR_INVALID_GROUP_LAYOUT;
-constexpr Status kStride = GGFP8_ERROR_INVALID_STRIDE;
 constexpr int32_t kIndptr = GGFP8_GROUPS_INDPTR;
 constexpr int32_t kEnds = GGFP8_GROUPS_ENDS;
 constexpr int32_t kCounts = GGFP8_GROUPS_COUNTS;

@@ -6,49 +6,22 @@
 #include <iterator>
 #include <random>
 
-#include "api/validate.h"
 #include "check.h"
+#include "status_names.h"
+#include "validated_args.h"
 
 namespace {
 
-using Args = ggfp8_group_gemm_args;
 using ggfp8::Problem;
 using ggfp8::ScaleMajor;
 using ggfp8::Status;
 
 constexpr int64_t kMax = INT64_MAX;
 
-template <class T>
-T* address(uintptr_t value) {
-  return reinterpret_cast<T*>(value);
-}
-
-// Sizes with tails in every scale block: 3 x 4 x 2 blocks of (128, 64, 128).
 Args legal_args() {
-  Args args = GGFP8_GROUP_GEMM_ARGS_INIT;
-  args.a = address<const void>(0x1001);
-  args.b = address<const void>(0x2003);
-  args.a_scale = address<const float>(0x3004);
-  args.b_scale = address<const float>(0x4004);
+  Args args = args_without_groups();
   args.m_indptr = address<const int32_t>(0x5004);
-  args.out = address<void>(0x6004);
-  args.cum_m = 300;
-  args.n = 200;
-  args.k = 144;
-  args.batch_size = 5;
   return args;
-}
-
-struct Result {
-  Status status;
-  Problem problem;
-  bool empty = false;
-};
-
-Result validated(const Args& args) {
-  Result result;
-  result.status = ggfp8::validate(&args, &result.problem, &result.empty);
-  return result;
 }
 
 struct Edit {
@@ -56,15 +29,6 @@ struct Edit {
   Status status;
   void (*apply)(Args&);
 };
-
-constexpr Status kShape = GGFP8_ERROR_INVALID_SHAPE;
-constexpr Status kStride = GGFP8_ERROR_INVALID_STRIDE;
-constexpr Status kDtype = GGFP8_ERROR_INVALID_DTYPE;
-constexpr Status kGranularity = GGFP8_ERROR_INVALID_GRANULARITY;
-constexpr Status kMajor = GGFP8_ERROR_INVALID_SCALE_MAJOR;
-constexpr Status kDevice = GGFP8_ERROR_INVALID_DEVICE;
-constexpr Status kArgument = GGFP8_ERROR_INVALID_ARGUMENT;
-constexpr Status kAlignment = GGFP8_ERROR_INVALID_ALIGNMENT;
 
 const Edit kIllegal[] = {
     {"cum_m", kShape, [](Args& x) { x.cum_m = -1; }},
