@@ -5,13 +5,15 @@ The configurations are those that the plans of many sizes name; the groups have 
 of what a tile may be, alone and mixed in one call.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from numeric.arena import Layout
 from numeric.cases import Case, exact_problem, random_problem, rows_for
 from numeric.compare import assert_exact, assert_same_bits
-from numeric.configurations import smallest_sizes
+from numeric.configurations import Size, smallest_sizes
 from numeric.formats import DTYPE_PAIRS, OUT_DTYPES
 from numeric.problem import Problem
 
@@ -21,55 +23,77 @@ GROUP_SIZES = {
     "large": (1500, 1027),
     "mixed": (1, 700, 0, 17, 64, 130, 2, 33, 257, 0, 8),
 }
-GRANULARITIES = ((1, 128, 128), (128, 128, 128), (1, 1, 128), (1, 64, 96))
-E4M3 = DTYPE_PAIRS[0]
+E4M3 = ("float8_e4m3fn", "float8_e4m3fn")
+E5M2 = ("float8_e5m2", "float8_e5m2")
+E4M3_BY_E5M2 = ("float8_e4m3fn", "float8_e5m2")
+E5M2_BY_E4M3 = ("float8_e5m2", "float8_e4m3fn")
 
-# Dense; rows that lie apart by whole 16 bytes; rows of out that allow no wide store.
-LAYOUTS = (
-    Layout(),
-    Layout(a_row_pad=16, b_row_pad=32, b_group_pad=48, out_row_pad=8, out_shift=8),
-    Layout(out_row_pad=3, out_shift=1, a_scale_pad=1, b_scale_pad=1, scale_shift=1),
-)
+DENSE = Layout()
+# The strides of rows are multiples of 16 bytes.
+PADDED = Layout(a_row_pad=16, b_row_pad=32, b_group_pad=48, out_row_pad=8, out_shift=8)
+# No store of 16 bytes fits the rows of out, and no load of 16 bytes fits the scales.
+UNALIGNED = Layout(out_row_pad=3, out_shift=1, a_scale_pad=1, b_scale_pad=1, scale_shift=1)
 
-# (n, k) at which configurations are compared: short tails in both, many tiles, one tile, and more
-# k-blocks than any ring of stages holds.
-WIDTHS = ((136, 336), (1408, 192), (8, 2048), (264, 5264))
 
-# Least number of configurations that must be found with short tails, and with many tiles. All seven
+class Form(NamedTuple):
+    pair: tuple[str, str]
+    granularity: tuple[int, int, int]
+    scale_major: str
+    layout: Layout
+
+
+FORMS = {
+    "scales of rows, dense": Form(E4M3, (1, 128, 128), "MN", DENSE),
+    "scales of rows, padded": Form(E5M2, (1, 128, 128), "MN", PADDED),
+    "scales of blocks, padded": Form(E4M3_BY_E5M2, (128, 128, 128), "K", PADDED),
+    "scales of blocks, unaligned": Form(E5M2_BY_E4M3, (128, 128, 128), "K", UNALIGNED),
+    "scales of columns, unaligned": Form(E4M3, (1, 1, 128), "MN", UNALIGNED),
+    "scales of small blocks, dense": Form(E4M3_BY_E5M2, (1, 64, 96), "K", DENSE),
+}
+
+SHORT_TAILS = (136, 336)  # (n, k), not multiples of what a tile has
+MANY_TILES = (1408, 192)
+ONE_TILE = (8, 2048)
+MANY_K_BLOCKS = (264, 5264)  # more than any ring of stages holds
+WIDTHS = (SHORT_TAILS, MANY_TILES, ONE_TILE, MANY_K_BLOCKS)
+
+# Least number of configurations that must be found with SHORT_TAILS, and with MANY_TILES. All seven
 # of sm90 are among them.
-NUM_CONFIGS = {"mma": (3, 3), "sm90": (6, 6)}
+NUM_CONFIGS = {SHORT_TAILS: {"mma": 3, "sm90": 6}, MANY_TILES: {"mma": 3, "sm90": 6}}
 
 
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
-@pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("size", GROUP_SIZES)
-def test_group_sizes_are_exact(backend, size, pair, out_dtype):
-    turn = DTYPE_PAIRS.index(pair) + OUT_DTYPES.index(out_dtype)
-    granularity = GRANULARITIES[turn % 4]
+def test_group_sizes_are_exact(backend, size, form, out_dtype):
+    pair, granularity, scale_major, layout = FORMS[form]
     case = Case(
-        rows_for(granularity[0], GROUP_SIZES[size]), 136, 336, granularity, *pair, out_dtype,
-        ("MN", "K")[turn % 2], lead=granularity[0],
+        rows_for(granularity[0], GROUP_SIZES[size]), *SHORT_TAILS, granularity, *pair, out_dtype,
+        scale_major, lead=granularity[0],
     )  # fmt: skip
-    problem = exact_problem(backend.fit(case), turn)
-    assert_exact(problem, backend.run(problem, LAYOUTS[turn % 3]))
+    problem = exact_problem(backend.fit(case), seed=3)
+    assert_exact(problem, backend.run(problem, layout))
 
 
+def rows_around(size: Size) -> tuple[int, ...]:
+    """Returns groups of half the size, and of one and a half times the size, of the same mean."""
+    rows = np.full(size.num_groups, size.rows)
+    moved = rows[: len(rows) // 2] // 2
+    rows[: len(moved)] -= moved
+    rows[len(rows) - len(moved) :] += moved
+    return tuple(rows)
+
+
+@pytest.mark.parametrize("scale_major", ["MN", "K"])
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
 @pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
-@pytest.mark.parametrize("width", [0, 1])
-def test_every_configuration_is_exact(backend, pair, out_dtype, width):
-    n, k = WIDTHS[width]
-    sizes = smallest_sizes(backend, n, k, pair, out_dtype)
-    assert len(sizes) >= NUM_CONFIGS.get(backend.name, (1, 1))[width], sizes
-    for turn, (config, size) in enumerate(sizes.items()):
-        # Groups of half and of one and a half times the size, of the same mean.
-        rows = np.full(size.num_groups, size.rows)
-        moved = rows[: len(rows) // 2] // 2
-        rows[: len(moved)] -= moved
-        rows[len(rows) - len(moved) :] += moved
-        major = ("MN", "K")[turn % 2]
-        case = Case(tuple(rows), n, k, (1, 128, 128), *pair, out_dtype, major)
-        problem = exact_problem(case, turn)
+@pytest.mark.parametrize("width", [SHORT_TAILS, MANY_TILES])
+def test_every_configuration_is_exact(backend, width, pair, out_dtype, scale_major):
+    sizes = smallest_sizes(backend, *width, pair, out_dtype)
+    assert len(sizes) >= NUM_CONFIGS[width].get(backend.name, 1), sizes
+    for config, size in sizes.items():
+        case = Case(rows_around(size), *width, (1, 128, 128), *pair, out_dtype, scale_major)
+        problem = exact_problem(case, seed=size.rows)
         call = backend.call(problem)
         assert call.plan().config == config
         call.launch()
@@ -98,7 +122,7 @@ def assert_heads_are_the_same(backend, base, expected, rows, config=None):
 
 
 @pytest.mark.parametrize("n, k", WIDTHS)
-@pytest.mark.parametrize("pair", [E4M3, DTYPE_PAIRS[2]], ids="-".join)
+@pytest.mark.parametrize("pair", [E4M3, E5M2_BY_E4M3], ids="-".join)
 def test_same_bits_in_every_configuration(backend, pair, n, k):
     """Batch invariance: a row alone, in groups of any size, and beside others is the same row."""
     sizes = smallest_sizes(backend, n, k, pair, "float32")
@@ -127,22 +151,22 @@ def test_tiles_follow_one_another(backend, num_k_blocks):
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
 @pytest.mark.parametrize("n", [8, 96, 104, 192, 200, 288, 392, 584, 960])
-def test_rests_of_groups(backend, n, out_dtype):
+def test_remainders_of_groups(backend, n, out_dtype):
     """Groups that end anywhere in a tile of 256 rows, with columns that end anywhere in one of 192:
-    a rest may be cut into other tiles.
+    a remainder may be cut into other tiles.
     """
     base = exact_problem(Case((767,), n, 272, out_dtype=out_dtype), n)
     expected = backend.run(base)
     assert_exact(base, expected)
-    rests = (0, 1, 64, 65, 128, 129, 192, 255)
-    rows = [num_whole * 256 + rest for rest in rests for num_whole in (2, 0, 1)]
+    remainders = (0, 1, 64, 65, 128, 129, 192, 255)
+    rows = [num_full * 256 + rest for rest in remainders for num_full in (2, 0, 1)]
     assert_heads_are_the_same(backend, base, expected, tuple(rows))
     for first in range(4):  # in calls of few tiles others may be chosen, or halved
         assert_heads_are_the_same(backend, base, expected, tuple(rows[first::4]))
 
 
 def test_long_groups_of_long_rows(backend):
-    """Groups of more row tiles than are walked together where rows are so long."""
+    """Groups of more row tiles than a rasterization band holds where rows are so long."""
     base = exact_problem(Case((1100,), 200, 32768), seed=7)
     expected = backend.run(base)
     assert_exact(base, expected)
