@@ -1,6 +1,6 @@
 // Runs single wgmma instructions on chosen operands, so that the model of the instruction in
-// tests/python/numeric/wgmma.py can be compared with the hardware. test_wgmma_hardware.py loads it
-// as a shared library.
+// tests/python/support/numeric/wgmma.py can be compared with the hardware. test_wgmma_hardware.py
+// loads it as a shared library.
 //
 // A CTA of one warpgroup multiplies a 64 x 128 by an N x 128 tile of FP8 codes with up to four
 // instructions of 32 k, each but the first adding to the accumulator, as a k-block of the sm90

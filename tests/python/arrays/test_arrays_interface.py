@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import small_problem
+from cuda_problem import cuda_problem
 from described import described
 from dlpack_producer import CudaInterface
 from groupgemm_fp8 import _ffi, _library, group_gemm_fp8_nt_groupwise
 from groupgemm_fp8._call import Call
 from small_problem import CUM_M, N, expected, same_bits
-from test_streams import cuda_problem
 
 
 def test_cuda_interface():

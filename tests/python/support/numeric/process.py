@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-TESTS = str(Path(__file__).resolve().parents[1])
-REPOSITORY = Path(__file__).resolve().parents[3]
+SUPPORT = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[4]
 EXAMPLES = REPOSITORY / "python" / "examples"
 BENCHMARKS = REPOSITORY / "python" / "benchmarks"
 
@@ -16,7 +16,7 @@ def run_python(*arguments: str, timeout: int = 120, **variables: str) -> str:
 
     Asserts that it succeeded: a crash or an exception there fails the test here.
     """
-    path = os.pathsep.join([TESTS, *filter(None, sys.path)])
+    path = os.pathsep.join([str(SUPPORT), *filter(None, sys.path)])
     process = subprocess.run(
         [sys.executable, *arguments],
         env=os.environ | variables | {"PYTHONPATH": path},

@@ -19,10 +19,10 @@ import small_problem
 from described import read_back
 from groupgemm_fp8 import _ffi, _ffi_moe, _library, group_gemm_fp8_nt_groupwise, ops
 from groupgemm_fp8._frameworks import frameworks
-from numeric.process import run_python
+from numeric.process import REPOSITORY, run_python
 from small_problem import CUM_M, N, expected, same_bits
 
-HEADERS = Path(__file__).parents[2] / "cpp/include/groupgemm_fp8"
+HEADERS = REPOSITORY / "cpp/include/groupgemm_fp8"
 
 
 def load_again(monkeypatch, **environment):

@@ -1,11 +1,11 @@
 """The lists of mutants: every text is in its file once, and every killer exists."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from numeric.process import REPOSITORY
+
 LISTS = REPOSITORY / "tests" / "mutation"
 
 if sys.version_info < (3, 11):

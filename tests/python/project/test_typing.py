@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import groupgemm_fp8
-from numeric.process import EXAMPLES
+from numeric.process import EXAMPLES, SUPPORT
 
 pytest.importorskip("mypy", reason="mypy is not installed")
 
-CALLER = Path(__file__).with_name("typed_caller.py")
+CALLER = SUPPORT / "typed_caller.py"
 # Name of an example: the framework that it imports.
 FRAMEWORKS = {
     "flashinfer_name.py": None,

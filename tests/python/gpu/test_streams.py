@@ -8,19 +8,12 @@ import numpy as np
 import pytest
 
 import small_problem
+from cuda_problem import cuda_problem
 from dlpack_producer import CudaInterface, Producer
 from groupgemm_fp8 import _call, group_gemm_fp8_nt_groupwise
 from groupgemm_fp8._call import Call
 from groupgemm_fp8._frameworks import Framework, frameworks
 from small_problem import CUM_M, N
-
-
-def cuda_problem(**options):
-    """A problem of CUDA array interfaces; its memory does not exist."""
-    arrays = small_problem.inputs()
-    return {
-        name: CudaInterface(array.dtype, array.shape, **options) for name, array in arrays.items()
-    }
 
 
 def stream_of(arrays, stream=None) -> int:

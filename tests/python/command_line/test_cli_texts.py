@@ -3,19 +3,19 @@
 import importlib
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from groupgemm_fp8.__main__ import main
 from groupgemm_fp8._cli import machine, options
 from groupgemm_fp8._cli.case_files import FORMAT, read_cases
+from numeric.process import REPOSITORY
 from tiny_commands import TINY_BENCH, TINY_DEMO
 
 
 def test_the_console_script_is_this_command_line():
     tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
-    project = Path(__file__).parents[2] / "pyproject.toml"
+    project = REPOSITORY / "pyproject.toml"
     if not project.is_file():
         pytest.skip("the sources are not there")
     scripts = tomllib.loads(project.read_text())["project"]["scripts"]
