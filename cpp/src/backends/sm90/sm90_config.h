@@ -18,6 +18,9 @@ namespace ggfp8::sm90 {
 constexpr int kBlockK = 128;  // k of a k-block, which is a scale block: four wgmma of 32 k
 constexpr int kNumSteps = kBlockK / 32;
 
+// Rows whose scales make 16 bytes. TMA loads scales of rows from a multiple of this on.
+constexpr int kSfaStep = 4;
+
 // Scale warps of the producer warpgroup. The load warp comes before them, the scheduler warp after.
 constexpr int kNumScaleWarps = 2;
 

@@ -88,9 +88,9 @@ struct Consumer {
   __device__ __forceinline__ static uint32_t warpgroup() { return ptx::thread_idx() / 128; }
 
   // Returns the index of the scale of the block's first row in Scales::sfa. TMA loads begin at a
-  // multiple of four rows.
+  // multiple of kSfaStep rows.
   __device__ __forceinline__ int first_sfa(const OutBlock& block) const {
-    return params.tma_sfa ? block.row_begin & 3 : 0;  // the compiler would let % 4 ask for the sign
+    return params.tma_sfa ? block.row_begin & (kSfaStep - 1) : 0;  // % would ask for the sign
   }
 
   // Passes through a tile of which this warpgroup has no part.

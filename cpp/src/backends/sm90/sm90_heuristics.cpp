@@ -104,8 +104,8 @@ Choice choose(const Problem& problem, const DeviceInfo& device) {
 
 bool can_load_sfa_by_tma(const Problem& problem) {
   return problem.granularity_m == 1 && problem.sfa.mn_stride == 1 &&
-         problem.sfa.k_stride % 4 == 0 && problem.sfa.group_stride % 4 == 0 &&
-         problem.rows_per_slab() % 4 == 0 && is_aligned(problem.sfa.data, 16);
+         problem.sfa.k_stride % kSfaStep == 0 && problem.sfa.group_stride % kSfaStep == 0 &&
+         problem.rows_per_slab() % kSfaStep == 0 && is_aligned(problem.sfa.data, 16);
 }
 
 bool can_store_by_tma(const Problem& problem, const Shape& shape) {

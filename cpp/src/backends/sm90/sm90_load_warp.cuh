@@ -43,17 +43,18 @@ class OperandBoxes {
   int first_;
 };
 
-// The scales of a tile's rows as TMA loads them: from a multiple of four rows on, which is the
-// tile's first row or up to three rows before.
+// The scales of a tile's rows as TMA loads them: from a multiple of kSfaStep rows on, which is the
+// tile's first row or a row shortly before.
 struct RowScaleLoad {
   const float* first;
   uint32_t num_bytes;  // 0 if scale warps load them
 
   __device__ __forceinline__ RowScaleLoad(const Params& params, const OutBlock& block,
                                           int32_t group_idx) {
-    const int32_t first_row = block.row_begin / 4 * 4;
+    const int32_t first_row = block.row_begin / kSfaStep * kSfaStep;
     first = params.sfa + group_idx * params.sfa_slab_stride + first_row;
-    num_bytes = params.tma_sfa ? round_up(block.row_begin - first_row + block.num_rows, 4) * 4 : 0;
+    num_bytes =
+        params.tma_sfa ? round_up(block.row_begin - first_row + block.num_rows, kSfaStep) * 4 : 0;
   }
 };
 

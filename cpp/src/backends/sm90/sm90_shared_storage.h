@@ -33,10 +33,10 @@ struct AsyncStorage {
     uint8_t b[kConfig.k_blocks_per_stage][kConfig.b_bytes()];
   };
 
-  // The scales of a k-block. TMA loads the scales of rows from a multiple of four rows on, so up to
-  // three scales of other rows come before the block's.
+  // The scales of a k-block. TMA loads the scales of rows from a multiple of kSfaStep rows on, so
+  // up to kSfaStep - 1 scales of other rows come before the block's.
   struct Scales {
-    float sfa[kConfig.block_m + 4];
+    float sfa[kConfig.block_m + kSfaStep];
     float sfb[kConfig.column_scales().num_slots()];
   };
 
