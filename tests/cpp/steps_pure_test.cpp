@@ -123,8 +123,22 @@ void test_row_tiles() {
       CHECK(tiles.num_threads <= kMaxRowThreads && tiles.num_threads % 32 == 0);
     }
   }
-  CHECK_EQ(make_row_tiles(7168 / 128, 8).num_threads, 224);
-  CHECK_EQ(make_row_tiles(7168 / 128, 8).num_tiles, 2);
+  CHECK_EQ(make_row_tiles(7168 / 128, 8).num_threads, 64);
+  CHECK_EQ(make_row_tiles(7168 / 128, 8).num_tiles, 7);
+}
+
+// Small grids have a CTA for each row, and every row has a CTA.
+void test_rows_per_cta() {
+  CHECK_EQ(choose_rows_per_cta(64, 7), 1);
+  CHECK_EQ(choose_rows_per_cta(4096, 7), kRowsPerThread);
+  for (int64_t tiles : {1, 7, 56}) {
+    for (int64_t rows = 1; rows < 5000; ++rows) {
+      const int64_t each = choose_rows_per_cta(rows, tiles);
+      CHECK(each >= 1 && each <= kRowsPerThread);
+      CHECK(ceil_div(rows, each) * each >= rows);
+    }
+  }
+  CHECK_EQ(choose_rows_per_cta(int64_t{1} << 40, 56), kRowsPerThread);
 }
 
 void test_route_plan() {
@@ -154,6 +168,7 @@ int main() {
   test_rounding<Dtype::kFloat8E5M2>();
   test_block_scale();
   test_row_tiles();
+  test_rows_per_cta();
   test_route_plan();
   return check::report();
 }

@@ -56,6 +56,7 @@ template <Dtype kDtype, int kSize>
 __device__ __forceinline__ void load_part(Chunk<kDtype, kSize>& chunk,
                                           const Element<kDtype>* source, int length) {
   clear(chunk);
+  if (length == 0) return;
 #pragma unroll
   for (int i = 0; i < kSize; ++i) {
     if (i < length) chunk.elements[i] = source[i];

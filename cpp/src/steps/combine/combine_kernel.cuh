@@ -17,40 +17,40 @@ __device__ __forceinline__ float load_weight(const CombineProblem& p, int64_t id
   return __bfloat162float(static_cast<const __nv_bfloat16*>(p.weight)[idx]);
 }
 
-// Adds choices first_choice to first_choice + kRowsAtOnce - 1.
-template <Dtype kIn>
+// Adds choices first_choice to first_choice + kRows - 1.
+template <Dtype kIn, int kRows>
 __device__ __forceinline__ void add_rows(const CombineParams& params, int64_t token,
                                          int64_t first_choice, int32_t col, int length,
                                          float (&sums)[kCombineChunk]) {
   const CombineProblem& p = params.problem;
-  int64_t rows[kRowsAtOnce];  // of x; -1: none
-  float weights[kRowsAtOnce];
-  Chunk<kIn, kCombineChunk> chunks[kRowsAtOnce];
+  int64_t rows[kRows];  // of x; -1: none
+  float weights[kRows];
+  Chunk<kIn, kCombineChunk> chunks[kRows];
   // All positions and weights are requested before the first is looked at.
 #pragma unroll
-  for (int i = 0; i < kRowsAtOnce; ++i) {
+  for (int i = 0; i < kRows; ++i) {
     const int64_t j = min_of(first_choice + i, p.top_k - 1);
     rows[i] = p.position[token * p.position_row_stride + j];
     weights[i] = load_weight(p, token * p.weight_row_stride + j);
   }
 #pragma unroll
-  for (int i = 0; i < kRowsAtOnce; ++i) {
+  for (int i = 0; i < kRows; ++i) {
     if (first_choice + i >= p.top_k || rows[i] >= p.x_rows) rows[i] = -1;
   }
   const auto* x = static_cast<const Element<kIn>*>(p.x) + col;
   if (params.x_aligned && length == kCombineChunk) {
 #pragma unroll
-    for (int i = 0; i < kRowsAtOnce; ++i) {
+    for (int i = 0; i < kRows; ++i) {
       if (rows[i] >= 0) load_whole(chunks[i], x + rows[i] * p.x_row_stride);
     }
   } else {
 #pragma unroll
-    for (int i = 0; i < kRowsAtOnce; ++i) {
+    for (int i = 0; i < kRows; ++i) {
       if (rows[i] >= 0) load_part(chunks[i], x + rows[i] * p.x_row_stride, length);
     }
   }
 #pragma unroll
-  for (int i = 0; i < kRowsAtOnce; ++i) {
+  for (int i = 0; i < kRows; ++i) {
     if (rows[i] < 0) continue;
     float values[kCombineChunk];
     to_floats(chunks[i], values);
@@ -68,8 +68,8 @@ __device__ __forceinline__ void store_sums(const CombineParams& params, int64_t 
               params.out_aligned);
 }
 
-template <Dtype kIn>
-__global__ void __launch_bounds__(kMaxCombineThreads, 3)
+template <Dtype kIn, int kRows>
+__global__ void __launch_bounds__(kMaxCombineThreads, kRows == kRowsAtOnce ? 6 : 4)
     combine_rows(const __grid_constant__ CombineParams params) {
   const CombineProblem& p = params.problem;
   const int64_t token = blockIdx.x;
@@ -78,8 +78,8 @@ __global__ void __launch_bounds__(kMaxCombineThreads, 3)
     const int32_t col = chunk * kCombineChunk;
     const int length = chunk_length(col, static_cast<int32_t>(p.k), kCombineChunk);
     float sums[kCombineChunk] = {};
-    for (int64_t j = 0; j < p.top_k; j += kRowsAtOnce) {
-      add_rows<kIn>(params, token, j, col, length, sums);
+    for (int64_t j = 0; j < p.top_k; j += kRows) {
+      add_rows<kIn, kRows>(params, token, j, col, length, sums);
     }
     const int64_t offset = token * p.out_row_stride + col;
     if (p.out_dtype == Dtype::kBFloat16) {

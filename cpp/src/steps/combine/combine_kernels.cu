@@ -4,13 +4,24 @@
 #include "steps/combine/combine_kernel.cuh"
 
 namespace ggfp8::steps {
+namespace {
 
-const void* combine_kernel_address(Dtype x_dtype) {
+template <int kRows>
+const void* address_of(Dtype x_dtype) {
   switch (x_dtype) {
-    case Dtype::kBFloat16: return reinterpret_cast<const void*>(&combine_rows<Dtype::kBFloat16>);
-    case Dtype::kFloat16: return reinterpret_cast<const void*>(&combine_rows<Dtype::kFloat16>);
-    default: return reinterpret_cast<const void*>(&combine_rows<Dtype::kFloat32>);
+    case Dtype::kBFloat16:
+      return reinterpret_cast<const void*>(&combine_rows<Dtype::kBFloat16, kRows>);
+    case Dtype::kFloat16:
+      return reinterpret_cast<const void*>(&combine_rows<Dtype::kFloat16, kRows>);
+    default: return reinterpret_cast<const void*>(&combine_rows<Dtype::kFloat32, kRows>);
   }
+}
+
+}  // namespace
+
+const void* combine_kernel_address(Dtype x_dtype, bool small_grid) {
+  return small_grid ? address_of<kRowsAtOnceInSmallGrid>(x_dtype)
+                    : address_of<kRowsAtOnce>(x_dtype);
 }
 
 }  // namespace ggfp8::steps

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kMaxGridY = 65535;
 
-KernelState kernel_states[3];  // one per type of x
+KernelState kernel_states[2][3];  // for each size of grid, one per type of x
 
 bool rows_aligned(const void* data, int64_t row_stride, Dtype dtype) {
   return is_aligned(data, 16) && row_stride * size_of(dtype) % 16 == 0;
@@ -32,13 +32,15 @@ Status combine_on_cuda(const CombineProblem& problem, void* stream) {
   params.out_aligned = rows_aligned(problem.out, problem.out_row_stride, problem.out_dtype);
 
   KernelLaunch launch;
-  launch.kernel = combine_kernel_address(problem.x_dtype);
+  const bool small_grid = problem.num_tokens * num_ctas <= kSmallGridCtas;
+  launch.kernel = combine_kernel_address(problem.x_dtype, small_grid);
   launch.device_id = problem.device_id;
   launch.num_ctas = static_cast<unsigned>(problem.num_tokens);
   launch.num_ctas_y = static_cast<unsigned>(min_of(num_ctas, kMaxGridY));
   launch.threads_per_cta = static_cast<unsigned>(num_threads);
   const int state = static_cast<int>(problem.x_dtype) - static_cast<int>(Dtype::kBFloat16);
-  return launch_kernel(launch, &kernel_states[state], &params, static_cast<cudaStream_t>(stream));
+  return launch_kernel(launch, &kernel_states[small_grid][state], &params,
+                       static_cast<cudaStream_t>(stream));
 }
 
 }  // namespace ggfp8::steps

@@ -9,8 +9,13 @@
 namespace ggfp8::steps {
 
 constexpr int kCombineChunk = 8;         // neighbouring columns that a thread works on
-constexpr int kMaxCombineThreads = 256;  // of a CTA
-constexpr int kRowsAtOnce = 4;  // rows whose chunks a thread loads before it adds the first
+constexpr int kMaxCombineThreads = 128;  // of a CTA
+
+// Rows whose chunks a thread loads before it adds the first. Many take the registers of further
+// CTAs, which a small grid does not have.
+constexpr int kRowsAtOnce = 4;
+constexpr int kRowsAtOnceInSmallGrid = 8;
+constexpr int64_t kSmallGridCtas = 512;
 
 struct CombineParams {
   CombineProblem problem;

@@ -72,6 +72,7 @@ struct Fp8Chunk {
       *reinterpret_cast<uint4*>(out) = make_uint4(words[0], words[1], words[2], words[3]);
       return;
     }
+    if (length == 0) return;
 #pragma unroll
     for (int i = 0; i < kChunkSize; ++i) {
       if (i < length) out[i] = static_cast<uint8_t>(words[i / 4] >> (8 * (i % 4)));

@@ -8,9 +8,9 @@
 
 namespace ggfp8::steps {
 
-constexpr int kChunkSize = 16;       // neighbouring elements of a row that a thread works on
-constexpr int kRowsPerThread = 2;    // rows of which a thread has a chunk each, loaded at once
-constexpr int kMaxRowThreads = 256;  // of a CTA that quantises blocks of one row
+constexpr int kChunkSize = 16;      // neighbouring elements of a row that a thread works on
+constexpr int kRowsPerThread = 2;   // rows of which a thread has a chunk each, loaded at once
+constexpr int kMaxRowThreads = 64;  // of a CTA that quantises blocks of one row
 constexpr int kTallBlockRows = 128;
 constexpr int kTallThreads = 256;  // of a CTA that quantises one block of 128 rows
 constexpr int kTallChunks = 4;     // chunks of a thread: 128 x 128 elements in 256 x 4 chunks
@@ -38,6 +38,13 @@ constexpr RowTiles make_row_tiles(int64_t num_k_blocks, int lanes) {
   const auto blocks = static_cast<int32_t>(ceil_div(num_k_blocks, num_tiles));
   const auto tiles = static_cast<int32_t>(ceil_div<int64_t>(num_k_blocks, blocks));
   return {tiles, blocks, round_up(blocks * lanes, 32)};
+}
+
+// Rows of a CTA that quantises blocks of one row: a single one where the grid is then still so
+// small that its CTAs run at once, because two rows take a CTA longer than one.
+constexpr int32_t choose_rows_per_cta(int64_t num_rows, int64_t num_tiles) {
+  constexpr int64_t kFewCtas = 2048;
+  return num_rows * num_tiles <= kFewCtas ? 1 : kRowsPerThread;
 }
 
 }  // namespace ggfp8::steps

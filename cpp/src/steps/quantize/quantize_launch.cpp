@@ -38,13 +38,15 @@ Status quantize_on_cuda(const QuantizeProblem& problem, void* stream) {
   if (guard.status() != kSuccess) return guard.status();
   const int lanes = lanes_log2(problem.block_k);
   const RowTiles tiles = make_row_tiles(problem.num_k_blocks(), 1 << lanes);
-  const QuantizeParams params = {problem,
-                                 static_cast<int32_t>(problem.num_k_blocks()),
-                                 lanes,
-                                 tiles.blocks_per_tile,
-                                 tiles.num_tiles,
-                                 is_x_aligned(problem),
-                                 is_out_aligned(problem)};
+  const QuantizeParams params = {
+      problem,
+      static_cast<int32_t>(problem.num_k_blocks()),
+      lanes,
+      tiles.blocks_per_tile,
+      tiles.num_tiles,
+      choose_rows_per_cta(problem.batch_size * problem.rows, tiles.num_tiles),
+      is_x_aligned(problem),
+      is_out_aligned(problem)};
   const QuantizeKernel kind = choose_kernel(problem);
   const int idx = quantize_kernel_idx(kind, problem.x_dtype, problem.out_dtype);
   KernelLaunch launch;
@@ -56,7 +58,7 @@ Status quantize_on_cuda(const QuantizeProblem& problem, void* stream) {
     launch.num_ctas_y = grid_size(problem.num_row_blocks(), kMaxGridYZ);
     launch.threads_per_cta = kTallThreads;
   } else {
-    launch.num_ctas = static_cast<unsigned>(ceil_div<int64_t>(problem.rows, kRowsPerThread));
+    launch.num_ctas = static_cast<unsigned>(ceil_div<int64_t>(problem.rows, params.rows_per_cta));
     launch.num_ctas_y = grid_size(tiles.num_tiles, kMaxGridYZ);
     launch.threads_per_cta = static_cast<unsigned>(tiles.num_threads);
   }

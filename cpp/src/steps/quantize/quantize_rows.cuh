@@ -1,5 +1,6 @@
-// The kernel for blocks of one row. A CTA has kRowsPerThread rows and some neighbouring k-blocks of
-// them; a power of two of lanes shares a block, each with one chunk of it in every row.
+// The kernel for blocks of one row. A CTA has kRowsPerThread rows, in a small grid one row, and
+// some neighbouring k-blocks of them; a power of two of lanes shares a block, each with one chunk
+// of it in every row.
 //
 //     CTA (r, t, b): rows 2 * r and 2 * r + 1 of matrix b, k-blocks of tile t
 //     thread   | block 0: lanes 0 to 7 | block 1: lanes 0 to 7 | ...
@@ -41,7 +42,8 @@ __device__ __forceinline__ void read_source_rows(SourceRows& source, const Quant
   }
 }
 
-__device__ __forceinline__ SourceRows find_source_rows(const QuantizeProblem& p, int32_t first) {
+__device__ __forceinline__ SourceRows find_source_rows(const QuantizeProblem& p, int32_t first,
+                                                       int32_t num_rows) {
   const RowRange range = row_range(p.m_indptr, p.num_groups, p.rows);
   const auto begin = static_cast<int32_t>(range.begin);
   const auto end = static_cast<int32_t>(range.end);
@@ -56,7 +58,7 @@ __device__ __forceinline__ SourceRows find_source_rows(const QuantizeProblem& p,
   }
 #pragma unroll
   for (int i = 0; i < kRowsPerThread; ++i) {
-    if (first + i < begin || first + i >= end) source.rows[i] = -1;
+    if (i >= num_rows || first + i < begin || first + i >= end) source.rows[i] = -1;
   }
   return source;
 }
@@ -151,12 +153,12 @@ __device__ __forceinline__ void quantize_row_tile(const QuantizeParams& params, 
 }
 
 template <class Source, Dtype kOut>
-__global__ void __launch_bounds__(kMaxRowThreads, Source::kCtasPerSm)
+__global__ void __launch_bounds__(kMaxRowThreads, Source::kWarpsPerSm * 32 / kMaxRowThreads)
     quantize_rows(const __grid_constant__ QuantizeParams params) {
   const QuantizeProblem& p = params.problem;
-  const auto first_row = static_cast<int32_t>(blockIdx.x * kRowsPerThread);
+  const auto first_row = static_cast<int32_t>(blockIdx.x) * params.rows_per_cta;
   const auto batch_size = static_cast<int32_t>(p.batch_size);
-  const SourceRows source = find_source_rows(p, first_row);
+  const SourceRows source = find_source_rows(p, first_row, params.rows_per_cta);
   for (int32_t matrix = blockIdx.z; matrix < batch_size; matrix += gridDim.z) {
     for (int32_t tile = blockIdx.y; tile < params.num_tiles; tile += gridDim.y) {
       quantize_row_tile<Source, kOut>(params, matrix, first_row, source, tile);

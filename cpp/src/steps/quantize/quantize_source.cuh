@@ -17,7 +17,7 @@ template <Dtype kDtype>
 struct PlainSource {
   static constexpr bool kScatters = true;  // may have positions
   static constexpr Dtype kInput = kDtype;
-  static constexpr int kCtasPerSm = 3;  // that registers allow
+  static constexpr int kWarpsPerSm = 24;  // that registers allow
 
   Chunk<kDtype, kChunkSize> chunk;
 
@@ -38,7 +38,7 @@ template <Dtype kDtype>
 struct GateSource {
   static constexpr bool kScatters = false;
   static constexpr Dtype kInput = kDtype;
-  static constexpr int kCtasPerSm = kDtype == Dtype::kFloat32 ? 2 : 3;
+  static constexpr int kWarpsPerSm = kDtype == Dtype::kFloat32 ? 16 : 24;
 
   Chunk<kDtype, kChunkSize> gate;
   Chunk<kDtype, kChunkSize> up;
