@@ -12,7 +12,9 @@
 #include "steps/quantize/block_scale.h"
 #include "steps/quantize/quantize_cpu.h"
 #include "steps/quantize/quantize_cpu_amax.h"
+#include "steps/quantize/quantize_cpu_code.h"
 #include "steps/quantize/quantize_cpu_gate.h"
+#include "steps/quantize/quantize_cpu_pairs.h"
 
 namespace ggfp8::steps {
 namespace {
@@ -31,25 +33,6 @@ inline uint8_t sign_byte(Input<kIn> element) {
   }
 }
 
-// The low 8 bits are the FP8 code of a value that is not negative and rounds to a finite one, as by
-// round_finite_to_fp8.
-//
-// The code is the number of steps in the sum's mantissa plus the exponent's place among the codes.
-// kBias makes up for the exponent of the smallest normal value: together they are a multiple of
-// 256, which the low 8 bits do not show. kBias is even, so ties still go to the even code.
-template <Dtype kOut>
-inline uint32_t magnitude_code(float value) {
-  constexpr bool kIsE4M3 = kOut == Dtype::kFloat8E4M3;
-  constexpr uint32_t kShift = kIsE4M3 ? 20 : 21;  // mantissa bits that are rounded away
-  constexpr uint32_t kMinNormal = (kIsE4M3 ? 121u : 113u) << 23;  // 2^-6, 2^-14
-  constexpr uint32_t kBias = -(kMinNormal >> kShift) & 0xFF;
-  static_assert(kBias % 2 == 0);
-  const uint32_t power = __builtin_bit_cast(uint32_t, value) & 0x7F800000;
-  const uint32_t exponent = power > kMinNormal ? power : kMinNormal;
-  const float sum = value + __builtin_bit_cast(float, exponent + ((kShift << 23) + kBias));
-  return __builtin_bit_cast(uint32_t, sum) + (exponent >> kShift);
-}
-
 // Rounds x / scale where amax, which is at least kSmallAmax, is that of all elements.
 //
 // Codes are computed as words and stored as bytes in a second loop: in one loop the compiler
@@ -57,6 +40,11 @@ inline uint32_t magnitude_code(float value) {
 template <Dtype kIn, Dtype kOut>
 inline void round_in_range(const Input<kIn>* x, int64_t count, float scale, float reciprocal,
                            uint8_t* out) {
+  if constexpr (kIn != Dtype::kFloat32) {
+    if (count % kElementsOfVector == 0) {
+      return round_pairs<kIn, kOut>(x, count, scale, reciprocal, out);
+    }
+  }
   uint32_t codes[kMaxBlockK];
   for (int64_t i = 0; i < count; ++i) {
     const float magnitude = magnitude_value<kIn>(magnitude_bits<kIn>(x[i]));
@@ -79,9 +67,10 @@ inline void round_any(const Input<kIn>* x, int64_t count, float scale, float ama
   }
 }
 
+// Not inlined into quantize_tile(), whose loop keeps its constants in registers.
 template <Dtype kIn, Dtype kOut>
-inline void quantize_row_block(const Input<kIn>* x, int64_t count, bool power_of_two, float* scale,
-                               uint8_t* out) {
+[[gnu::noinline]] void quantize_row_block(const Input<kIn>* x, int64_t count, bool power_of_two,
+                                          float* scale, uint8_t* out) {
   const float largest = largest_magnitude<kIn>(x, count);
   const bool in_range = largest >= kSmallAmax && largest <= kMaxFloat;
   const float amax = in_range ? largest : find_amax<kIn>(x, count);
