@@ -105,6 +105,40 @@ void check_quantization() {
   CHECK(quantization.out_is_right());
 }
 
+// Rows that are gathered several times are quantised once by lists, and without memory for the
+// lists once for each time.
+void check_gather() {
+  constexpr int64_t kOutRows = 4096, kXRows = 1024;
+  std::vector<float> x(kXRows * size_t{kK}), scale(kOutRows * size_t{kK} / 128);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i / kK % 5);
+  std::vector<int32_t> row_index(kOutRows);
+  for (size_t row = 0; row < row_index.size(); ++row) {
+    row_index[row] = static_cast<int32_t>(row * 7 % kXRows);
+  }
+  for (int idx : {-1, 0, 1}) {
+    std::vector<uint8_t> out(kOutRows * size_t{kK}, 0xFF);
+    ggfp8_quantize_groupwise_args args = GGFP8_QUANTIZE_GROUPWISE_ARGS_INIT;
+    args.x = x.data();
+    args.row_index = row_index.data();
+    args.out = out.data();
+    args.scale = scale.data();
+    args.rows = kOutRows;
+    args.x_rows = kXRows;
+    args.k = kK;
+    args.x_dtype = GGFP8_DTYPE_FLOAT32;
+    args.device_type = GGFP8_DEVICE_CPU;
+    num_allocations = 0;
+    first_failure = last_failure = idx;
+    const int32_t status = ggfp8_quantize_groupwise(&args, nullptr);
+    first_failure = -1;
+    CHECK_EQ(status, GGFP8_SUCCESS);
+    for (size_t row = 0; row < kOutRows; ++row) {
+      const uint8_t wanted = row_index[row] % 5 == 0 ? 0 : 0x7E;
+      if (!CHECK_EQ(out[row * kK], wanted) || !CHECK_EQ(out[row * kK + kK - 1], wanted)) break;
+    }
+  }
+}
+
 void check_reload() {
   num_allocations = first_failure = last_failure = 0;
   const int32_t status = ggfp8_reload_environment();
@@ -119,6 +153,7 @@ int main() {
   check_product();
   check_own_scratch();
   check_quantization();
+  check_gather();
   check_reload();
   return check::report();
 }

@@ -162,6 +162,21 @@ def test_gather(steps, index_dtype, major, x_dtype):
     np.testing.assert_array_equal(scale[present], wanted_scale[present])
 
 
+@pytest.mark.parametrize("major", MAJORS)
+@pytest.mark.parametrize("num_rows, k", [(1500, 272), (36000, 1152)])
+def test_gather_of_rows_that_repeat(steps, major, num_rows, k):
+    """Rows many times or never, words that are no row; also an output beyond the caches."""
+    x = random_values((600, k), "bfloat16")
+    index = np.random.default_rng(3).integers(-2, 602, num_rows).astype(np.int32)
+    index[index == 17] = 18
+    codes, scale = steps.quantize(x, major=major, row_index=index, seed=5).run()
+    wanted_codes, wanted_scale = quantize(x, "float8_e4m3fn", (1, 128), "K")
+    scale = scale.T if major == "MN" else scale
+    rows = np.flatnonzero((index >= 0) & (index < 600))
+    np.testing.assert_array_equal(codes[rows], wanted_codes[index[rows]])
+    np.testing.assert_array_equal(scale[rows], wanted_scale[index[rows]])
+
+
 @pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
 def test_hostile_row_index(steps, index_dtype):
     """Words that are no row of x lead nowhere."""
