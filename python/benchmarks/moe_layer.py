@@ -63,6 +63,7 @@ class Layer:
 
 def capture(function):
     stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())  # which writes the layer's tensors
     with torch.cuda.stream(stream):
         for _ in range(2):
             function()

@@ -112,6 +112,7 @@ def eager_us(function, device, seconds):
 def graph_us(function, seconds):
     """Median time of a replay of the call's CUDA graph; None where it cannot be captured."""
     stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())  # weights and tokens are written there
     with torch.cuda.stream(stream):
         for _ in range(3):
             function()
