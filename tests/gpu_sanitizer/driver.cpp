@@ -8,8 +8,6 @@
 // Device arrays have exactly the bytes that the problem has, so that a tool sees any access past
 // their end. Values are small integers and powers of two, which makes every backend exact: `out`,
 // its uncovered rows included, must equal that of the cpu backend byte for byte.
-#include <cuda_runtime_api.h>
-#include <dlfcn.h>
 #include <groupgemm_fp8/groupgemm_fp8.h>
 
 #include <climits>
@@ -24,6 +22,8 @@
 #include <set>
 #include <string>
 #include <vector>
+
+#include "device_copy.h"
 
 namespace {
 
@@ -112,15 +112,6 @@ const Case kCases[] = {
     {&kMany, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 256, 2704, 0, 0, 0},
 };
 
-[[noreturn]] void stop(const std::string& reason) {
-  std::fprintf(stderr, "driver: %s\n", reason.c_str());
-  std::exit(1);
-}
-
-void check_cuda(cudaError_t status, const char* call) {
-  if (status != cudaSuccess) stop(std::string(call) + ": " + cudaGetErrorString(status));
-}
-
 struct Library {
   decltype(&ggfp8_group_gemm_nt_groupwise) group_gemm;
   decltype(&ggfp8_group_gemm_plan) plan;
@@ -128,51 +119,12 @@ struct Library {
   decltype(&ggfp8_last_error) last_error;
 
   explicit Library(const char* path) {
-    void* handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) stop(dlerror());
+    void* handle = open_library(path);
     group_gemm = find<decltype(group_gemm)>(handle, "ggfp8_group_gemm_nt_groupwise");
     plan = find<decltype(plan)>(handle, "ggfp8_group_gemm_plan");
     supports = find<decltype(supports)>(handle, "ggfp8_backend_supports");
     last_error = find<decltype(last_error)>(handle, "ggfp8_last_error");
   }
-
- private:
-  template <class Function>
-  static Function find(void* handle, const char* name) {
-    void* symbol = dlsym(handle, name);
-    if (symbol == nullptr) stop(dlerror());
-    return reinterpret_cast<Function>(symbol);
-  }
-};
-
-using Bytes = std::vector<uint8_t>;
-
-// A copy of host bytes in device memory, or a place for as many.
-class DeviceCopy {
- public:
-  explicit DeviceCopy(const Bytes& host) : num_bytes_(host.size()) {
-    if (num_bytes_ == 0) return;
-    check_cuda(cudaMalloc(&base_, num_bytes_), "cudaMalloc");
-    check_cuda(cudaMemcpy(base_, host.data(), num_bytes_, cudaMemcpyHostToDevice), "cudaMemcpy");
-  }
-  ~DeviceCopy() { (void)cudaFree(base_); }
-  DeviceCopy(const DeviceCopy&) = delete;
-  DeviceCopy& operator=(const DeviceCopy&) = delete;
-
-  template <class T>
-  T* at(int64_t offset) const {
-    return reinterpret_cast<T*>(static_cast<uint8_t*>(base_) + offset);
-  }
-
-  Bytes read() const {
-    Bytes host(num_bytes_);
-    check_cuda(cudaMemcpy(host.data(), base_, num_bytes_, cudaMemcpyDeviceToHost), "cudaMemcpy");
-    return host;
-  }
-
- private:
-  size_t num_bytes_;
-  void* base_ = nullptr;
 };
 
 // The host arrays of one case and the arguments without pointers.

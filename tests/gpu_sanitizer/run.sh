@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Runs the GPU backends under compute-sanitizer: memcheck, racecheck, initcheck and synccheck.
+# Runs the GPU backends and the steps around the product under compute-sanitizer: memcheck,
+# racecheck, initcheck and synccheck.
 #
 #   tests/gpu_sanitizer/run.sh LIBRARY         each tool on its planted bug, then on the library
-#   tests/gpu_sanitizer/run.sh --cpu LIBRARY   the driver alone on the cpu backend; needs no GPU
+#   tests/gpu_sanitizer/run.sh --cpu LIBRARY   the drivers alone on the CPU; needs no GPU
+#   --steps                                    the steps alone
 #   --racecheck-library OTHER                  racecheck runs sm90 of this library instead, one
 #                                              compiled with GGFP8_ALL_LANES_ARRIVE
 #
@@ -98,25 +100,30 @@ check() {
 }
 
 only_cpu=
+only_steps=
 racecheck_library=
 while [[ ${1:-} == --* ]]; do
   case $1 in
     --cpu) only_cpu=1 ;;
+    --steps) only_steps=1 ;;
     --racecheck-library) racecheck_library=$(realpath "${2:?}") && shift ;;
     *) break ;;
   esac
   shift
 done
 if [[ $# -ne 1 || ! -f $1 ]]; then
-  echo "usage: $0 [--cpu] [--racecheck-library OTHER] LIBRARY" >&2
+  echo "usage: $0 [--cpu] [--steps] [--racecheck-library OTHER] LIBRARY" >&2
   exit 2
 fi
 library=$(realpath "$1")
 
 command -v nvcc >/dev/null || skip "nvcc is not on PATH"
-nvcc -O2 -std=c++20 "${includes[@]}" -o "$build/driver" "$here/driver.cpp" -ldl
+for program in driver steps_driver; do
+  nvcc -O2 -std=c++20 "${includes[@]}" -o "$build/$program" "$here/$program.cpp" -ldl
+done
 if [[ -n $only_cpu ]]; then
   "$build/driver" "$library" cpu
+  "$build/steps_driver" "$library" cpu
   exit
 fi
 
@@ -131,7 +138,9 @@ for program in control_hand_over "${tools[@]/#/planted_}"; do
   [[ -x $build/$program ]] || { echo "gpu_sanitizer: $program was not compiled" >&2 && exit 1; }
 done
 backends=(mma)
-if [[ $(nvidia-smi --query-gpu=compute_cap --format=csv,noheader -i 0) == 9.0 ]]; then
+if [[ -n $only_steps ]]; then
+  backends=()
+elif [[ $(nvidia-smi --query-gpu=compute_cap --format=csv,noheader -i 0) == 9.0 ]]; then
   backends+=(sm90)
 fi
 compute-sanitizer --version | grep -i version || true
@@ -142,6 +151,11 @@ for backend in "${backends[@]}"; do
   verdict "$backend without a tool" "$log" test "$code" -eq 0
   grep -F 'driver: ' "$log" || true
 done
+
+log=$build/driver.steps.log
+run "$log" "$build/steps_driver" "$library" cuda
+verdict "the steps without a tool" "$log" test "$code" -eq 0
+grep -F 'driver: ' "$log" || true
 
 for way in every one; do
   log=$build/control_$way.log
@@ -160,6 +174,11 @@ for backend in "${backends[@]}"; do
   for tool in "${tools[@]}"; do
     check "$tool" "$backend"
   done
+done
+for tool in "${tools[@]}"; do
+  log=$build/$tool.steps.log
+  sanitize "$tool" "$log" "$build/steps_driver" "$library" cuda
+  verdict "$tool finds nothing in the steps" "$log" clean "$log"
 done
 
 if [[ $num_failures -ne 0 ]]; then
