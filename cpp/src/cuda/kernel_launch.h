@@ -12,9 +12,10 @@
 namespace ggfp8 {
 
 // The state that a kernel's owner keeps for the life of the process: which devices have the
-// kernel's attributes.
+// kernel's attributes, and which let a kernel begin before the kernel before it has ended.
 struct KernelState {
   std::atomic<uint64_t> configured_devices{0};  // bit per device ordinal below 64
+  std::atomic<uint64_t> early_devices{0};       // of these
 };
 
 struct KernelLaunch {
@@ -26,6 +27,11 @@ struct KernelLaunch {
   unsigned ctas_per_cluster = 1;  // divides num_ctas
   unsigned threads_per_cta = 1;
   size_t smem_bytes = 0;  // dynamic; the same in every launch of a kernel
+
+  // The kernel calls ptx::wait_for_kernels_before() before it touches global memory. Where its code
+  // is of 9.0 or later it may then begin before the kernel before it has ended
+  // (cuda/early_launch.h).
+  bool waits_for_kernels_before = false;
 };
 
 // Does what the first launch on a device needs before: loads the kernel and raises its limit of

@@ -112,6 +112,7 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
   launch.ctas_per_cluster = static_cast<unsigned>(config.cluster_size);
   launch.threads_per_cta = static_cast<unsigned>(config.num_threads());
   launch.smem_bytes = kSmemBytes[static_cast<size_t>(plan.config_idx)];
+  launch.waits_for_kernels_before = true;
   return launch_kernel(launch, &kernel_states[plan.config_idx], &params,
                        static_cast<cudaStream_t>(context.stream));
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "ptx/griddepcontrol.cuh"
 #include "steps/chunk.cuh"
 #include "steps/combine/combine_params.h"
 
@@ -71,6 +72,7 @@ __device__ __forceinline__ void store_sums(const CombineParams& params, int64_t 
 template <Dtype kIn, int kRows>
 __global__ void __launch_bounds__(kMaxCombineThreads, kRows == kRowsAtOnce ? 6 : 4)
     combine_rows(const __grid_constant__ CombineParams params) {
+  ptx::wait_for_kernels_before();
   const CombineProblem& p = params.problem;
   const int64_t token = blockIdx.x;
   for (int32_t chunk = blockIdx.y * blockDim.x + threadIdx.x; chunk < params.num_chunks;

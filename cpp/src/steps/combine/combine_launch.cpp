@@ -35,6 +35,7 @@ Status combine_on_cuda(const CombineProblem& problem, void* stream) {
   const bool small_grid = problem.num_tokens * num_ctas <= kSmallGridCtas;
   launch.kernel = combine_kernel_address(problem.x_dtype, small_grid);
   launch.device_id = problem.device_id;
+  launch.waits_for_kernels_before = true;
   launch.num_ctas = static_cast<unsigned>(problem.num_tokens);
   launch.num_ctas_y = static_cast<unsigned>(min_of(num_ctas, kMaxGridY));
   launch.threads_per_cta = static_cast<unsigned>(num_threads);

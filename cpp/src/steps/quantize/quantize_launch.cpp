@@ -52,6 +52,7 @@ Status quantize_on_cuda(const QuantizeProblem& problem, void* stream) {
   KernelLaunch launch;
   launch.kernel = quantize_kernel_address(idx);
   launch.device_id = problem.device_id;
+  launch.waits_for_kernels_before = true;
   launch.num_ctas_z = grid_size(problem.batch_size, kMaxGridYZ);
   if (kind == QuantizeKernel::kTall) {
     launch.num_ctas = static_cast<unsigned>(problem.num_k_blocks());

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 
+#include "ptx/griddepcontrol.cuh"
 #include "steps/quantize/quantize_block.cuh"
 #include "steps/quantize/quantize_config.h"
 #include "steps/quantize/quantize_params.h"
@@ -155,6 +156,7 @@ __device__ __forceinline__ void quantize_row_tile(const QuantizeParams& params, 
 template <class Source, Dtype kOut>
 __global__ void __launch_bounds__(kMaxRowThreads, Source::kWarpsPerSm * 32 / kMaxRowThreads)
     quantize_rows(const __grid_constant__ QuantizeParams params) {
+  ptx::wait_for_kernels_before();
   const QuantizeProblem& p = params.problem;
   const auto first_row = static_cast<int32_t>(blockIdx.x) * params.rows_per_cta;
   const auto batch_size = static_cast<int32_t>(p.batch_size);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "ptx/griddepcontrol.cuh"
 #include "steps/quantize/quantize_block.cuh"
 #include "steps/quantize/quantize_config.h"
 #include "steps/quantize/quantize_params.h"
@@ -73,6 +74,7 @@ __device__ __forceinline__ void quantize_tall_block(const QuantizeParams& params
 template <class Source, Dtype kOut>
 __global__ void __launch_bounds__(kTallThreads, Source::kInput == Dtype::kFloat32 ? 1 : 2)
     quantize_tall(const __grid_constant__ QuantizeParams params) {
+  ptx::wait_for_kernels_before();
   const QuantizeProblem& p = params.problem;
   const auto num_row_blocks = static_cast<int32_t>(ceil_div<int64_t>(p.rows, kTallBlockRows));
   const auto batch_size = static_cast<int32_t>(p.batch_size);

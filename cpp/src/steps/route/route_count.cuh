@@ -4,12 +4,14 @@
 
 #include <cstdint>
 
+#include "ptx/griddepcontrol.cuh"
 #include "steps/route/route_pairs.cuh"
 
 namespace ggfp8::steps {
 
 __global__ void __launch_bounds__(kRouteThreads)
     route_count(const __grid_constant__ RouteParams params) {
+  ptx::wait_for_kernels_before();
   __shared__ int32_t counts[kMaxSharedGroups];
   const auto num_groups = static_cast<int32_t>(params.problem.num_groups);
   const auto thread = static_cast<int32_t>(threadIdx.x);

@@ -23,6 +23,7 @@ Status route_on_cuda(const RouteProblem& problem, void* workspace, void* stream)
   launch.device_id = problem.device_id;
   launch.num_ctas = static_cast<unsigned>(params.plan.num_chunks);
   launch.threads_per_cta = kRouteThreads;
+  launch.waits_for_kernels_before = true;
   KernelLaunch count = launch;
   count.kernel = route_count_address();
   launch.kernel = route_place_address();

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "ptx/griddepcontrol.cuh"
 #include "steps/route/route_pairs.cuh"
 #include "steps/route/route_scan.cuh"
 
@@ -71,6 +72,7 @@ __device__ __forceinline__ void clear_rows(const RouteProblem& p, const PairRang
 
 __global__ void __launch_bounds__(kRouteThreads)
     route_place(const __grid_constant__ RouteParams params) {
+  ptx::wait_for_kernels_before();
   __shared__ int32_t shared_counts[kMaxSharedGroups];
   __shared__ int32_t of_earlier[kMaxSharedGroups];
   const RouteProblem& p = params.problem;
