@@ -9,6 +9,7 @@
 
 #include "host/input_convert.h"
 #include "host/output_convert.h"
+#include "host/vectors.h"
 #include "steps/combine/combine_cpu.h"
 
 namespace ggfp8::steps {
@@ -31,6 +32,18 @@ inline float load_weight(const CombineProblem& problem, int64_t idx) {
 
 template <Dtype kIn>
 inline void add_row(const Input<kIn>* x, int64_t count, float weight, float* sums) {
+  if constexpr (kIn == Dtype::kFloat16 && kConvertsHalves) {
+    constexpr int64_t kLanes = kVectorBytes / 4;
+    if (count % kLanes == 0) {
+      for (int64_t i = 0; i < count; i += kLanes) {
+        Floats sum;
+        __builtin_memcpy(&sum, sums + i, sizeof(sum));
+        sum = fused_multiply_add(halves_to_floats(x + i), weight, sum);
+        __builtin_memcpy(sums + i, &sum, sizeof(sum));
+      }
+      return;
+    }
+  }
   for (int64_t i = 0; i < count; ++i) {
     sums[i] = __builtin_fmaf(weight, to_float<kIn>(x[i]), sums[i]);
   }

@@ -41,18 +41,23 @@ void quantize_to_targets(const QuantizeProblem& p, QuantizeStrip quantize_strip,
   quantize_strip(p, {static_cast<const char*>(p.x) + row * x_row_bytes, x_row_bytes,
                      p.out + first * p.out_row_stride, p.out_row_stride,
                      p.scale + first * p.scale_row_stride, 1});
-  for (int64_t target = targets.next(); target >= 0; target = targets.next()) {
+  const uint8_t* codes = p.out + first * p.out_row_stride;
+  Targets others = targets;
+  for (int64_t target = others.next(); target >= 0; target = others.next()) {
     if (target == first) continue;
     uint8_t* out = p.out + target * p.out_row_stride;
-    const uint8_t* codes = p.out + first * p.out_row_stride;
     if (past_caches) {
       copy_past_caches(out, codes, static_cast<size_t>(p.k));
     } else {
       std::memcpy(out, codes, static_cast<size_t>(p.k));
     }
-    for (int64_t block = 0; block < p.num_k_blocks(); ++block) {
-      float* scale = p.scale + block * p.scale_k_stride;
-      scale[target * p.scale_row_stride] = scale[first * p.scale_row_stride];
+  }
+  for (int64_t block = 0; block < p.num_k_blocks(); ++block) {
+    float* scale = p.scale + block * p.scale_k_stride;
+    const float value = scale[first * p.scale_row_stride];
+    others = targets;
+    for (int64_t target = others.next(); target >= 0; target = others.next()) {
+      scale[target * p.scale_row_stride] = value;
     }
   }
 }

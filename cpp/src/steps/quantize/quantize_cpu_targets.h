@@ -66,16 +66,16 @@ class RowLists {
 class ListTargets {
  public:
   ListTargets(const RowLists& lists, int64_t source)
-      : lists_(lists), target_(lists.first(source)) {}
+      : lists_(&lists), target_(lists.first(source)) {}
 
   int64_t next() {
     const int64_t target = target_;
-    if (target >= 0) target_ = lists_.after(target);
+    if (target >= 0) target_ = lists_->after(target);
     return target;
   }
 
  private:
-  const RowLists& lists_;
+  const RowLists* lists_;
   int32_t target_;
 };
 
