@@ -2,11 +2,14 @@
 
     python python/benchmarks/moe_steps.py
     python python/benchmarks/moe_steps.py --device cpu --json steps.json
+    python python/benchmarks/moe_steps.py --device cpu --one-thread
 
 On a GPU each step is captured many times into a CUDA graph, on input sets that together exceed the
 L2 cache several times. A floor is the bytes that must be read and written over --bandwidth, or a
-time where the number of launches decides. On the CPU calls are timed one by one, and the bandwidth
-is that of a copy in the same run. The plain torch form of each step runs in turn with it.
+time where the number of launches decides. On the CPU calls are timed one by one, and a floor is the
+bytes over the bandwidth of torch's copy of 256 MiB, on as many threads, in turn with the step.
+--one-thread counts the time of the processor in place of the time that passes, which other programs
+take part of. The plain torch form of each step runs in turn with it.
 
 Needs torch, and on a GPU cuda-python.
 """
@@ -15,6 +18,8 @@ import argparse
 import ctypes
 import json
 import math
+import os
+import time
 from dataclasses import asdict, dataclass
 
 import torch
@@ -224,8 +229,8 @@ class Arrays:
         return self.x.nbytes + self.codes.nbytes + self.scale.nbytes
 
 
-def measure(case, device, stream, seconds, bytes_per_second):
-    """One line of the table, as a dict."""
+def measure(case, device, stream, seconds, copy, bytes_per_second, clock):
+    """One line of the table, as a dict. copy: a contender, whose bandwidth counts on the CPU."""
     sets = [Arrays(case, device, 0)]
     wanted = math.ceil(ROTATED_BYTES / sets[0].num_bytes()) if device != "cpu" else 1
     num_sets = min(max(wanted, 2), MAX_SETS) if device != "cpu" else 1
@@ -234,7 +239,8 @@ def measure(case, device, stream, seconds, bytes_per_second):
     ours = Contender("ours", lambda idx: sets[idx % num_sets].call(handle), num_sets)
     if stream is None:
         plain = Contender("torch", lambda _: sets[0].torch_form())
-        times = time_on_host([ours, plain], seconds)
+        times = time_on_host([copy, ours, plain], seconds, clock)
+        bytes_per_second = 2 * COPY_BYTES / times["copy"].seconds
     else:
         torch.cuda.synchronize()
         plain = TorchContender("torch", lambda idx: sets[idx % num_sets].torch_form(), num_sets)
@@ -252,20 +258,33 @@ def measure(case, device, stream, seconds, bytes_per_second):
         "gb_per_s": num_bytes / ours_us * 1e-3,
         "floor_us": floor,
         "fraction": floor / ours_us,
+        "bytes_per_second": bytes_per_second,
         "torch_us": torch_us,
         "case": asdict(case),
     }
 
 
-def copy_bandwidth(device, stream, seconds):
-    """Bytes read and written per second by a copy."""
+def use_one_thread():
+    """Makes torch and the library compute on the calling thread alone."""
+    torch.set_num_threads(1)
+    os.environ["GGFP8_NUM_THREADS"] = "1"
+    _library.check(LIBRARY.ggfp8_reload_environment())
+
+
+def make_copy(device):
+    """Returns the contender that copies COPY_BYTES."""
     source = torch.rand(COPY_BYTES // 4, device=device)
     target = torch.empty_like(source)
+    kind = Contender if device == "cpu" else TorchContender
+    return kind("copy", lambda _: target.copy_(source))
+
+
+def copy_bandwidth(copy, stream, seconds, clock):
+    """Bytes read and written per second by a copy."""
     if stream is None:
-        times = time_on_host([Contender("copy", lambda _: target.copy_(source))], seconds)
+        times = time_on_host([copy], seconds, clock)
     else:
         torch.cuda.synchronize()
-        copy = TorchContender("copy", lambda _: target.copy_(source))
         times = time_on_gpu([copy], stream, seconds)
     return 2 * COPY_BYTES / times["copy"].seconds
 
@@ -274,7 +293,7 @@ def print_row(row):
     against = "" if row["torch_us"] is None else f"{row['torch_us'] / row['us']:10.1f}"
     print(
         f"{row['name']:40} {row['us']:10.2f} {row['floor_us']:10.2f} {row['fraction']:9.2f} "
-        f"{row['gb_per_s']:9.0f} {against}",
+        f"{row['gb_per_s']:9.1f} {row['bytes_per_second'] * 1e-9:9.1f} {against}",
         flush=True,
     )
 
@@ -284,6 +303,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument(
+        "--one-thread", action="store_true", help="on the CPU one thread, by the processor's time"
+    )
     parser.add_argument("--seconds", type=float, default=0.5, help="per case")
     parser.add_argument(
         "--bandwidth", type=float, default=H200_BYTES_PER_SECOND, help="bytes per second of floors"
@@ -293,23 +315,33 @@ def main():
     options = parser.parse_args()
 
     stream = None
+    clock = time.perf_counter
+    if options.one_thread:
+        clock = time.thread_time
+        use_one_thread()
     cases = CPU_CASES
     if options.device == "cuda":
         from groupgemm_fp8._cli.device import Stream
 
         stream = Stream()
         cases = GPU_CASES
-    copy = copy_bandwidth(options.device, stream, options.seconds)
-    bandwidth = copy if stream is None else options.bandwidth
-    print(f"copy: {copy * 1e-9:.0f} GB/s read and written; floors at {bandwidth * 1e-9:.0f} GB/s")
-    print(f"{'':40} {'us':>10} {'floor us':>10} {'fraction':>9} {'GB/s':>9} {'x torch':>10}")
+    copy = make_copy(options.device)
+    copied = copy_bandwidth(copy, stream, options.seconds, clock)
+    print(f"copy: {copied * 1e-9:.1f} GB/s read and written")
+    titles = ("us", "floor us", "fraction", "GB/s", "at floor", "x torch")
+    widths = (10, 10, 9, 9, 9, 10)
+    print(" " * 40, *(title.rjust(width) for title, width in zip(titles, widths, strict=True)))
     rows = []
     for case in cases:
         if options.only in case.name:
-            rows.append(measure(case, options.device, stream, options.seconds, bandwidth))
+            rows.append(
+                measure(
+                    case, options.device, stream, options.seconds, copy, options.bandwidth, clock
+                )
+            )
             print_row(rows[-1])
     if options.json:
-        result = {"device": options.device, "copy_bytes_per_second": copy, "rows": rows}
+        result = {"device": options.device, "copy_bytes_per_second": copied, "rows": rows}
         with open(options.json, "w") as file:
             json.dump(result, file, indent=1)
 
