@@ -26,6 +26,8 @@ HANDLERS = {
     for platform, suffix in (("cpu", "cpu"), ("CUDA", "cuda"))
 }
 
+UE8M0 = "float8_e8m0fnu"
+
 
 class Spec(NamedTuple):
     """An array as the checks see it: without memory, on a device that may run the call."""
@@ -73,6 +75,20 @@ def _register(target: str, symbol: str, platform: str) -> None:
         # Another copy of the package or of its library was first: its handler does the same.
         if "duplicate" not in str(error).lower():
             raise
+
+
+def as_float32(scale: jax.Array) -> jax.Array:
+    """The scales in float32; those of UE8M0 are made from their bits.
+
+    UE8M0 is the exponent of a float32. Its smallest value, 2^-127, is no normal number of float32,
+    and XLA may flush such numbers where it converts.
+    """
+    if dtype_name(scale.dtype) != UE8M0:
+        return scale
+    exponent = jax.lax.bitcast_convert_type(scale, jnp.uint8).astype(jnp.uint32)
+    bits = jnp.where(exponent == 0, jnp.uint32(0x0040_0000), exponent << 23)
+    bits = jnp.where(exponent == 255, jnp.uint32(0x7FC0_0000), bits)
+    return jax.lax.bitcast_convert_type(bits, jnp.float32)
 
 
 def result(shape: tuple[int, ...], dtype: str, arrays) -> jax.ShapeDtypeStruct:

@@ -37,6 +37,8 @@ __all__ = [
     "silu_mul_quantize_groupwise",
 ]
 
+_SCALES = (2, 3)  # among the arrays of a call
+
 _NO_GRADIENT = (
     "an FP8 product has none; wrap its inputs in jax.lax.stop_gradient, or define your own with "
     "jax.custom_vjp"
@@ -68,7 +70,8 @@ def group_gemm_fp8_nt_groupwise(
 
     Args:
         a, b, a_scale, b_scale, and m_indptr, m_ends or m_counts: JAX or NumPy arrays of the shapes
-            and types given there. Under jax.vmap the calls run one after another.
+            and types given there. Scales may be float8_e8m0fnu, too: the program makes float32 of
+            them. Under jax.vmap the calls run one after another.
         scale_granularity_mnk, scale_major_mode, mma_sm: as there; static, like all that follow.
         out_dtype: bfloat16 (the default), float16 or float32, as a dtype or its name.
         a_dtype, b_dtype: the FP8 type of a or b where that is an array of bytes.
@@ -159,6 +162,9 @@ def _run(arrays: tuple, chosen: Options, swaps_b: bool = False) -> jax.Array:
     """The product. swaps_b: the array of b is (batch_size, k, n)."""
     names = INPUT_NAMES[chosen.group_layout]
     specs = [_spec(name, x) for name, x in zip(names, arrays, strict=True)]
+    for idx in _SCALES:
+        if specs[idx].dtype == _xla.UE8M0:
+            specs[idx] = specs[idx]._replace(dtype="float32")
     if swaps_b:
         shape = specs[1].shape
         specs[1] = specs[1]._replace(shape=(*shape[:-2], *shape[:-3:-1]))
@@ -300,6 +306,7 @@ def _compile(chosen: Options, workspace_bytes: int, swaps_b: bool) -> Any:
     # JAX shows the names of the function and of its arguments.
     def group_gemm_fp8_nt_groupwise(a, b, a_scale, b_scale, groups):
         a, b = _as_fp8(a, chosen.a_dtype), _as_fp8(b, chosen.b_dtype)
+        a_scale, b_scale = _xla.as_float32(a_scale), _xla.as_float32(b_scale)
         arrays = (a, b, a_scale, b_scale, groups)
         n = b.shape[2] if swaps_b else b.shape[1]
         results = [_xla.result((*a.shape[:-1], n), chosen.out_dtype or "bfloat16", arrays)]

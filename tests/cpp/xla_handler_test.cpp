@@ -194,6 +194,17 @@ void test_wrong_attributes() {
   CHECK(contains(backend.call(ggfp8_xla_ffi_cpu), "backend: got another type"));
 }
 
+// A program converts scales of UE8M0 before the call; the handler takes float32 alone.
+void test_wrong_scale_dtype() {
+  for (const auto& [idx, sentence] : {std::pair{2, "a_scale: got dtype float8_e8m0fnu, wanted"},
+                                      {3, "b_scale: got dtype float8_e8m0fnu, wanted"}}) {
+    Frame call;
+    call.buffers[static_cast<size_t>(idx)].dtype = DataType::kFloat8E8m0fnu;
+    CHECK(contains(call.call(ggfp8_xla_ffi_cpu), sentence));
+    CHECK_EQ(call.out[0], -1.0f);
+  }
+}
+
 void test_wrong_workspaces() {
   Frame dtype, stride;
   dtype.buffers[6].dtype = DataType::kFloat32;
@@ -361,6 +372,7 @@ int main() {
   test_swapped_axes_of_b();
   test_every_integer_attribute();
   test_wrong_attributes();
+  test_wrong_scale_dtype();
   test_wrong_workspaces();
   test_metadata();
   test_validation();
