@@ -19,15 +19,11 @@ def check(name: str, x: Any, like: Any, like_name: str, meaning: str) -> None:
     """
     framework = _framework(x)
     if framework is None:
-        kind = type(x)
-        raise TypeError(
-            f"{name}: got {kind.__module__}.{kind.__qualname__}, wanted an array of PyTorch, "
-            "CuPy or NumPy"
-        )
+        raise _no_array(name, x)
     dtype = str(x.dtype).removeprefix("torch.")
     if dtype not in _DTYPES:
         raise TypeError(f"{name}: got dtype {dtype}, wanted int32 or int64")
-    size = like.shape[0] if len(like.shape) else 0
+    size = first_size(like_name, like)
     if len(x.shape) != 1 or x.shape[0] != size:
         raise ValueError(f"{name}: got shape {tuple(x.shape)}, wanted ({size},), {meaning}")
     is_comparable = framework == _framework(like) != "numpy"
@@ -35,6 +31,20 @@ def check(name: str, x: Any, like: Any, like_name: str, meaning: str) -> None:
         raise ValueError(
             f"{name}: got an array on {x.device}, wanted {like.device} like {like_name}"
         )
+
+
+def first_size(name: str, x: Any) -> int:
+    """The size of the first axis, 0 where there is none; raises TypeError for what has no shape."""
+    shape = getattr(x, "shape", None)
+    if shape is None:
+        raise _no_array(name, x)
+    return shape[0] if len(shape) else 0
+
+
+def _no_array(name: str, x: Any) -> TypeError:
+    kind = type(x)
+    got = f"{kind.__module__}.{kind.__qualname__}"
+    return TypeError(f"{name}: got {got}, wanted an array of PyTorch, CuPy or NumPy")
 
 
 def ends_of(m_indices: Any, num_groups: int) -> Any:

@@ -5,12 +5,16 @@
 They run on every device of this library, on arrays of PyTorch, CuPy and NumPy, and return `out`.
 Where FlashInfer asks for groups at multiples of 4 or 128 rows, any rows do. Errors are those of
 groupgemm_fp8.group_gemm_fp8_nt_groupwise, and so is the stream.
+
+The two functions of DeepGEMM take packed scales, too: int32, each with the UE8M0 exponents of four
+k-blocks, a_scale (..., m, ceil(k / 512)) and b_scale (batch_size, n, ceil(k / 512)) whatever their
+strides. A few operations of the arrays' own framework make float32 of them in every call.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from . import _row_groups
+from . import _packed_scales, _row_groups
 from .ops import group_gemm_fp8_nt_groupwise, is_traced
 from .queries import plan
 
@@ -61,7 +65,7 @@ def group_gemm_fp8_nt_groupwise_contiguous(
     they are computed into a new array, of which the rows of groups are then copied to `out`.
     """
     _row_groups.check("m_indices", m_indices, a, "a", "the group of each row of a")
-    num_groups = b.shape[0] if len(b.shape) else 0
+    num_groups = _row_groups.first_size("b", b)
     if validate_indices and not skip_check:
         _row_groups.validate(m_indices, num_groups, group_alignment)
     ends = _row_groups.ends_of(m_indices, num_groups)
@@ -95,12 +99,15 @@ def group_deepgemm_fp8_nt_groupwise(
     skip_check: bool = False,
     group_alignment: int | None = None,
 ) -> Any:
-    """Grouped product with a group per row: as group_gemm_fp8_nt_groupwise_contiguous."""
+    """Grouped product with a group per row: as group_gemm_fp8_nt_groupwise_contiguous.
+
+    Scales may be packed.
+    """
     return group_gemm_fp8_nt_groupwise_contiguous(
         a,
         b,
-        a_scale,
-        b_scale,
+        _packed_scales.as_float32(a_scale, "a_scale", a, 1, scale_granularity_mnk),
+        _packed_scales.as_float32(b_scale, "b_scale", b, 128, scale_granularity_mnk),
         m_indices,
         scale_granularity_mnk,
         out,
@@ -128,6 +135,7 @@ def batch_deepgemm_fp8_nt_groupwise(
 
     Args:
         a, a_scale, out: (batch_size, m, k), (batch_size, m, ceil(k / gk)), (batch_size, m, n).
+            Scales may be packed.
         masked_m: (batch_size,) int32 or int64: so many first rows of each slab are computed.
         expected_m: about how many rows a group has on average; it never changes a result.
         out_dtype: type of a new `out`, bfloat16 by default; without effect where `out` is given.
@@ -138,8 +146,8 @@ def batch_deepgemm_fp8_nt_groupwise(
     return group_gemm_fp8_nt_groupwise(
         a,
         b,
-        a_scale,
-        b_scale,
+        _packed_scales.as_float32(a_scale, "a_scale", a, 1, scale_granularity_mnk),
+        _packed_scales.as_float32(b_scale, "b_scale", b, 128, scale_granularity_mnk),
         None,
         scale_granularity_mnk,
         "K",

@@ -197,6 +197,9 @@ def test_the_first_function_is_the_package_s():
 
 WRONG = [
     ({"m_indices": [0] * 6}, TypeError, "m_indices: got builtins.list, wanted an array of"),
+    ({"a": [0]}, TypeError, "a: got builtins.list, wanted an array of"),
+    ({"b": None}, TypeError, "b: got builtins.NoneType, wanted an array of"),
+    ({"a_scale": [1.0]}, TypeError, "a_scale: got builtins.list"),
     ({"m_indices": np.zeros(6)}, TypeError, "m_indices: got dtype float64, wanted int32 or int64"),
     ({"m_indices": np.zeros(5, int)}, ValueError, r"m_indices: got shape \(5,\), wanted \(6,\)"),
     ({"out": np.zeros((5, N), "f")}, ValueError, r"out: got shape \(5, 136\), wanted \(6, 136\)"),
