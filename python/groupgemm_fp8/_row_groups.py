@@ -83,7 +83,7 @@ def copy_rows(m_indices: Any, source: Any, out: Any) -> None:
     """Copies the rows of groups; the three arrays are of one framework and device."""
     is_row = (m_indices >= 0)[:, None]
     if _framework(out) == "torch":
-        out.copy_(sys.modules["torch"].where(is_row, source, out))
+        sys.modules["torch"].where(is_row, source, out, out=out)
     else:
         _module(out).copyto(out, source, where=is_row)
 
