@@ -13,6 +13,7 @@ import numpy as np
 
 import groupgemm_fp8
 
+from .._groups import LAYOUTS
 from . import device as _device
 from . import options
 from .machine import cuda_unavailable_reason, library_cuda_reason
@@ -69,6 +70,7 @@ def _device_facts(device_type, device_id):
     for backend in groupgemm_fp8.backends():
         ok, reason = groupgemm_fp8.supports(backend, **_probe(device_type, device_id))
         facts["backends"][backend] = None if ok else reason
+    facts["group_layouts"] = [x for x in LAYOUTS if _takes_layout(x, device_type, device_id)]
     if device_type == "cpu":
         facts.update(name=options.cpu_name(info.name), evidence="executed")
     else:
@@ -76,7 +78,13 @@ def _device_facts(device_type, device_id):
     return facts
 
 
-def _probe(device_type, device_id):
+def _takes_layout(layout, device_type, device_id):
+    """Returns whether any backend takes groups of a layout on the device."""
+    call = _probe(device_type, device_id, layout)
+    return any(groupgemm_fp8.supports(name, **call)[0] for name in groupgemm_fp8.backends())
+
+
+def _probe(device_type, device_id, layout="indptr"):
     """Returns the arguments of a small ordinary call; nobody reads or writes its arrays."""
 
     def array(shape, dtype):
@@ -84,12 +92,14 @@ def _probe(device_type, device_id):
             return np.empty(shape, dtype)
         return _NoMemory(shape, dtype, device_id)
 
+    slabs = (1,) if layout == "masked" else ()
+    num_values = 2 if layout == "indptr" else 1
     return {
-        "a": array((128, 128), np.uint8),
+        "a": array((*slabs, 128, 128), np.uint8),
         "b": array((1, 128, 128), np.uint8),
-        "a_scale": array((1, 128), np.float32),
+        "a_scale": array((*slabs, 1, 128), np.float32),
         "b_scale": array((1, 1, 1), np.float32),
-        "m_indptr": array((2,), np.int32),
+        LAYOUTS[layout].argument: array((num_values,), np.int32),
         "a_dtype": "float8_e4m3fn",
         "b_dtype": "float8_e4m3fn",
     }
@@ -141,3 +151,5 @@ def _device_lines(device):
             yield f"  note: {tested()['evidence'][device['evidence']]}"
     for backend, reason in device["backends"].items():
         yield f"  {backend}: {'runs' if reason is None else 'does not run: ' + reason}"
+    if device["group_layouts"]:
+        yield f"  groups: {', '.join(device['group_layouts'])}"

@@ -50,6 +50,7 @@ class TestInfo:
         assert result.stdout.startswith(f"groupgemm_fp8 {groupgemm_fp8.__version__}")
         assert "\ncpu: " in result.stdout
         assert "\n  cpu: runs\n" in result.stdout
+        assert "\n  groups: indptr, ends, counts, masked\n" in result.stdout
         assert "\npackages: numpy " in result.stdout
 
     def test_json(self, capsys):
@@ -59,6 +60,7 @@ class TestInfo:
         assert facts["backends"] == groupgemm_fp8.backends()
         assert (cpu["type"], cpu["id"], cpu["evidence"]) == ("cpu", 0, "executed")
         assert cpu["backends"]["cpu"] is None
+        assert cpu["group_layouts"] == ["indptr", "ends", "counts", "masked"]
         refusals = [reason for name, reason in cpu["backends"].items() if name != "cpu"]
         assert all(refusals)
         has_gpu = any(device["type"] == "cuda" for device in facts["devices"])
