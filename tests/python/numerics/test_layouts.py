@@ -198,3 +198,27 @@ def test_replay_honours_new_groups(gpu_backend, kind):
         graph.launch(stream)
         stream.synchronize()
         assert_rows(call, bits)
+
+
+@pytest.mark.parametrize("dtype", INDEX_DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_launch(gpu_backend, kind, dtype):
+    """A call of any layout is one kernel: no other reads the group array before it."""
+    if gpu_backend.name == "sm100":
+        pytest.skip("sm100 has a kernel that writes the tables of CUTLASS's kernels")
+    from cuda.bindings import runtime
+
+    from groupgemm_fp8._cli.device import Stream
+
+    problem, _ = wanted(gpu_backend, Case((40, 20, 3), 72, 144))
+    call = RawCall(gpu_backend, problem, make_groups(kind, (40, 20, 3), dtype))
+    stream = Stream()
+    mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeGlobal
+    (status,) = runtime.cudaStreamBeginCapture(stream.handle, mode)
+    assert status == runtime.cudaError_t.cudaSuccess
+    result = call.launch(stream.handle)
+    status, graph = runtime.cudaStreamEndCapture(stream.handle)
+    assert (result, status) == (_ffi.SUCCESS, runtime.cudaError_t.cudaSuccess)
+    status, *_, num_nodes = runtime.cudaGraphGetNodes(graph)
+    runtime.cudaGraphDestroy(graph)
+    assert (status, num_nodes) == (runtime.cudaError_t.cudaSuccess, 1)
