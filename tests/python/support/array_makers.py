@@ -31,6 +31,8 @@ class ArrayMaker:
 
             return to_torch(array, "cuda" if self.is_gpu else "cpu")
         if self.name == "cupy":
+            if array.dtype.isbuiltin == 1:  # CuPy knows it
+                return self._module.asarray(array)
             return self._module.asarray(array.view(np.uint8)).view(array.dtype).reshape(array.shape)
         return array
 
