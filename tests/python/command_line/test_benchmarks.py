@@ -53,6 +53,22 @@ def test_host_overhead():
     assert "torch._scaled_grouped_mm: not measured: it runs on CUDA alone" in printed
 
 
+def test_layouts():
+    """Every layout is timed, and has the rows of the first: the exit status says so."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    script = str(BENCHMARKS / "layouts.py")
+    if not torch.cuda.is_available():
+        done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout) == (1, "layouts: needs a GPU that PyTorch can use\n")
+        return
+    shapes = ("3x5x256x256", "3x300x256x256")
+    printed = run_python(script, "--seconds", "0.01", "--hints", "9", "--shapes", *shapes)
+    first, second = printed.split("x 300 rows")
+    for name in ("indptr int64", "ends int64, starts at 16", "masked, slabs of 4096, hint 9"):
+        assert f"  {name} " in first and f"  {name} " in second
+    assert "slabs of 256" in first and "slabs of 256" not in second
+
+
 def test_cases_of_models():
     """They are legal, differ from the packaged ones and reach from 1 to 512 groups."""
     cases = read_cases(BENCHMARKS / "cases_models.json")
