@@ -1,5 +1,7 @@
 """Tokamax's ragged_dot with groupgemm_fp8.jax.ragged_dot as its implementation, under jax.jit."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,8 @@ def product(
 def test_tokamax(device, sizes):
     tokamax = pytest.importorskip("tokamax", reason="Tokamax is not installed")
     qwix = pytest.importorskip("qwix", reason="Qwix is not installed")
+    # Tokamax would read its options from the command line, which is that of pytest.
+    importlib.import_module("absl.flags").FLAGS.mark_as_parsed()
     rows = jax.random.normal(jax.random.key(0), (sum(sizes), 2 * BLOCK))
     weights = jax.random.normal(jax.random.key(1), (len(sizes), 2 * BLOCK, 3 * BLOCK))
     fp8 = "float8_e4m3fn"
