@@ -106,8 +106,11 @@ void check_slabs() {
   problem.cum_m = 32 * 4096;
   problem.n = 4096, problem.k = 7168, problem.num_k_blocks = 56;
   problem.sfa.mn_stride = 1, problem.sfa.k_stride = 4096;
-  for (const auto& [expected_m, shape] :
-       {std::pair{16, k192x128}, {64, k128x192}, {192, k192x128}, {1024, k128x192}}) {
+  for (const auto& [expected_m, shape] : {std::pair{16, k192x128},
+                                          {64, k128x192},
+                                          {128, k128x192},
+                                          {192, k192x128},
+                                          {1024, k128x192}}) {
     problem.expected_m = expected_m;
     const Choice choice = ggfp8::sm90::choose(problem, device);
     const char* name = ggfp8::sm90::kTileShapes[static_cast<size_t>(choice.shape_idx)].name;

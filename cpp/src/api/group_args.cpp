@@ -85,13 +85,10 @@ Status read_alignment(const Args& args, Problem* problem) {
   return kSuccess;
 }
 
-// The mean rows of a masked group where nobody says: as if every token came from the rows of one
-// slab and took eight of batch_size experts. Where the experts are spread over several devices
-// there are more of them and fewer rows; tiles that are too small cost more than too large ones.
-int64_t guess_expected_m(int64_t rows_per_slab, int64_t batch_size) {
-  constexpr int64_t kExpertsPerToken = 8;
-  return ceil_div(rows_per_slab * kExpertsPerToken, max_of(batch_size, kExpertsPerToken));
-}
+// The mean rows of a masked group where nobody says. Slabs have room for the worst case, so their
+// size tells little. sm90's tile for 128 rows is the one that loses least where there are more or
+// fewer (cpp/README.md).
+constexpr int64_t kGuessedRows = 128;
 
 Status read_expected_m(const Args& args, Problem* problem) {
   if (args.expected_m < 0) {
@@ -105,8 +102,7 @@ Status read_expected_m(const Args& args, Problem* problem) {
                 args.expected_m, name_of(problem->group_kind));
   }
   const int64_t rows = problem->rows_per_slab();
-  const int64_t expected =
-      args.expected_m > 0 ? args.expected_m : guess_expected_m(rows, problem->batch_size);
+  const int64_t expected = args.expected_m > 0 ? args.expected_m : kGuessedRows;
   problem->expected_m = clamp_to<int64_t>(expected, 1, max_of<int64_t>(rows, 1));
   return kSuccess;
 }
