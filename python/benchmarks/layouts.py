@@ -109,7 +109,7 @@ def layouts_of(rows, hints):
 
 
 class Weights:
-    """What all contenders of a shape share: b, and the rows of the groups one after another."""
+    """b, and the rows of the groups one after another: all contenders of a shape share them."""
 
     def __init__(self, shape):
         groups, rows, n, k = shape

@@ -39,7 +39,7 @@ def packed(exponents: np.ndarray) -> np.ndarray:
 
 
 def rows_adjacent(words: np.ndarray) -> np.ndarray:
-    """The same words with the rows next to each other in memory, as DeepGEMM has them."""
+    """Words with the rows next to each other in memory, as DeepGEMM has them."""
     return np.ascontiguousarray(words.swapaxes(-1, -2)).swapaxes(-1, -2)
 
 
