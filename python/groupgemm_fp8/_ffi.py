@@ -209,6 +209,7 @@ FUNCTIONS = {
     "ggfp8_group_gemm_args_from_tensors": (c_int32, (_STRUCT,) * 8),
     "ggfp8_group_gemm_plan": (c_int32, (_STRUCT, ctypes.POINTER(PlanInfo))),
     "ggfp8_reload_environment": (c_int32, ()),
+    "ggfp8_environment_backend": (c_char_p, ()),
     "ggfp8_num_backends": (c_int32, ()),
     "ggfp8_backend_name": (c_void_p, (c_int32,)),  # the address of a constant string
     "ggfp8_backend_supports": (c_int32, (c_char_p, _STRUCT)),

@@ -8,7 +8,6 @@ the call is traced, everything else when it runs.
 """
 
 import functools
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,9 +74,8 @@ def group_gemm_fp8_nt_groupwise(
         scale_granularity_mnk, scale_major_mode, mma_sm: as there; static, like all that follow.
         out_dtype: bfloat16 (the default), float16 or float32, as a dtype or its name.
         a_dtype, b_dtype: the FP8 type of a or b where that is an array of bytes.
-        backend: name of a backend; by default the environment variable GGFP8_BACKEND,
-            read by the first call of the process, and without it the first backend that supports
-            the call.
+        backend: name of a backend; by default the environment variable GGFP8_BACKEND, as the
+            library has read it, and without it the first backend that supports the call.
         validate: check the contents of m_indptr, m_ends or m_counts when the call runs. On CUDA
             this waits for the stream and keeps the call out of command buffers.
         group_alignment, expected_m, b_scale_major_mode: as there.
@@ -168,7 +166,8 @@ def _run(arrays: tuple, chosen: Options, swaps_b: bool = False) -> jax.Array:
     if swaps_b:
         shape = specs[1].shape
         specs[1] = specs[1]._replace(shape=(*shape[:-2], *shape[:-3:-1]))
-    product = _product(tuple(specs), chosen, os.environ.get("GGFP8_BACKEND"), swaps_b)
+    environment_backend = _library.load().ggfp8_environment_backend()
+    product = _product(tuple(specs), chosen, environment_backend, swaps_b)
     return product(*arrays)
 
 
@@ -213,9 +212,12 @@ def moe_ffn(
 
 @functools.lru_cache(maxsize=4096)
 def _product(
-    specs: tuple[_Spec, ...], chosen: Options, environment_backend: str | None, swaps_b: bool
+    specs: tuple[_Spec, ...], chosen: Options, environment_backend: bytes, swaps_b: bool
 ) -> Any:
-    """The compiled function of checked arrays. The environment is a key: it names a backend."""
+    """The compiled function of checked arrays.
+
+    The backend that the library read from the environment is a key: it decides the workspace.
+    """
     workspace_bytes = max(_workspace_bytes(sized, chosen) for sized in _with_numbers(specs, chosen))
     if workspace_bytes:  # XLA aligns to less than the library wants
         workspace_bytes += _library.load().ggfp8_workspace_alignment()

@@ -66,9 +66,11 @@ void check_reload() {
   setenv("GGFP8_BACKEND", "nobody", 1);
   CHECK_EQ(multiply(), GGFP8_SUCCESS);
   const ggfp8::Environment& before = ggfp8::environment();
+  CHECK_EQ(ggfp8_environment_backend(), before.backend);
   CHECK_EQ(ggfp8_reload_environment(), GGFP8_SUCCESS);
   CHECK_EQ(multiply(), GGFP8_ERROR_UNKNOWN_BACKEND);
   CHECK_EQ(before.backend[0], '\0');  // calls in progress keep what they have
+  CHECK(std::strcmp(ggfp8_environment_backend(), "nobody") == 0);
   check::set_variable("GGFP8_BACKEND", nullptr);
   CHECK_EQ(multiply(), GGFP8_SUCCESS);
 }

@@ -468,6 +468,12 @@ GGFP8_API int32_t ggfp8_group_gemm_plan(const ggfp8_group_gemm_args* args, ggfp8
 GGFP8_API int32_t ggfp8_reload_environment(void);
 
 /*
+ * The value of GGFP8_BACKEND that calls go by, "" where there is none: as the environment was read,
+ * whatever it says by now. Valid for the life of the process.
+ */
+GGFP8_API const char* ggfp8_environment_backend(void);
+
+/*
  * Backends of this library, in the order in which selection asks them. One that the build left out
  * because it lacked what it takes is listed too, and refuses every call with that reason.
  */

@@ -108,6 +108,10 @@ int32_t ggfp8_reload_environment(void) {
   return guarded([] { return reload_environment(); });
 }
 
+const char* ggfp8_environment_backend(void) {
+  return environment().backend;
+}
+
 int32_t ggfp8_num_backends(void) {
   return static_cast<int32_t>(registered_backends().size());
 }

@@ -13,7 +13,8 @@ jax = pytest.importorskip("jax", reason="JAX is not installed")
 import jax.numpy as jnp  # noqa: E402
 
 import groupgemm_fp8  # noqa: E402
-from groupgemm_fp8.jax import group_gemm_fp8_nt_groupwise  # noqa: E402
+from groupgemm_fp8 import _library  # noqa: E402
+from groupgemm_fp8.jax import _product, group_gemm_fp8_nt_groupwise  # noqa: E402
 
 # JaxRuntimeError is a RuntimeError under every name it had; an error that JAX meets only when it
 # waits for the result may become a ValueError.
@@ -127,6 +128,21 @@ def test_backend_of_the_environment(arrays, set_variable):
     with pytest.raises(ValueError, match='backend: got "none", wanted one of'):
         eager(arrays, {})
     assert same_bits(np.asarray(eager(arrays, {"backend": "cpu"})), expected(arrays))
+
+
+def test_the_environment_counts_as_the_library_has_read_it(arrays, monkeypatch, set_variable):
+    """A variable that the library has not read yet changes no call, and makes no product anew."""
+    set_variable("GGFP8_BACKEND", "")
+    eager(arrays, {})
+    num_products = _product.cache_info().misses
+    monkeypatch.setenv("GGFP8_BACKEND", "none")
+    assert same_bits(np.asarray(eager(arrays, {})), expected(arrays))
+    assert _product.cache_info().misses == num_products
+    # Read in C, without a word to Python.
+    _library.check(_library.load().ggfp8_reload_environment())
+    monkeypatch.delenv("GGFP8_BACKEND")
+    with pytest.raises(ValueError, match='backend: got "none", wanted one of'):
+        eager(arrays, {})
 
 
 def test_gradient_is_refused(arrays):
