@@ -28,6 +28,10 @@ struct Runtime {
   int num_launches = 0;  // that were enqueued
   int num_attempts = 0;
   CUmemorytype memory_type = CU_MEMORYTYPE_DEVICE;
+  int stream_device = 0;
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  cudaError_t stream_error = cudaSuccess;  // of the question for its device
+  int num_stream_questions = 0;
 };
 
 Runtime runtime;
@@ -92,6 +96,15 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void*, v
 cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode*) {
   return cudaSuccess;
 }
+cudaError_t cudaStreamGetDevice(cudaStream_t, int* device) {
+  ++runtime.num_stream_questions;
+  *device = runtime.stream_device;
+  return runtime.stream_error;
+}
+cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
+  *status = runtime.capture;
+  return cudaSuccess;
+}
 cudaError_t cudaGetLastError() {
   return cudaSuccess;
 }
@@ -110,12 +123,6 @@ cudaError_t cudaSetDevice(int) {
   return cudaErrorUnknown;
 }
 cudaError_t cudaMemcpyAsync(void*, const void*, size_t, cudaMemcpyKind, cudaStream_t) {
-  return cudaErrorUnknown;
-}
-cudaError_t cudaStreamGetDevice(cudaStream_t, int*) {
-  return cudaErrorUnknown;
-}
-cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus*) {
   return cudaErrorUnknown;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
@@ -180,6 +187,45 @@ void check_launches() {
   CHECK_EQ(runtime.num_launches, 3);
 }
 
+// A launch in the stream of another device fails, which the driver calls an invalid handle.
+void check_streams_of_other_devices() {
+  static ggfp8::KernelState state;
+  const ggfp8::KernelLaunch launch = {.kernel = &state, .device_id = 1};
+  const auto stream = reinterpret_cast<cudaStream_t>(0x7f00);
+  const auto enqueue = [&](cudaStream_t on) {
+    return ggfp8::launch_kernel(launch, &state, nullptr, on);
+  };
+  runtime = {};
+  runtime.stream_device = 3;
+  CHECK_EQ(enqueue(stream), ggfp8::kSuccess);
+  CHECK_EQ(runtime.num_stream_questions, 0);  // a launch that succeeds asks nothing
+
+  runtime.launch_error = cudaErrorInvalidResourceHandle;
+  CHECK_EQ(enqueue(stream), GGFP8_ERROR_INVALID_DEVICE);
+  CHECK(std::strstr(ggfp8::last_error(),
+                    "stream: got 0x7f00, which is a stream of cuda:3, wanted one of cuda:1") !=
+        nullptr);
+  CHECK_EQ(runtime.num_stream_questions, 1);
+
+  // Handles of whichever device is current, and a capture, which the question would end.
+  for (cudaStream_t on : {cudaStream_t{nullptr}, cudaStreamLegacy, cudaStreamPerThread}) {
+    CHECK_EQ(enqueue(on), GGFP8_ERROR_CUDA);
+  }
+  runtime.capture = cudaStreamCaptureStatusActive;
+  CHECK_EQ(enqueue(stream), GGFP8_ERROR_CUDA);
+  CHECK_EQ(runtime.num_stream_questions, 1);
+
+  // A failure for another reason keeps its own sentence.
+  runtime.capture = cudaStreamCaptureStatusNone;
+  runtime.stream_device = 1;
+  CHECK_EQ(enqueue(stream), GGFP8_ERROR_CUDA);
+  runtime.stream_device = 3;
+  runtime.stream_error = cudaErrorNotSupported;
+  CHECK_EQ(enqueue(stream), GGFP8_ERROR_CUDA);
+  CHECK_EQ(runtime.num_stream_questions, 3);
+  CHECK(std::strstr(ggfp8::last_error(), "cudaLaunchKernelExC: an error") != nullptr);
+}
+
 void check_limit_that_cannot_be_raised() {
   ggfp8::KernelState state;
   runtime = {};
@@ -199,5 +245,6 @@ int main() {
   check_pointers();
   check_launches();
   check_limit_that_cannot_be_raised();
+  check_streams_of_other_devices();
   return check::report();
 }

@@ -14,20 +14,6 @@
 #include "select/registry.h"
 #include "select/select.h"
 
-namespace ggfp8 {
-namespace {
-
-Status launch(const Route& route, const LaunchContext& context) {
-  const Problem& problem = route.problem;
-  const Status status = route.backend->launch(problem, route.device, route.plan, context);
-  if (status != GGFP8_ERROR_CUDA) return status;
-  if (Status s = check_stream_device(problem.device_id, context.stream)) return s;
-  return status;
-}
-
-}  // namespace
-}  // namespace ggfp8
-
 using namespace ggfp8;
 
 extern "C" {
@@ -74,7 +60,8 @@ int32_t ggfp8_group_gemm_nt_groupwise(const ggfp8_group_gemm_args* args, void* w
       if (Status s = check_groups(route.problem, stream)) return s;
     }
     if (route.empty) return kSuccess;
-    return launch(route, LaunchContext{workspace, workspace_bytes, stream});
+    const LaunchContext context = {workspace, workspace_bytes, stream};
+    return route.backend->launch(route.problem, route.device, route.plan, context);
   });
 }
 

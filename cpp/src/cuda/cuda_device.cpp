@@ -113,23 +113,6 @@ bool cuda_device_of(const void* pointer, int32_t* id) noexcept {
   return true;
 }
 
-Status check_stream_device(int32_t device_id, void* stream) noexcept {
-  const auto cuda_stream = static_cast<cudaStream_t>(stream);
-  // These handles name a stream of whichever device is current.
-  const bool follows_device = cuda_stream == nullptr || cuda_stream == cudaStreamLegacy ||
-                              cuda_stream == cudaStreamPerThread;
-  int stream_device = device_id;
-  if (follows_device) return kSuccess;
-  if (cudaStreamGetDevice(cuda_stream, &stream_device) != cudaSuccess) {
-    (void)cudaGetLastError();  // an older driver cannot tell
-    return kSuccess;
-  }
-  if (stream_device == device_id) return kSuccess;
-  return fail(GGFP8_ERROR_INVALID_DEVICE,
-              "stream: got %p, which is a stream of cuda:%d, wanted one of cuda:%d like the arrays",
-              stream, stream_device, device_id);
-}
-
 Status copy_to_host(int32_t device_id, void* destination, const void* source, size_t bytes,
                     void* stream) noexcept {
   DeviceGuard guard(device_id);

@@ -20,10 +20,6 @@ Status query_cuda_device(int32_t id, DeviceInfo* info) noexcept;
 // Whether memory belongs to a CUDA device, and to which. Needs no context and makes none.
 bool cuda_device_of(const void* pointer, int32_t* id) noexcept;
 
-// Fails if the stream is known to belong to another device than the call. Asked after a launch has
-// failed: the driver then speaks of an invalid handle. A sentence stored before stays otherwise.
-Status check_stream_device(int32_t device_id, void* stream) noexcept;
-
 // Copies device memory to the host after the work of `stream` and waits for the copy. Refused while
 // the stream is being captured.
 Status copy_to_host(int32_t device_id, void* destination, const void* source, size_t bytes,

@@ -25,10 +25,6 @@ bool cuda_device_of(const void*, int32_t*) noexcept {
   return false;
 }
 
-Status check_stream_device(int32_t, void*) noexcept {
-  return kSuccess;
-}
-
 Status copy_to_host(int32_t, void*, const void*, size_t, void*) noexcept {
   return refuse_cuda();
 }

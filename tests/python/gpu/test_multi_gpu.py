@@ -16,7 +16,13 @@ if torch.cuda.device_count() < 2:
     pytest.skip("PyTorch sees fewer than two CUDA devices", allow_module_level=True)
 
 import groupgemm_fp8.torch  # noqa: E402, F401  registers the operators
-from groupgemm_fp8 import group_gemm_fp8_nt_groupwise, supports  # noqa: E402
+from groupgemm_fp8 import (  # noqa: E402
+    combine,
+    group_gemm_fp8_nt_groupwise,
+    quantize_groupwise,
+    route,
+    supports,
+)
 from torch_problem import tensors_of, to_numpy  # noqa: E402
 
 operator = torch.ops.groupgemm_fp8.group_gemm_fp8_nt_groupwise
@@ -81,11 +87,27 @@ def test_stream_of_another_device(make, given):
         group_gemm_fp8_nt_groupwise(**call, stream=make(device=1))
 
 
-def test_handle_of_a_stream_of_another_device():
+@pytest.mark.parametrize("name", ["product", "out", "mma", "quantize", "route", "combine"])
+def test_handle_of_a_stream_of_another_device(name):
+    """A number does not tell its device: the driver is asked once the launch has failed."""
     call = call_on(0, exact_problem(CASE))
+    out = torch.zeros(sum(CASE.rows), CASE.n, device="cuda:0")
+    tokens = torch.ones(4, 128, dtype=torch.bfloat16, device="cuda:0")
+    index = torch.zeros(4, 1, dtype=torch.int32, device="cuda:0")
+    weights = torch.ones(4, 1, device="cuda:0")
+    functions = {
+        "product": lambda stream: group_gemm_fp8_nt_groupwise(**call, stream=stream),
+        "out": lambda stream: group_gemm_fp8_nt_groupwise(**call, out=out, stream=stream),
+        "mma": lambda stream: group_gemm_fp8_nt_groupwise(**call, backend="mma", stream=stream),
+        "quantize": lambda stream: quantize_groupwise(tokens, (1, 128), stream=stream),
+        "route": lambda stream: route(index, 2, stream=stream),
+        "combine": lambda stream: combine(tokens, index, weights, stream=stream),
+    }
     handle = torch.cuda.Stream(device=1).cuda_stream
-    with pytest.raises((ValueError, RuntimeError), match="stream"):
-        group_gemm_fp8_nt_groupwise(**call, stream=handle)
+    sentence = rf"stream: got {handle:#x}, which is a stream of cuda:1, wanted one of cuda:0"
+    with pytest.raises(ValueError, match=sentence):
+        functions[name](handle)
+    functions[name](torch.cuda.Stream(device=0).cuda_stream)  # the failure has no later effect
 
 
 class OnlyInterface:
