@@ -116,19 +116,22 @@ TENSOR_BYTES = TENSOR_LAYOUTS[MAX_RANK].size
 
 # objects
 class ObjectReader(ctypes.Structure):
-    """ggfp8_object_reader, with the functions of Python; describe is its framework's address."""
+    """ggfp8_object_reader: addresses of functions of a framework, and the functions of Python."""
 
     _fields_ = [
         ("describe", c_void_p),
         ("item", c_void_p),
+        ("current_stream", c_void_p),
         ("unlock", c_void_p),
         ("lock", c_void_p),
         ("lowest_data", c_uint64),
     ]
 
-    def __init__(self, describe: int, lowest_data: int):
-        python = (ctypes.pythonapi[name] for name in _READER_FUNCTIONS)
-        super().__init__(describe, *(ctypes.cast(f, c_void_p) for f in python), lowest_data)
+    def __init__(self, describe: int, current_stream: int, lowest_data: int):
+        item, unlock, lock = (
+            ctypes.cast(ctypes.pythonapi[name], c_void_p) for name in _READER_FUNCTIONS
+        )
+        super().__init__(describe, item, current_stream, unlock, lock, lowest_data)
 
 
 _READER_FUNCTIONS = ("PyTuple_GetItem", "PyEval_SaveThread", "PyEval_RestoreThread")
@@ -203,8 +206,8 @@ FUNCTIONS = {
     "ggfp8_group_gemm_workspace_size": (c_int32, (_STRUCT, ctypes.POINTER(c_size_t))),
     # six arrays, the workspace, options, stream
     "ggfp8_group_gemm_nt_groupwise_tensors": (c_int32, (*(_STRUCT,) * 8, c_void_p)),
-    # reader, tuple of six arrays, options, stream
-    "ggfp8_group_gemm_nt_groupwise_objects": (c_int32, (_STRUCT, py_object, _STRUCT, c_void_p)),
+    # reader, tuple of six arrays, options
+    "ggfp8_group_gemm_nt_groupwise_objects": (c_int32, (_STRUCT, py_object, _STRUCT)),
     # six arrays, options, args
     "ggfp8_group_gemm_args_from_tensors": (c_int32, (_STRUCT,) * 8),
     "ggfp8_group_gemm_plan": (c_int32, (_STRUCT, ctypes.POINTER(PlanInfo))),

@@ -179,6 +179,16 @@ static void* item(void* tuple, ptrdiff_t idx) {
   return ((void**)tuple)[idx];
 }
 
+/* Device 0 has a stream, other devices have none. */
+static int num_streams = 0;
+
+static int current_stream(int device_type, int32_t device_id, void** stream) {
+  EXPECT(is_locked == 1 && device_type == GGFP8_DEVICE_CUDA);
+  ++num_streams;
+  *stream = &num_streams;
+  return device_id;
+}
+
 static void* unlock(void) {
   is_locked = 0;
   ++num_unlocks;
@@ -191,7 +201,7 @@ static void lock(void* state) {
 }
 
 static void test_call_with_objects(void) {
-  ggfp8_object_reader reader = {describe, item, unlock, lock, 0};
+  ggfp8_object_reader reader = {describe, item, current_stream, unlock, lock, 0};
   ggfp8_tensor ta = make_tensor(a, 2, a_shape, GGFP8_DLPACK_FLOAT8_E4M3FN, 8);
   ggfp8_tensor tb = make_tensor(b, 3, b_shape, GGFP8_DLPACK_FLOAT8_E4M3FN, 8);
   ggfp8_tensor tsa = make_tensor(a_scale, 2, ones, GGFP8_DLPACK_FLOAT, 32);
@@ -203,14 +213,14 @@ static void test_call_with_objects(void) {
   tuple[0] = &ta, tuple[1] = &tb, tuple[2] = &tsa, tuple[3] = &tsb, tuple[4] = &tm,
   tuple[5] = &tout;
   memset(out, 0, sizeof out);
-  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL, NULL));
+  EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL));
   for (col = 0; col < 8; ++col) EXPECT(out[col] == 16 * 2 * 3 * 5);
-  EXPECT(is_locked == 1 && num_unlocks == 1);
+  EXPECT(is_locked == 1 && num_unlocks == 1 && num_streams == 0);
 
   memset(out, 0, sizeof out);
   ta.ndim = 1; /* an error of the product, which runs unlocked */
   EXPECT_STATUS(GGFP8_ERROR_INVALID_SHAPE,
-                ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL, NULL));
+                ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL));
   EXPECT(strstr(ggfp8_last_error(), "a: got shape (1,)") != NULL);
   EXPECT(is_locked == 1 && num_unlocks == 2);
   ta.ndim = 2;
@@ -218,15 +228,26 @@ static void test_call_with_objects(void) {
     void* const object = tuple[idx];
     tuple[idx] = NULL;
     EXPECT_STATUS(GGFP8_ERROR_INVALID_ARGUMENT,
-                  ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL, NULL));
+                  ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL));
     tuple[idx] = object;
   }
   tout.data = (void*)(uintptr_t)64;
   reader.lowest_data = 65;
   EXPECT_STATUS(GGFP8_ERROR_INVALID_ARGUMENT,
-                ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL, NULL));
+                ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL));
   EXPECT(strstr(ggfp8_last_error(), "object 5: got data at 0x40") != NULL);
   EXPECT(is_locked == 1 && num_unlocks == 2 && out[0] == 0);
+
+  tout.data = out;
+  ta.device_type = GGFP8_DEVICE_CUDA; /* the arrays' devices differ, and are compared unlocked */
+  EXPECT_STATUS(GGFP8_ERROR_INVALID_DEVICE,
+                ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL));
+  EXPECT(is_locked == 1 && num_unlocks == 3 && num_streams == 1);
+  ta.device_id = 1;
+  EXPECT_STATUS(GGFP8_ERROR_INVALID_ARGUMENT,
+                ggfp8_group_gemm_nt_groupwise_objects(&reader, tuple, NULL));
+  EXPECT(strstr(ggfp8_last_error(), "object 0: got device cuda:1") != NULL);
+  EXPECT(is_locked == 1 && num_unlocks == 3 && num_streams == 2);
 }
 
 static void test_errors_leave_out_untouched(void) {

@@ -49,4 +49,8 @@ SAME_CODE(GGFP8_DLPACK_FLOAT8_E5M2, kDLFloat8_e5m2);
 static_assert(std::is_same_v<DLPackDLTensorFromPyObjectNoSync, int (*)(void*, DLTensor*)>);
 static_assert(
     std::is_same_v<decltype(ggfp8_object_reader::describe), int (*)(void*, ggfp8_tensor*)>);
+static_assert(std::is_same_v<DLPackCurrentWorkStream, int (*)(DLDeviceType, int32_t, void**)>);
+static_assert(sizeof(DLDeviceType) == sizeof(int));
+static_assert(
+    std::is_same_v<decltype(ggfp8_object_reader::current_stream), int (*)(int, int32_t, void**)>);
 #endif

@@ -403,6 +403,9 @@ GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
  * describe     Describes an object and returns 0, or another value and an error in the language: a
  *              framework's dltensor_from_py_object_no_sync, of DLPack's exchange table.
  * item         Finds object idx of a tuple: Python's PyTuple_GetItem.
+ * current_stream
+ *              Stores the stream on which the framework works on a CUDA device and returns 0, or
+ *              another value and an error in the language: current_work_stream of that table.
  * unlock, lock Give the language's lock back, and take it again with the result of unlock:
  *              PyEval_SaveThread and PyEval_RestoreThread.
  * lowest_data  Data before this address is no memory: a framework may leave a small number in an
@@ -411,6 +414,7 @@ GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
 typedef struct ggfp8_object_reader {
   int (*describe)(void* object, ggfp8_tensor* tensor);
   void* (*item)(void* tuple, ptrdiff_t idx);
+  int (*current_stream)(int device_type, int32_t device_id, void** stream);
   void* (*unlock)(void);
   void (*lock)(void* state);
   uint64_t lowest_data;
@@ -418,15 +422,16 @@ typedef struct ggfp8_object_reader {
 
 /*
  * The same product of the objects a, b, a_scale, b_scale, groups, out of a tuple, for bindings of
- * languages to which every call of a C function is dear. The caller holds the language's lock, and
- * holds it again after the call; the product itself runs without the lock.
- * Errors: any status above. GGFP8_ERROR_INVALID_ARGUMENT if the reader refuses an object; an error
- * that describe has set stays set. GGFP8_ERROR_INVALID_WORKSPACE if a workspace is needed.
+ * languages to which every call of a C function is dear. It runs on the framework's current stream
+ * of the device of a. The caller holds the language's lock, and holds it again after the call; the
+ * product itself runs without the lock.
+ * Errors: any status above. GGFP8_ERROR_INVALID_ARGUMENT if the reader refuses an object or a
+ * device; an error that it has set stays set. GGFP8_ERROR_INVALID_WORKSPACE if a workspace is
+ * needed.
  */
 GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_objects(const ggfp8_object_reader* reader,
                                                         void* tuple,
-                                                        const ggfp8_group_gemm_options* options,
-                                                        void* stream);
+                                                        const ggfp8_group_gemm_options* options);
 
 /*
  * Checks the arrays likewise and fills *args, for ggfp8_group_gemm_workspace_size and the functions

@@ -25,6 +25,19 @@ Status describe_objects(const ggfp8_object_reader& reader, void* tuple, ggfp8_te
   return kSuccess;
 }
 
+// The framework's stream for work on a tensor; NULL on the host.
+Status find_stream(const ggfp8_object_reader& reader, const ggfp8_tensor& tensor, void** stream) {
+  *stream = nullptr;
+  const bool on_cuda =
+      tensor.device_type == GGFP8_DEVICE_CUDA || tensor.device_type == GGFP8_DLPACK_CUDA_MANAGED;
+  if (!on_cuda || reader.current_stream(tensor.device_type, tensor.device_id, stream) == 0) {
+    return kSuccess;
+  }
+  return fail(GGFP8_ERROR_INVALID_ARGUMENT,
+              "object 0: got device cuda:%d, wanted one of which its framework tells the stream",
+              tensor.device_id);
+}
+
 }  // namespace
 }  // namespace ggfp8
 
@@ -57,10 +70,15 @@ int32_t ggfp8_group_gemm_nt_groupwise_tensors(
 // NOTE: lock() may end the thread, at the end of Python, by unwinding its stack. No frame around it
 // may be noexcept.
 int32_t ggfp8_group_gemm_nt_groupwise_objects(const ggfp8_object_reader* reader, void* tuple,
-                                              const ggfp8_group_gemm_options* options,
-                                              void* stream) {
+                                              const ggfp8_group_gemm_options* options) {
   ggfp8_tensor tensors[kNumObjects];
-  if (Status s = guarded([&] { return describe_objects(*reader, tuple, tensors); })) return s;
+  void* stream = nullptr;
+  if (Status s = guarded([&]() -> Status {
+        if (Status error = describe_objects(*reader, tuple, tensors)) return error;
+        return find_stream(*reader, tensors[0], &stream);
+      })) {
+    return s;
+  }
   const auto& [a, b, a_scale, b_scale, groups, out] = tensors;
   void* const state = reader->unlock();
   const int32_t status = ggfp8_group_gemm_nt_groupwise_tensors(&a, &b, &a_scale, &b_scale, &groups,

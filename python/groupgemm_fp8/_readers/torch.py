@@ -19,8 +19,8 @@ from ..errors import OperatorNeededError, UnreadableError
 
 _DEVICE_TYPES = {"cpu": DEVICE_CPU, "cuda": DEVICE_CUDA}
 
-# DLPackExchangeAPI up to dltensor_from_py_object_no_sync: version, previous table, functions
-_TABLE = struct.Struct("@IIPPPPP")
+# DLPackExchangeAPI: version, previous table, functions
+_TABLE = struct.Struct("@IIPPPPPP")
 _SUB_BYTE_DTYPES = frozenset(
     getattr(torch, f"{kind}{bits}")
     for kind in ("int", "uint")
@@ -71,14 +71,13 @@ def product(inputs: tuple, out, chosen):
         for x in arrays:
             if type(x) not in _PLAIN_TYPES or x.requires_grad or x.is_neg():
                 return None
-        a, b = inputs[0], inputs[1]
         if out is None:
+            a, b = inputs[0], inputs[1]
             shape = (*a.shape[:-1], b.shape[1])
             result = empty(a, shape, chosen.out_dtype or "bfloat16", 0)
             arrays = (*inputs, result)
-        stream = current_stream(a, a.get_device()) if a.is_cuda else 0
         run = _library.load().ggfp8_group_gemm_nt_groupwise_objects
-        status = run(_object_reader_address, arrays, chosen.packed, stream)
+        status = run(_object_reader_address, arrays, chosen.packed)
     except Exception:
         return None
     if status != SUCCESS:
@@ -148,27 +147,30 @@ def _unreachable(x, error: Exception) -> Exception:
     )
 
 
-def _find_table_address() -> int | None:
-    """The address of int describe(PyObject* tensor, DLTensor*) of PyTorch's DLPack table.
+def _find_table_functions() -> tuple[int, int] | None:
+    """The addresses of two functions of PyTorch's DLPack table, None without a table.
 
-    None without a table.
+    int describe(PyObject* tensor, DLTensor*) and
+    int current_stream(DLDeviceType, int32_t device_id, void** stream).
     """
     capsule = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
     address = capsule is not None and capsule_pointer(id(capsule), b"dlpack_exchange_api")
     while address:
-        major, _, previous, *_, function = _TABLE.unpack(ctypes.string_at(address, _TABLE.size))
+        major, _, previous, *_, describe, current_stream = _TABLE.unpack(
+            ctypes.string_at(address, _TABLE.size)
+        )
         if major == 1:
-            return function
+            return describe, current_stream
         address = previous
     return None
 
 
 _table_function = None
-if _table_address := _find_table_address():
+if _table_functions := _find_table_functions():
     _table_function = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(
-        _table_address
+        _table_functions[0]
     )
-    _object_reader = ObjectReader(_table_address, _LOW_ADDRESS)
+    _object_reader = ObjectReader(*_table_functions, _LOW_ADDRESS)
     _object_reader_address = ctypes.addressof(_object_reader)
 
 

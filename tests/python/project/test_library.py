@@ -307,6 +307,7 @@ ADDRESSES = """
 #include <groupgemm_fp8/groupgemm_fp8.h>
 void* item(void* tuple, ptrdiff_t idx) { return ((void**)tuple)[idx]; }
 int describe(void* object, ggfp8_tensor* tensor) { *tensor = *(ggfp8_tensor*)object; return 0; }
+int current_stream(int device_type, int32_t device_id, void** stream) { return -1; }
 """
 
 OBJECTS_AT_EXIT = """
@@ -320,11 +321,13 @@ arrays = (*small_problem.inputs().values(), out)
 call = Call(arrays)
 objects = (ctypes.c_void_p * 6)(*(call.describe("x", x) for x in arrays))
 framework = ctypes.CDLL(sys.argv[1])
-reader = _ffi.ObjectReader(ctypes.cast(framework.describe, ctypes.c_void_p).value, 0)
-reader.item = ctypes.cast(framework.item, ctypes.c_void_p).value
-prototype = ctypes.PYFUNCTYPE(ctypes.c_int32, *(ctypes.c_void_p,) * 4)
+def address(name):
+    return ctypes.cast(framework[name], ctypes.c_void_p).value
+reader = _ffi.ObjectReader(address("describe"), address("current_stream"), 0)
+reader.item = address("item")
+prototype = ctypes.PYFUNCTYPE(ctypes.c_int32, *(ctypes.c_void_p,) * 3)
 run = prototype(("ggfp8_group_gemm_nt_groupwise_objects", _library.load()))
-arguments = ctypes.addressof(reader), ctypes.addressof(objects), None, None
+arguments = ctypes.addressof(reader), ctypes.addressof(objects), None
 assert run(*arguments) == 0 and out.any()
 started = threading.Barrier(5)
 def work():
