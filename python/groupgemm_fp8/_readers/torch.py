@@ -13,7 +13,7 @@ import torch
 from torch.autograd import forward_ad
 
 from .. import _library
-from .._dtypes import FP8, OUTPUTS, dlpack_type, dtype_name
+from .._dtypes import FP8, OUTPUTS, dense_strides, dlpack_type, dtype_name
 from .._ffi import DEVICE_CPU, DEVICE_CUDA, SUCCESS, ObjectReader, capsule_pointer
 from ..errors import OperatorNeededError, UnreadableError
 
@@ -73,7 +73,9 @@ def product(inputs: tuple, out, chosen):
                 return None
         if out is None:
             a, b = inputs[0], inputs[1]
-            shape = (*a.shape[:-1], b.shape[1])
+            # NOTE: slicing a torch.Size takes as long as both lookups.
+            rows = a.shape[:-1] if chosen.group_layout == "masked" else (a.shape[0],)
+            shape = (*rows, b.shape[1])
             result = empty(a, shape, chosen.out_dtype or "bfloat16", 0)
             arrays = (*inputs, result)
         run = _library.load().ggfp8_group_gemm_nt_groupwise_objects
@@ -184,8 +186,26 @@ def _describe_by_attributes(x, call, place: int) -> None:
 
 
 def empty(like, shape: tuple[int, ...], dtype: str, ordinal: int):
-    return torch.empty(shape, dtype=_DTYPES[dtype], device=like.device)
+    # Fast part: what torch.empty comes to, without the parser of its arguments and the dispatcher,
+    # which take two thirds of its time.
+    allocate = None
+    if like.is_cuda:
+        if like.get_device() == _current_device():
+            allocate = _empty_on_current_device
+    elif like.is_cpu:
+        allocate = _empty_on_cpu
+    if allocate is None or 0 in shape or _is_deterministic():
+        return torch.empty(shape, dtype=_DTYPES[dtype], device=like.device)
+    strides = (shape[1], 1) if len(shape) == 2 else tuple(dense_strides(shape))
+    return allocate(shape, strides, _DTYPES[dtype])
 
+
+# Programs of torch.compile allocate by these functions. They never fill what they allocate, which
+# torch.empty does for torch.use_deterministic_algorithms.
+_empty_on_cpu = getattr(torch._C._dynamo.guards, "_empty_strided_cpu", None)
+_empty_on_current_device = getattr(torch._C._dynamo.guards, "_empty_strided_cuda", None)
+_current_device = getattr(torch._C, "_cuda_getDevice", None)  # None in builds without CUDA
+_is_deterministic = torch._C._get_deterministic_algorithms
 
 _DTYPES = {
     name: getattr(torch, name)

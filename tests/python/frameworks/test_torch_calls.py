@@ -1,6 +1,7 @@
 """Calls on PyTorch tensors, again and again with changes: each is read as it is at that moment."""
 
 import threading
+import types
 
 import pytest
 
@@ -11,6 +12,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from described import read_back  # noqa: E402
 from groupgemm_fp8 import _ffi, _library, group_gemm_fp8_nt_groupwise  # noqa: E402
+from groupgemm_fp8._readers import torch as reader  # noqa: E402
 from torch_problem import tensors_of, to_numpy  # noqa: E402
 
 
@@ -146,9 +148,70 @@ def test_bytes(tensors, dtype):
     assert same_bits(to_numpy(out), expected(small_problem.inputs()))
 
 
-def test_new_outputs_are_the_allocators_own(tensors):
-    """A tensor that came through DLPack could not be resized, and ignored record_stream."""
-    assert group_gemm_fp8_nt_groupwise(**tensors).untyped_storage().resizable()
+def properties(x):
+    """Returns what may differ between tensors of the same contents."""
+    return (
+        type(x),
+        x.dtype,
+        x.device,
+        x.shape,
+        x.stride(),
+        x.storage_offset(),
+        x.requires_grad,
+        x.is_leaf,
+        x.is_inference(),
+        None if x.is_inference() else x._version,
+        x.untyped_storage().nbytes(),
+        # A tensor that came through DLPack could not be resized, and ignored record_stream.
+        x.untyped_storage().resizable(),
+    )
+
+
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("shape", [(CUM_M, N), (BATCH_SIZE, 7, N), (0, N), (CUM_M, 0), (5,)])
+@pytest.mark.parametrize("has_functions", [True, False])
+def test_new_tensors_are_those_of_torch_empty(monkeypatch, mode, shape, has_functions):
+    if not has_functions:  # a release of PyTorch without these functions
+        monkeypatch.setattr(reader, "_empty_on_cpu", None)
+    like = torch.ones(1)
+    with mode():
+        for name in ("bfloat16", "float16", "float32", "uint8", "int32", "float8_e4m3fn"):
+            wanted = torch.empty(shape, dtype=getattr(torch, name))
+            assert properties(reader.empty(like, shape, name, 0)) == properties(wanted)
+
+
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_new_outputs(tensors, mode):
+    with mode():
+        wanted = torch.empty(CUM_M, N, dtype=torch.bfloat16)
+        assert properties(group_gemm_fp8_nt_groupwise(**tensors)) == properties(wanted)
+
+
+def test_new_outputs_are_filled_for_deterministic_algorithms(tensors):
+    """Rows of no group are then NaN, as in anything that torch.empty makes."""
+    tensors["m_indptr"] = torch.tensor([1, 1, 1, CUM_M], dtype=torch.int32)
+    torch.use_deterministic_algorithms(True)
+    try:
+        for _ in range(3):
+            assert group_gemm_fp8_nt_groupwise(**tensors)[0].isnan().all()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("current, wanted", [(1, "current device"), (0, "torch.empty")])
+def test_new_outputs_on_another_device_than_the_current(monkeypatch, current, wanted):
+    """The short way allocates on the current device, whatever the device of the arrays."""
+    made = []
+    monkeypatch.setattr(reader, "_current_device", lambda: current)
+    monkeypatch.setattr(
+        reader, "_empty_on_current_device", lambda *arguments: made.append("current device")
+    )
+    monkeypatch.setattr(torch, "empty", lambda *arguments, **options: made.append("torch.empty"))
+    like = types.SimpleNamespace(
+        is_cpu=False, is_cuda=True, get_device=lambda: 1, device=torch.device("cuda", 1)
+    )
+    reader.empty(like, (CUM_M, N), "bfloat16", 1)
+    assert made == [wanted]
 
 
 @pytest.mark.parametrize("given", [False, True])
