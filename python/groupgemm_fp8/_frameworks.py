@@ -135,5 +135,9 @@ def _cupy() -> Framework:
     from ._readers import cupy as reader
 
     return Framework(
-        reader.describe, reader.current_stream, reader.empty, on_stream=reader.on_stream
+        reader.describe,
+        reader.current_stream,
+        reader.empty,
+        on_stream=reader.on_stream,
+        product=reader.product,
     )

@@ -1,5 +1,6 @@
 """Intake of CuPy arrays without a device: real arrays around addresses that nobody reads."""
 
+import ctypes
 import itertools
 
 import ml_dtypes
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 
 import small_problem
-from described import described
-from groupgemm_fp8 import group_gemm_fp8_nt_groupwise, plan
+from described import described, read_back
+from groupgemm_fp8 import _ffi, _library, group_gemm_fp8_nt_groupwise, ops, plan
 from groupgemm_fp8._call import Call
+from groupgemm_fp8._options import options
 from small_problem import CUM_M, K, N
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
@@ -64,3 +66,91 @@ def test_undeclared_bytes():
     call["b"] = call["b"].view(np.uint8)
     with pytest.raises(TypeError, match=r"b: got dtype uint8, .* with b_dtype"):
         plan(**call)
+
+
+class Recorder:
+    """A library that reads the descriptions of a product and answers with a status."""
+
+    def __init__(self, status=_ffi.SUCCESS):
+        self.status = status
+        self.calls = []
+
+    def ggfp8_group_gemm_nt_groupwise_tensors(self, *arguments):
+        *arrays, _, stream = arguments
+        addresses = [ctypes.cast(x, ctypes.c_void_p).value for x in arrays if x is not None]
+        self.calls.append(([read_back(address) for address in addresses], stream))
+        return self.status
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """The reader, with streams of CuPy without a driver: 70 on device 0, 71 on device 1."""
+    from groupgemm_fp8._readers import cupy as reader
+
+    monkeypatch.setattr(reader, "current_stream", lambda x, ordinal: 70 + ordinal)
+    return reader
+
+
+def product_of(reader, monkeypatch, inputs, out, status=_ffi.SUCCESS):
+    """Returns what the fast part returns, and what it says to the library."""
+    library = Recorder(status)
+    with monkeypatch.context() as context:
+        context.setattr(_library, "load", lambda: library)
+        return reader.product(inputs, out, options()), library.calls
+
+
+@pytest.mark.parametrize("ordinal", [0, 1])
+@pytest.mark.parametrize("dtype", [ml_dtypes.float8_e4m3fn, ml_dtypes.bfloat16, "f4", "i8", "u1"])
+def test_the_fast_part_describes_as_the_slow_one(monkeypatch, reader, dtype, ordinal):
+    shapes = [(), (7,), (4, 10), (3, 5, 6), (2, 2, 2, 2, 2, 2, 2, 2)]
+    whole = [array(dtype, shape, ordinal) for shape in shapes]
+    views = [whole[2][::2, ::5], whole[2].T, whole[3][:, 1:, ::-1], whole[1][7:]]
+    for x in (*whole, *views):
+        wanted = described(x)
+        inputs = (whole[2], x, x, x, x)
+        result, [(got, stream)] = product_of(reader, monkeypatch, inputs, x)
+        assert result is x
+        assert got == [described(whole[2]), *[wanted] * 5]
+        assert stream == 70 + ordinal
+
+
+def test_the_fast_part_leaves_the_rest_to_the_slow_one(monkeypatch, reader):
+    """Foreign and wrong arrays, and calls that the library refuses."""
+
+    class Subclass(cupy.ndarray):
+        pass
+
+    *inputs, out, _ = problem().values()
+    others = [
+        np.zeros(3),
+        None,
+        "text",
+        out.view(Subclass),
+        array(np.float32, (1,) * 9),
+    ]
+    for other in others:
+        for place in range(5):
+            changed = (*inputs[:place], other, *inputs[place + 1 :])
+            assert product_of(reader, monkeypatch, changed, out) == (None, [])
+        if other is not None:
+            assert product_of(reader, monkeypatch, tuple(inputs), other) == (None, [])
+    for status in (_ffi.ERROR_INVALID_WORKSPACE, _ffi.ERROR_NO_DRIVER):
+        result, calls = product_of(reader, monkeypatch, tuple(inputs), out, status)
+        assert result is None
+        assert len(calls) == 1
+
+
+@pytest.mark.parametrize("name", [None, "bfloat16", "float16", "float32"])
+def test_the_fast_part_makes_the_output(monkeypatch, reader, name):
+    def empty(like, shape, dtype, ordinal):
+        assert ordinal == 1
+        return array(np.dtype(getattr(ml_dtypes, dtype, dtype)), shape, ordinal)
+
+    monkeypatch.setattr(reader, "empty", empty)
+    *inputs, _, _ = problem(ordinal=1).values()
+    library = Recorder()
+    monkeypatch.setattr(_library, "load", lambda: library)
+    out = ops.run(tuple(inputs), None, options()._replace(out_dtype=name))
+    assert out.shape == (CUM_M, N)
+    assert out.dtype.name == (name or "bfloat16")
+    assert library.calls[0][0][5] == described(out)
