@@ -1,5 +1,7 @@
 """Arrays that speak DLPack: capsules of every kind, and what is refused."""
 
+import datetime
+
 import numpy as np
 import pytest
 
@@ -196,6 +198,48 @@ def test_capsules_that_contradict_themselves(arrays, lie):
         producer.__class__ = type("Liar", (Producer,), {"__dlpack_device__": lambda self: said})
     with pytest.raises((TypeError, ValueError), match=f"a: got a? ?{sentence}"):
         group_gemm_fp8_nt_groupwise(**{**arrays, "a": producer}, stream=1)
+
+
+class Other:
+    """An object whose __dlpack__ and __dlpack_device__ return what they are told to."""
+
+    def __init__(self, capsule, device):
+        self.capsule, self.device = capsule, device
+
+    def __dlpack_device__(self):
+        return self.device
+
+    def __dlpack__(self, **options):
+        return self.capsule
+
+
+# The capsules are NumPy's, without a name, and one of the standard library.
+ODD = {
+    "no device": (None, None),
+    "device of another kind": (None, "cpu"),
+    "device of one number": (None, (1,)),
+    "device of three numbers": (None, (1, 0, 0)),
+    "device of texts": (None, ("cpu", "0")),
+    "huge device": (None, (2**70, 2**70)),
+    "huge ordinal": (None, (2, 2**70)),
+    "negative ordinal": (None, (2, -1)),
+    "no capsule": (None, (1, 0)),
+    "capsule of another kind": (5, (1, 0)),
+    "text": ("dltensor", (1, 0)),
+    "capsule without a name": (np.zeros(3).__array_struct__, (1, 0)),
+    "capsule of another name": (datetime.datetime_CAPI, (1, 0)),
+    "the class": (Producer, (1, 0)),
+}
+
+
+@pytest.mark.parametrize("name", [*small_problem.NAMES, "out"])
+@pytest.mark.parametrize("what", ODD)
+def test_odd_producers(arrays, what, name):
+    """Whatever is missing or impossible, the error is of the documented set and names the array."""
+    arrays["out"] = np.zeros((CUM_M, N), np.float32)
+    arrays[name] = Other(*ODD[what])
+    with pytest.raises((TypeError, ValueError), match=f"^{name}: got "):
+        group_gemm_fp8_nt_groupwise(**arrays, stream=1)
 
 
 def test_unfinished_arrays_are_waited_for(arrays):
