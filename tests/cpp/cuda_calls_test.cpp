@@ -32,9 +32,25 @@ struct Runtime {
   cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
   cudaError_t stream_error = cudaSuccess;  // of the question for its device
   int num_stream_questions = 0;
+  int code_version = 90;  // of the kernel
+  bool last_began_early = false;
+
+  // The capture of the stream, and the nodes that the next one comes after.
+  unsigned long long capture_id = 1;
+  cudaGraphNode_t nodes_before[2] = {};
+  size_t num_nodes_before = 0;
+  cudaError_t capture_error = cudaSuccess;
 };
 
 Runtime runtime;
+
+// Adds a node to the capture: the next one comes after it alone.
+void capture_node() {
+  static char nodes[64];
+  static size_t num_nodes = 0;
+  runtime.nodes_before[0] = reinterpret_cast<cudaGraphNode_t>(&nodes[num_nodes++]);
+  runtime.num_nodes_before = 1;
+}
 
 CUresult CUDAAPI pointer_attributes(unsigned, CUpointer_attribute*, void** values, CUdeviceptr) {
   *static_cast<CUmemorytype*>(values[0]) = runtime.memory_type;
@@ -87,9 +103,16 @@ cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int value) {
 
 cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void*, void**) {
   ++runtime.num_attempts;
+  runtime.last_began_early = false;
+  for (unsigned i = 0; i < config->numAttrs; ++i) {
+    if (config->attrs[i].id == cudaLaunchAttributeProgrammaticStreamSerialization) {
+      runtime.last_began_early = true;
+    }
+  }
   if (static_cast<int>(config->dynamicSmemBytes) > runtime.smem_limit) return cudaErrorInvalidValue;
   if (runtime.launch_error != cudaSuccess) return runtime.launch_error;
   ++runtime.num_launches;
+  if (runtime.capture == cudaStreamCaptureStatusActive) capture_node();
   return cudaSuccess;
 }
 
@@ -107,13 +130,20 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status)
 }
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
   *attributes = {};
+  attributes->ptxVersion = runtime.code_version;
   return cudaSuccess;
 }
 cudaError_t cudaStreamGetCaptureInfo(cudaStream_t, cudaStreamCaptureStatus* status,
-                                     unsigned long long*, cudaGraph_t*, const cudaGraphNode_t**,
-                                     const cudaGraphEdgeData**, size_t*) {
+                                     unsigned long long* id, cudaGraph_t*,
+                                     const cudaGraphNode_t** nodes, const cudaGraphEdgeData**,
+                                     size_t* num_nodes) {
   *status = runtime.capture;
-  return cudaSuccess;
+  if (runtime.capture == cudaStreamCaptureStatusActive) {
+    *id = runtime.capture_id;
+    *nodes = runtime.nodes_before;
+    *num_nodes = runtime.num_nodes_before;
+  }
+  return runtime.capture_error;
 }
 cudaError_t cudaGetLastError() {
   return cudaSuccess;
@@ -248,6 +278,53 @@ void check_limit_that_cannot_be_raised() {
   CHECK_EQ(runtime.num_launches, 1);
 }
 
+// Enqueues a kernel whose code waits for the kernels before it. Returns whether the launch lets it
+// begin before they have ended.
+bool begins_early(ggfp8::KernelState* state) {
+  const ggfp8::KernelLaunch launch = {.kernel = state, .waits_for_kernels_before = true};
+  CHECK_EQ(ggfp8::launch_kernel(launch, state, nullptr, nullptr), ggfp8::kSuccess);
+  return runtime.last_began_early;
+}
+
+void check_early_launches_in_streams() {
+  runtime = {};
+  ggfp8::KernelState state;
+  CHECK(begins_early(&state));
+  CHECK(begins_early(&state));
+  runtime.capture_error = cudaErrorStreamCaptureImplicit;  // nothing is known of the stream
+  CHECK(!begins_early(&state));
+
+  runtime = {};
+  ggfp8::KernelState of_ampere;
+  runtime.code_version = 80;
+  CHECK(!begins_early(&of_ampere));
+  runtime.code_version = 90;
+  ggfp8::KernelState not_waiting;
+  const ggfp8::KernelLaunch launch = {.kernel = &not_waiting};
+  CHECK_EQ(ggfp8::launch_kernel(launch, &not_waiting, nullptr, nullptr), ggfp8::kSuccess);
+  CHECK(!runtime.last_began_early);
+}
+
+void check_early_launches_in_graphs() {
+  runtime = {};
+  runtime.capture = cudaStreamCaptureStatusActive;
+  ggfp8::KernelState state;
+  ggfp8::KernelState other;
+  CHECK(!begins_early(&state));  // the first node
+  CHECK(begins_early(&other));
+  CHECK(begins_early(&state));
+  capture_node();  // a kernel that is not the library's
+  CHECK(!begins_early(&state));
+  CHECK(begins_early(&state));
+  runtime.num_nodes_before = 2;  // another stream was joined
+  CHECK(!begins_early(&state));
+  runtime.capture_id = 2;  // the same node before in another capture
+  CHECK(!begins_early(&state));
+  CHECK(begins_early(&state));
+  runtime.capture = cudaStreamCaptureStatusInvalidated;
+  CHECK(!begins_early(&state));
+}
+
 }  // namespace
 
 int main() {
@@ -256,5 +333,7 @@ int main() {
   check_launches();
   check_limit_that_cannot_be_raised();
   check_streams_of_other_devices();
+  check_early_launches_in_streams();
+  check_early_launches_in_graphs();
   return check::report();
 }
