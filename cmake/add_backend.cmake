@@ -26,7 +26,7 @@ function(ggfp8_add_backend name)
   ggfp8_set_code_generation(${target})
   target_link_libraries(${target} PRIVATE groupgemm_fp8_internal)
   if(arg_ARCHITECTURES)
-    _ggfp8_set_cuda_options(${target} "${architectures}")
+    ggfp8_set_cuda_options(${target} "${architectures}")
     if(GGFP8_COMPILER_NOTES_AS_ERRORS AND NOT arg_COMPILER_NOTES)
       ggfp8_refuse_compiler_notes(${target})
     endif()
@@ -37,8 +37,11 @@ endfunction()
 
 # Fails the build of a CUDA target on spills, local memory, serialised wgmma and ignored setmaxnreg.
 function(ggfp8_refuse_compiler_notes target)
-  set(launcher sh ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/refuse_compiler_notes.sh)
-  list(APPEND launcher ${CMAKE_CUDA_COMPILER_LAUNCHER})
+  get_target_property(launcher ${target} CUDA_COMPILER_LAUNCHER)
+  if(NOT launcher)
+    set(launcher "")
+  endif()
+  list(PREPEND launcher sh ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/refuse_compiler_notes.sh)
   set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}")
   set(ptxas_options --warn-on-spills,--warn-on-local-memory-usage,--warning-as-error)
   target_compile_options(${target} PRIVATE
@@ -80,7 +83,7 @@ function(ggfp8_add_steps)
   if(GGFP8_CUDA AND architectures)
     add_library(${target} OBJECT ${arg_SOURCES})
     ggfp8_set_code_generation(${target})
-    _ggfp8_set_cuda_options(${target} "${architectures}")
+    ggfp8_set_cuda_options(${target} "${architectures}")
     if(GGFP8_COMPILER_NOTES_AS_ERRORS)
       ggfp8_refuse_compiler_notes(${target})
     endif()
@@ -105,9 +108,11 @@ function(_ggfp8_announce what architectures)
 endfunction()
 
 # Sets what every CUDA target of the library is compiled with.
-function(_ggfp8_set_cuda_options target architectures)
+function(ggfp8_set_cuda_options target architectures)
+  ggfp8_nvcc_launcher(launcher)
+  list(APPEND launcher ${CMAKE_CUDA_COMPILER_LAUNCHER})
   # Link-time optimisation of device code would make other kernels than those that were tested.
-  set_target_properties(${target} PROPERTIES
+  set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}"
     CUDA_ARCHITECTURES "${architectures}" INTERPROCEDURAL_OPTIMIZATION OFF)
   # Device code evaluates the constexpr functions of a config. Kernels for five architectures in the
   # default compression would not fit the size that the library is held to.

@@ -68,6 +68,8 @@ if(NOT GGFP8_ENABLE_CUDA STREQUAL "AUTO" AND NOT GGFP8_ENABLE_CUDA)
   return()
 endif()
 
+include(cmake/nvcc_environment.cmake)
+
 set(_ggfp8_source ${GGFP8_CUDA_TOOLCHAIN})
 if(_ggfp8_source STREQUAL "AUTO" AND DEFINED ENV{GGFP8_CUDA_TOOLCHAIN})
   string(TOUPPER $ENV{GGFP8_CUDA_TOOLCHAIN} _ggfp8_source)
