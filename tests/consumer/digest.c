@@ -108,7 +108,7 @@ static int run_combine(const char* isa) {
 }
 
 int main(void) {
-  static const char* const isas[] = {"portable", "avx2", "avx512"};
+  static const char* const isas[] = {"portable", "neon", "avx2", "avx512"};
   volatile float subnormal = 1e-39f;
   int num_failures = 0;
   if (subnormal * 2 == 0) {

@@ -33,6 +33,9 @@ void check_instruction_sets() {
   check::set_variable("GGFP8_CPU_ISA", "");
   CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
   CHECK(std::strcmp(device.name, ggfp8::available_isas().front()->name) == 0);
+#if defined(__aarch64__)
+  CHECK(std::strcmp(device.name, "neon") == 0);
+#endif
   for (const char* bad : {"no such thing", "AVX2", "avx2 ", "sse"}) {
     check::set_variable("GGFP8_CPU_ISA", bad);
     CHECK_EQ(ggfp8::query_cpu_device(&device), GGFP8_ERROR_INVALID_ARGUMENT);

@@ -64,7 +64,34 @@ void check_random_problems(uint32_t first_seed, uint32_t num_seeds, int64_t max_
   }
 }
 
-// The caller's rounding mode and flags, and on x86 flush-to-zero, neither matter nor change.
+// Flush-to-zero of the thread: FTZ and DAZ of x86-64, FZ of aarch64.
+#if defined(__x86_64__)
+constexpr uint64_t kFlushToZero = 0x8040;
+uint64_t float_control() {
+  return __builtin_ia32_stmxcsr();
+}
+void set_float_control(uint64_t value) {
+  __builtin_ia32_ldmxcsr(static_cast<unsigned>(value));
+}
+#elif defined(__aarch64__)
+constexpr uint64_t kFlushToZero = 1 << 24;
+uint64_t float_control() {
+  uint64_t value;
+  asm volatile("mrs %0, fpcr" : "=r"(value));
+  return value;
+}
+void set_float_control(uint64_t value) {
+  asm volatile("msr fpcr, %0" ::"r"(value));
+}
+#else
+constexpr uint64_t kFlushToZero = 0;
+uint64_t float_control() {
+  return 0;
+}
+void set_float_control(uint64_t) {}
+#endif
+
+// The caller's rounding mode, flags and flush-to-zero neither matter nor change.
 void check_float_environment() {
   const Case test_case(4242, 200, 512, 512);
   const Bytes expected = reference_output(test_case);
@@ -73,16 +100,11 @@ void check_float_environment() {
     std::fesetround(FE_UPWARD);
     std::feraiseexcept(FE_DIVBYZERO);
     const int flags = std::fetestexcept(FE_ALL_EXCEPT);
-#if defined(__x86_64__)
-    constexpr unsigned kFlushToZero = 0x8040;
-    __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | kFlushToZero);
-#endif
+    set_float_control(float_control() | kFlushToZero);
     const Bytes out = backend_output(test_case, *isa, 4);
     CHECK_EQ(std::fegetround(), FE_UPWARD);
     CHECK_EQ(std::fetestexcept(FE_ALL_EXCEPT), flags);
-#if defined(__x86_64__)
-    CHECK_EQ(__builtin_ia32_stmxcsr() & kFlushToZero, kFlushToZero);
-#endif
+    CHECK_EQ(float_control() & kFlushToZero, kFlushToZero);
     std::fesetenv(FE_DFL_ENV);
     CHECK(out == expected);
   }

@@ -40,8 +40,8 @@
  *   GGFP8_BACKEND      name of the backend to use where args->backend is NULL
  *   GGFP8_NUM_THREADS  most threads the CPU backend may use; default: the usable processors, at
  *                      most what a container's quota of CPU time is worth
- *   GGFP8_CPU_ISA      portable, avx2 or avx512: instruction set of the CPU backend; default: the
- *                      widest that the processor has. It never changes a result.
+ *   GGFP8_CPU_ISA      portable, neon, avx2 or avx512: instruction set of the CPU backend; default:
+ *                      the widest that the processor has. It never changes a result.
  *
  * Source of the operation: FlashInfer's flashinfer.gemm.group_gemm_fp8_nt_groupwise.
  */

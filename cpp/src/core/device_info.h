@@ -7,8 +7,8 @@
 
 namespace ggfp8 {
 
-// Instruction sets that code of the CPU is compiled for, in ascending order.
-enum class InstructionSet : uint8_t { kPortable, kAvx2, kAvx512 };
+// Instruction sets that code of the CPU is compiled for.
+enum class InstructionSet : uint8_t { kPortable, kNeon, kAvx2, kAvx512 };
 
 struct DeviceInfo {
   DeviceType type = DeviceType::kCpu;

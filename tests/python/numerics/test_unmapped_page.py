@@ -5,7 +5,7 @@ import pytest
 from numeric.process import run_python
 
 
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["portable", "neon", "avx2", "avx512"])
 @pytest.mark.parametrize("edge", ["end", "start"])
 def test_no_access_beside_the_arrays(backend, edge, isa):
     if backend.is_gpu:

@@ -1,7 +1,7 @@
 // Exact values of FP8 codes, and the byte tables with which the vector paths decode.
 //
 // Every FP8 value is exact in bfloat16, the upper half of a float32. The vector paths therefore
-// make the two upper bytes of the float32 by 16-entry byte lookups, 32 or 64 codes at a time.
+// make the two upper bytes of the float32 by 16-entry byte lookups, 16, 32 or 64 codes at a time.
 // Everything here is evaluated by the compiler; the header holds data, not code.
 #pragma once
 

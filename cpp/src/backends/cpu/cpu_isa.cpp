@@ -9,6 +9,9 @@
 namespace ggfp8 {
 
 extern const CpuIsa kPortableIsa;
+#ifdef GGFP8_CPU_AARCH64
+extern const CpuIsa kNeonIsa;
+#endif
 #ifdef GGFP8_CPU_X86
 extern const CpuIsa kAvx2Isa;
 extern const CpuIsa kAvx512Isa;
@@ -31,6 +34,9 @@ IsaList detect_isas() noexcept {
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (has_avx512) list.isas[list.count++] = &kAvx512Isa;
   if (has_avx2) list.isas[list.count++] = &kAvx2Isa;
+#endif
+#ifdef GGFP8_CPU_AARCH64
+  list.isas[list.count++] = &kNeonIsa;
 #endif
   list.isas[list.count++] = &kPortableIsa;
   return list;

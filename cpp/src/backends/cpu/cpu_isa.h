@@ -1,7 +1,7 @@
 // The instruction-set paths that this build has and this processor can run.
 //
-// The environment variable GGFP8_CPU_ISA (portable, avx2, avx512) chooses one. The choice travels
-// in DeviceInfo::instruction_set.
+// The environment variable GGFP8_CPU_ISA (portable, neon, avx2, avx512) chooses one. The choice
+// travels in DeviceInfo::instruction_set.
 #pragma once
 
 #include <cstdint>

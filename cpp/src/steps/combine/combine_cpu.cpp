@@ -13,15 +13,13 @@ extern const FindCombineToken kFindCombineTokenAvx512;
 namespace {
 
 CombineToken choose_token_function(const CombineProblem& problem, const DeviceInfo& device) {
-  // In the order of InstructionSet.
-  const FindCombineToken find[] = {
-      kFindCombineTokenPortable,
+  switch (device.instruction_set) {
 #ifdef GGFP8_CPU_X86
-      kFindCombineTokenAvx2,
-      kFindCombineTokenAvx512,
+    case InstructionSet::kAvx512: return kFindCombineTokenAvx512(problem.x_dtype);
+    case InstructionSet::kAvx2: return kFindCombineTokenAvx2(problem.x_dtype);
 #endif
-  };
-  return find[static_cast<size_t>(device.instruction_set)](problem.x_dtype);
+    default: return kFindCombineTokenPortable(problem.x_dtype);
+  }
 }
 
 }  // namespace

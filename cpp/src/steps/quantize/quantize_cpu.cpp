@@ -20,15 +20,14 @@ constexpr int64_t kMostBytesInCaches = 32 << 20;
 constexpr int64_t kFewRowsPerThread = 4;  // so few that threads would wait for one another
 
 QuantizeStrip choose_strip_function(const QuantizeProblem& problem, const DeviceInfo& device) {
-  // In the order of InstructionSet.
-  const FindQuantizeStrip find[] = {
-      kFindQuantizeStripPortable,
+  switch (device.instruction_set) {
 #ifdef GGFP8_CPU_X86
-      kFindQuantizeStripAvx2,
-      kFindQuantizeStripAvx512,
+    case InstructionSet::kAvx512:
+      return kFindQuantizeStripAvx512(problem.x_dtype, problem.out_dtype);
+    case InstructionSet::kAvx2: return kFindQuantizeStripAvx2(problem.x_dtype, problem.out_dtype);
 #endif
-  };
-  return find[static_cast<size_t>(device.instruction_set)](problem.x_dtype, problem.out_dtype);
+    default: return kFindQuantizeStripPortable(problem.x_dtype, problem.out_dtype);
+  }
 }
 
 // Quantises a row of x into the first of its targets, and copies codes and scales to the others.
