@@ -121,6 +121,7 @@ int main(void) {
     ggfp8_device_info device = {0};
     device.struct_size = sizeof device;
     setenv("GGFP8_CPU_ISA", isas[i], 1);
+    ggfp8_reload_environment();
     if (i > 0 && ggfp8_device_query(GGFP8_DEVICE_CPU, 0, &device) != GGFP8_SUCCESS) continue;
     num_failures += run_product(isas[i], "bfloat16", GGFP8_DTYPE_BFLOAT16);
     num_failures += run_product(isas[i], "float16", GGFP8_DTYPE_FLOAT16);
