@@ -47,11 +47,13 @@ variant_flags() {
   build "$scratch/build" "$source_dir"
 }
 
-# A parent project without a build type, whose own options are hostile. Its targets are left at the
-# compiler's default level; those of the library are optimised.
+# A parent project without a build type, whose own options are hostile, and which asks for unity
+# builds. It takes the library by FetchContent. Its targets are left at the compiler's default
+# level; those of the library are optimised.
 variant_parent() {
   quietly cmake -S "$here/add_subdirectory" -B "$scratch/build" -DHOSTILE_FLAGS=ON \
-    -DGROUPGEMM_FP8_SOURCE_DIR="$source_dir" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+    -DBY_FETCH_CONTENT=ON -DGROUPGEMM_FP8_SOURCE_DIR="$source_dir" \
+    -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
   quietly cmake --build "$scratch/build"
   local commands="$scratch/build/compile_commands.json" num_sources num_optimised
   num_sources=$(grep '"command"' "$commands" | grep -c '/cpp/src/')
