@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds and installs the package, without CUDA, as other people do: from a read-only checkout whose
-# path needs quoting, two builds at the same time, from its wheel, as an editable installation.
+# path needs quoting, two builds at the same time, by way of an sdist, over an older version, from
+# its wheel, as an editable installation.
 #
 #   run.sh PYTHON SCRATCH
 set -euo pipefail
@@ -41,18 +42,42 @@ done
 for i in 1 2; do
   wait "${builds[i]}" || { cat "$scratch/wheel$i.log" && fail "build $i failed"; }
 done
+
+step "python -m build: an sdist, and a wheel from it"
+"$python" -m venv "$scratch/venv"
+installed() { "$scratch/venv/bin/python" "$@"; }
+quietly installed -m pip install --disable-pip-version-check build
+quietly installed -m build --outdir "$scratch/dist3" "${without_cuda[@]}" "$checkout"
 # A superuser can write to read-only files, so the files themselves are compared.
 diff <(echo "$before") <(listing) || fail "the builds changed the checkout"
 chmod -R u+w "$checkout"
 
 step "the same sources give the same bytes"
 cmp "$scratch"/dist1/*.whl "$scratch"/dist2/*.whl
+# Files of a wheel have the modes of the sources, which were read-only here and are not in an sdist.
+for i in 1 3; do "$python" -m zipfile -e "$scratch/dist$i"/*.whl "$scratch/unpacked$i"; done
+diff -r "$scratch/unpacked1" "$scratch/unpacked3"
 "$python" "$source_dir/tests/lint/check_wheel.py" "$scratch"/dist1/*.whl
 
+step "an upgrade replaces an older version and what only that version had"
+quietly installed -m pip install --disable-pip-version-check wheel
+quietly installed -m wheel unpack --dest "$scratch/older" "$scratch"/dist1/*.whl
+unpacked=$(echo "$scratch"/older/*)
+mv "$unpacked"/*.dist-info "$unpacked/groupgemm_fp8-0.0.1.dist-info"
+sed -i 's/^Version: .*/Version: 0.0.1/' "$unpacked"/*.dist-info/METADATA
+touch "$unpacked/groupgemm_fp8/left_out_since.py"
+quietly installed -m wheel pack --dest-dir "$scratch/older" "$unpacked"
+quietly installed -m pip install --disable-pip-version-check "$scratch"/older/*.whl
+installed_version() { (cd "$scratch" && installed -m pip show groupgemm_fp8 | grep '^Version'); }
+older=$(installed_version)
+(cd "$scratch" && installed -c "import groupgemm_fp8.left_out_since")
+quietly installed -m pip install --disable-pip-version-check --upgrade "$scratch"/dist1/*.whl
+newer=$(installed_version)
+left=$(find "$scratch/venv/lib" -name '*left_out_since*')
+[[ $older == *0.0.1 && $newer != "$older" && -z $left ]] ||
+  fail "upgrade: got $newer after $older, left: $left"
+
 step "a C program against the installed wheel"
-"$python" -m venv "$scratch/venv"
-installed() { "$scratch/venv/bin/python" "$@"; }
-quietly installed -m pip install --disable-pip-version-check "$scratch"/dist1/*.whl
 folder=$(cd "$scratch" && installed -c "import groupgemm_fp8; print(groupgemm_fp8.__path__[0])")
 "${CC:-cc}" "$source_dir/tests/consumer/c_program.c" -o "$scratch/program" \
   "-I$folder/include" "-L$folder" -lgroupgemm_fp8 "-Wl,-rpath,$folder"
