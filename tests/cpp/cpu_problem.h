@@ -80,8 +80,8 @@ class Case {
     Problem& p = problem_;
     p.group_kind = one_of({GroupKind::kIndptr, GroupKind::kEnds, GroupKind::kCounts,
                            p.batch_size > 0 ? GroupKind::kMasked : GroupKind::kIndptr});
-    groups_ =
-        group_model::random_groups(random_, p.group_kind, p.batch_size, p.cum_m, p.granularity_m);
+    const int32_t unit = one_of({p.granularity_m, 1});  // 1: groups begin inside blocks of rows
+    groups_ = group_model::random_groups(random_, p.group_kind, p.batch_size, p.cum_m, unit);
     p.groups = groups_->data();
     p.groups_are_int64 = groups_->is_int64;
     p.group_alignment = groups_->alignment;

@@ -137,6 +137,7 @@ GGFP8_API const char* ggfp8_last_error(void);
  * Group layouts: what the group array v holds, and which rows group g has. A is group_alignment,
  * and up(x) is the least multiple of A that is at least x. The values of a well-formed array are
  * such that rows ascend and lie in [0, cum_m], and every group's first row is a multiple of gm.
+ * Row r of a group with first row f has scale row f / gm + (r - f) / gm, wherever the group begins.
  *
  *   INDPTR  batch_size + 1 bounds   rows [v[g], v[g + 1])
  *   ENDS    batch_size ends         rows [up(v[g - 1]), v[g]), with v[-1] = 0; a group without rows

@@ -20,6 +20,12 @@ ROWS = {
     "large": (300, 0, 515),
     "mixed": (1, 260, 9, 0, 33, 66),
 }
+# Rows before the first group, and of groups that begin and end inside blocks of 128 rows.
+UNEVEN_ROWS = {
+    "decode": (5, (3, 0, 18, 150)),
+    "middle": (77, (195, 100, 0, 129)),
+    "large": (1, (640, 1, 515)),
+}
 NUM_SAMPLES = 8
 SPECIAL = np.array(
     [
@@ -101,6 +107,19 @@ def test_every_scale_of_a_small_problem(backend, scale_major):
         assert_change_is_its_own(backend, problem, before, "b_scale", index, owned)
 
 
+@pytest.mark.parametrize("scale_major", ["MN", "K"])
+@pytest.mark.parametrize("rows", UNEVEN_ROWS)
+def test_blocks_of_rows_begin_with_their_group(backend, rows, scale_major):
+    """Row r of a group from row f on has scale row f / 128 + (r - f) / 128, wherever f is."""
+    lead, rows = UNEVEN_ROWS[rows]
+    case = Case(
+        rows, 264, 400, (128, 128, 128), out_dtype="float32", scale_major=scale_major, lead=lead,
+        trail=3,
+    )  # fmt: skip
+    problem = exact_problem(backend.fit(case))
+    assert_exact(problem, backend.run(problem))
+
+
 class PlantedBackend:
     """Computes as a function of numeric.planted does, in place of a Runner."""
 
@@ -125,6 +144,14 @@ def test_a_wrong_scale_is_seen(bug):
     test_every_scale_of_a_small_problem(PlantedBackend(planted.correct), "MN")
     with pytest.raises(AssertionError, match="not its own|differ from the exact result"):
         test_every_scale_of_a_small_problem(PlantedBackend(bug), "MN")
+
+
+@pytest.mark.parametrize("rows", UNEVEN_ROWS)
+def test_a_wrong_block_of_rows_is_seen(rows):
+    test_blocks_of_rows_begin_with_their_group(PlantedBackend(planted.correct), rows, "MN")
+    bug = PlantedBackend(planted.row_blocks_of_the_array)
+    with pytest.raises(AssertionError, match="differ from the exact result"):
+        test_blocks_of_rows_begin_with_their_group(bug, rows, "MN")
 
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float16", "float32"])

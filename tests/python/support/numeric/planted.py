@@ -19,6 +19,13 @@ def neighbour_row_scale(problem: Problem) -> np.ndarray:
     return correct(problem.with_(a_scale=np.roll(problem.a_scale, 1, axis=0)))
 
 
+def row_blocks_of_the_array(problem: Problem) -> np.ndarray:
+    """Blocks of rows are counted from the first row of the array, not of the group."""
+    _, *others = problem.granularity
+    scale = problem.a_scale[np.arange(problem.cum_m) // problem.granularity[0]]
+    return correct(problem.with_(a_scale=scale, granularity=(1, *others)))
+
+
 def neighbour_k_scale(problem: Problem) -> np.ndarray:
     return correct(problem.with_(a_scale=np.roll(problem.a_scale, 1, axis=1)))
 
