@@ -6,11 +6,13 @@
     run.py --device               the mutants of device code, on a machine with their GPU
     run.py --workers 2            so many copies of the tree at once
 
-The tree is copied, built there once, and every killer must pass before anything is planted. A
-mutant survives if one of its killers passes. README.md explains the lists.
+Every worker copies the tree and builds what its killers need. A killer must pass in the tree as it
+is before a mutant is planted for it. A mutant survives if one of its killers passes. README.md
+explains the lists.
 """
 
 import argparse
+import os
 import queue
 import re
 import sys
@@ -19,9 +21,10 @@ import time
 from pathlib import Path
 
 from mutant import Mutant, read_lists
-from workshop import Workshop
+from workshop import Seconds, Workshop
 
 HERE = Path(__file__).resolve().parent
+MAX_BATCH = 4
 
 
 def main() -> int:
@@ -31,12 +34,13 @@ def main() -> int:
         print("no mutant is chosen", file=sys.stderr)
         return 2
     check_places(HERE.parents[1], chosen)
-    work = queue.SimpleQueue()
-    for mutant in chosen:
-        work.put(mutant)
+    work: queue.SimpleQueue[list[Mutant]] = queue.SimpleQueue()
+    for batch in batches_of(chosen):
+        work.put(batch)
     outcomes: dict[Mutant, str] = {}
+    seconds: Seconds = {}
     crew = [
-        threading.Thread(target=run_all, args=(idx, arguments, chosen, work, outcomes))
+        threading.Thread(target=run_all, args=(idx, arguments, work, seconds, outcomes))
         for idx in range(arguments.workers)
     ]
     for thread in crew:
@@ -79,29 +83,43 @@ def check_places(root: Path, mutants: list[Mutant]) -> None:
         sys.exit("\n".join(wrong))
 
 
+def batches_of(mutants: list[Mutant]) -> list[list[Mutant]]:
+    """Mutants with the same killers, which one worker tries one after the other; large ones first.
+
+    The worker then builds its copy of these tests once.
+    """
+    batches: dict[tuple[str, ...], list[list[Mutant]]] = {}
+    for mutant in mutants:
+        of_killers = batches.setdefault(mutant.killers, [[]])
+        if len(of_killers[-1]) == MAX_BATCH:
+            of_killers.append([])
+        of_killers[-1].append(mutant)
+    return sorted((batch for some in batches.values() for batch in some), key=len, reverse=True)
+
+
 def run_all(
     idx: int,
     arguments: argparse.Namespace,
-    mutants: list[Mutant],
-    work: queue.SimpleQueue,
+    work: queue.SimpleQueue[list[Mutant]],
+    seconds: Seconds,
     outcomes: dict[Mutant, str],
 ) -> None:
-    """One worker: prepares its copy of the tree, then takes mutants until there are none."""
-    workshop = Workshop(arguments.folder / str(idx), arguments.device, arguments.cmake_option)
-    killers = sorted({killer for mutant in mutants for killer in mutant.killers})
-    failing = workshop.prepare(killers)
-    if failing:
-        print(f"killers that fail before anything is planted: {', '.join(failing)}", flush=True)
-        return
+    """One worker: copies the tree, then takes batches until there are none."""
+    folder = arguments.folder / str(idx)
+    num_jobs = max(2, (os.cpu_count() or 1) // arguments.workers)
+    workshop = Workshop(folder, arguments.device, arguments.cmake_option, num_jobs, seconds)
     while True:
         try:
-            mutant = work.get_nowait()
+            batch = work.get_nowait()
         except queue.Empty:
             return
-        start = time.monotonic()
-        outcomes[mutant] = workshop.try_mutant(mutant)
-        seconds = time.monotonic() - start
-        print(f"{mutant.name:12} {outcomes[mutant]:24} {seconds:5.0f} s  {mutant}", flush=True)
+        failing = workshop.prepare(batch[0].killers)
+        for mutant in batch:
+            start = time.monotonic()
+            fails = f"not run: {', '.join(failing)} fails without a mutant"
+            outcomes[mutant] = fails if failing else workshop.try_mutant(mutant)
+            took = time.monotonic() - start
+            print(f"{mutant.name:12} {outcomes[mutant]:24} {took:5.0f} s  {mutant}", flush=True)
 
 
 def report(chosen: list[Mutant], outcomes: dict[Mutant, str]) -> int:
