@@ -9,6 +9,7 @@
 #include "check.h"
 #include "cuda/cuda_device.h"
 #include "cuda/kernel_launch.h"
+#include "cuda/tensor_map.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
 namespace {
@@ -27,6 +28,7 @@ struct Runtime {
   int num_limits = 0;
   int num_launches = 0;  // that were enqueued
   int num_attempts = 0;
+  int num_lookups = 0;
   CUmemorytype memory_type = CU_MEMORYTYPE_DEVICE;
   int stream_device = 0;
   cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
@@ -58,6 +60,13 @@ CUresult CUDAAPI pointer_attributes(unsigned, CUpointer_attribute*, void** value
   return CUDA_SUCCESS;
 }
 
+CUresult CUDAAPI encode_tiled(CUtensorMap*, CUtensorMapDataType, cuuint32_t, void*,
+                              const cuuint64_t*, const cuuint64_t*, const cuuint32_t*,
+                              const cuuint32_t*, CUtensorMapInterleave, CUtensorMapSwizzle,
+                              CUtensorMapL2promotion, CUtensorMapFloatOOBfill) {
+  return CUDA_SUCCESS;
+}
+
 }  // namespace
 
 extern "C" {
@@ -86,10 +95,13 @@ cudaError_t cudaDriverGetVersion(int* version) {
   return cudaSuccess;
 }
 
-cudaError_t cudaGetDriverEntryPointByVersion(const char*, void** function, unsigned,
+cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned,
                                              unsigned long long,
                                              cudaDriverEntryPointQueryResult* result) {
-  *function = reinterpret_cast<void*>(&pointer_attributes);
+  ++runtime.num_lookups;
+  *function = std::strcmp(symbol, "cuTensorMapEncodeTiled") == 0
+                  ? reinterpret_cast<void*>(&encode_tiled)
+                  : reinterpret_cast<void*>(&pointer_attributes);
   *result = runtime.has_driver_functions ? cudaDriverEntryPointSuccess
                                          : cudaDriverEntryPointSymbolNotFound;
   return cudaSuccess;
@@ -202,6 +214,23 @@ void check_pointers() {
   CHECK(!ggfp8::cuda_device_of(nullptr, &id));
   runtime.memory_type = CU_MEMORYTYPE_HOST;  // registered with CUDA, and of the host
   CHECK(!ggfp8::cuda_device_of(&id, &id));
+}
+
+void check_tensor_maps() {
+  const ggfp8::ByteMatrices matrices = {.data = &runtime,
+                                        .row_bytes = 256,
+                                        .num_rows = 8,
+                                        .num_matrices = 1,
+                                        .row_stride = 256,
+                                        .matrix_stride = 2048};
+  CUtensorMap map;
+  runtime.has_driver_functions = false;
+  CHECK_EQ(ggfp8::encode_tensor_map(matrices, 8, &map), GGFP8_ERROR_CUDA);
+  runtime.has_driver_functions = true;
+  CHECK_EQ(ggfp8::encode_tensor_map(matrices, 8, &map), ggfp8::kSuccess);
+  const int num_lookups = runtime.num_lookups;
+  CHECK_EQ(ggfp8::encode_deep_tensor_map(matrices, 8, 2, &map), ggfp8::kSuccess);
+  CHECK_EQ(runtime.num_lookups, num_lookups);  // found once, for maps of every rank
 }
 
 void check_launches() {
@@ -330,6 +359,7 @@ void check_early_launches_in_graphs() {
 int main() {
   check_failures_are_forgotten();
   check_pointers();
+  check_tensor_maps();
   check_launches();
   check_limit_that_cannot_be_raised();
   check_streams_of_other_devices();

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include "core/remembered.h"
 #include "cuda/cuda_status.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
@@ -10,18 +11,24 @@ namespace {
 
 using EncodeTiled = decltype(&cuTensorMapEncodeTiled);
 
-// The driver's function, found at run time: the library does not link the driver.
-EncodeTiled find_encode_tiled() noexcept {
+// Finds the driver's function at run time: the library does not link the driver.
+Status find_encode_tiled(EncodeTiled* found) noexcept {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult result = cudaDriverEntryPointSymbolNotFound;
   constexpr unsigned kFirstVersion = 12000;
   if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, kFirstVersion,
                                        cudaEnableDefault, &result) != cudaSuccess) {
     (void)cudaGetLastError();
-    return nullptr;
+    result = cudaDriverEntryPointSymbolNotFound;
   }
-  return result == cudaDriverEntryPointSuccess ? reinterpret_cast<EncodeTiled>(function) : nullptr;
+  if (result != cudaDriverEntryPointSuccess) {
+    return fail(GGFP8_ERROR_CUDA, "cuTensorMapEncodeTiled: the driver does not have it");
+  }
+  *found = reinterpret_cast<EncodeTiled>(function);
+  return kSuccess;
 }
+
+Remembered<EncodeTiled> known_encode_tiled;
 
 constexpr int kPieceBytes = 128;  // of a row, in a box
 
@@ -35,10 +42,8 @@ struct BoxedTensor {
 
 template <int kRank>
 Status encode(const void* data, const BoxedTensor<kRank>& tensor, CUtensorMap* map) noexcept {
-  static const EncodeTiled encode_tiled = find_encode_tiled();
-  if (encode_tiled == nullptr) {
-    return fail(GGFP8_ERROR_CUDA, "cuTensorMapEncodeTiled: the driver does not have it");
-  }
+  EncodeTiled encode_tiled = nullptr;
+  if (Status s = known_encode_tiled.get(find_encode_tiled, &encode_tiled)) return s;
   constexpr cuuint32_t kSteps[5] = {1, 1, 1, 1, 1};
   const CUresult result = encode_tiled(
       map, CU_TENSOR_MAP_DATA_TYPE_UINT8, kRank, const_cast<void*>(data), tensor.sizes,
