@@ -403,7 +403,9 @@ GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
  *
  * describe     Describes an object and returns 0, or another value and an error in the language: a
  *              framework's dltensor_from_py_object_no_sync, of DLPack's exchange table.
- * item         Finds object idx of a tuple: Python's PyTuple_GetItem.
+ * item         Finds object idx of a tuple: Python's PyTuple_GetItem. The reference is borrowed
+ *              from the tuple, which the caller holds and no thread can change: that suffices in a
+ *              Python without a global lock, too.
  * current_stream
  *              Stores the stream on which the framework works on a CUDA device and returns 0, or
  *              another value and an error in the language: current_work_stream of that table.
