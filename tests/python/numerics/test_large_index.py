@@ -14,6 +14,8 @@ from numeric.problem import Problem
 
 pytestmark = pytest.mark.large
 
+FAR = (1 << 29) + 8  # elements between the steps of an axis, of which the fifth begins past 2^31
+
 
 class SparseArray:
     """An array of which only some rows of the slowest axis are ever written or read."""
@@ -97,3 +99,35 @@ def test_every_offset_past_2_to_32_bytes(backend):
     core = exact_problem(Case((5, 12), 1024, 1024, out_dtype="float32"))
     first_row = 2**31 // 1024 + 1
     assert_exact(core, run_far(backend, core, first_row, 1))
+
+
+def far_apart(memory, values: np.ndarray, axis: int):
+    """A float32 array of these values in which the steps of an axis lie FAR elements apart."""
+    strides = [1] * values.ndim
+    for i in range(values.ndim - 2, -1, -1):
+        strides[i] = FAR if i == axis else strides[i + 1] * values.shape[i + 1]
+    ends = [(size - 1) * stride for size, stride in zip(values.shape, strides, strict=True)]
+    num_bytes = 4 * (sum(ends) + 1)
+    if num_bytes + 2**30 > memory.capacity():
+        pytest.skip(f"needs {num_bytes >> 20} MiB of {memory.name} memory")
+    buffer = memory.empty(num_bytes)
+    for place in np.ndindex(values.shape[:-1]):
+        memory.write(buffer, 4 * int(np.dot(place, strides[:-1])), values[place])
+    return memory.view(buffer, 0, values.shape, np.float32, tuple(4 * step for step in strides))
+
+
+@pytest.mark.parametrize("scale_major", ["MN", "K"])
+@pytest.mark.parametrize(
+    "name, axis, rows",
+    [("a_scale", 0, (1, 0, 2, 1, 1)), ("b_scale", 0, (1,) * 5), ("b_scale", 1, (5,))],
+)
+def test_scales_past_2_to_31_elements(backend, name, axis, rows, scale_major):
+    """Rows, column blocks, k blocks and groups of the scales, five each, far apart in memory."""
+    problem = exact_problem(Case(rows, 520, 640, scale_major=scale_major))
+    scales = getattr(problem, name)
+    if scale_major == "MN":
+        scales = scales.swapaxes(-1, -2)
+    call = backend.call(problem)
+    call.arguments[list(call.inputs).index(name)] = far_apart(backend.memory, scales, axis)
+    call.launch()
+    assert_exact(problem, call.result())
