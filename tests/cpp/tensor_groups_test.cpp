@@ -264,6 +264,32 @@ void check_refusals() {
   }
 }
 
+// Sizes at the end of int64, alone or beside an axis of no elements, are refused, and no arithmetic
+// of the checks overflows (the sanitizer build watches).
+void check_extreme_sizes() {
+  TestTensor TestCall::* const tensors[] = {&TestCall::a,        &TestCall::b,
+                                            &TestCall::a_scale,  &TestCall::b_scale,
+                                            &TestCall::m_indptr, &TestCall::out};
+  const auto check = [&](TestTensor TestCall::* tensor, size_t axis, int64_t size, int variant) {
+    TestCall call;
+    if ((variant & 1) != 0) make_masked(call, {1, 2}, true);
+    if ((variant & 2) != 0) call.options.scale_granularity_m = 128;
+    std::vector<int64_t>& shape = (call.*tensor).shape;
+    if (axis >= shape.size()) return;
+    if ((variant & 4) != 0) std::fill(shape.begin(), shape.end(), 0);
+    shape[axis] = size;  // the strides stay
+    CHECK_EQ(call.run(), kShape);
+    CHECK(call.out_is_untouched());
+  };
+  for (TestTensor TestCall::* tensor : tensors) {
+    for (size_t axis = 0; axis < 3; ++axis) {
+      for (int64_t size : {INT64_MAX, INT64_MAX - 126, int64_t{1} << 62, int64_t{1} << 31}) {
+        for (int variant = 0; variant < 8; ++variant) check(tensor, axis, size, variant);
+      }
+    }
+  }
+}
+
 void check_plan() {
   const char* names[] = {"indptr", "ends", "counts", "masked"};
   for (int32_t layout = 0; layout < 4; ++layout) {
@@ -290,6 +316,7 @@ int main() {
   check_missing_strides();
   check_swapped_scales();
   check_refusals();
+  check_extreme_sizes();
   check_plan();
   return check::report();
 }
