@@ -56,27 +56,44 @@ def test_another_library(monkeypatch):
         load_again(monkeypatch, GGFP8_LIBRARY=ctypes.util.find_library("c") or "libc.so.6")
 
 
+class StandIn:
+    """The library as the loader asks it, but for what some of its functions return."""
+
+    def __init__(self, **results: int):
+        real = _library.load()
+        for name in (
+            "ggfp8_version", "ggfp8_group_gemm_args_size", "ggfp8_group_gemm_options_size"
+        ):  # fmt: skip
+            result = results.get(name, getattr(real, name)())
+            setattr(self, name, lambda result=result: result)
+
+
+def load_stand_in(monkeypatch, **results: int):
+    stand_in = StandIn(**results)
+    monkeypatch.setattr(_ffi, "bind", lambda library: stand_in)
+    monkeypatch.setattr(_ffi_moe, "bind", lambda library: library)
+    return load_again(monkeypatch)
+
+
 @pytest.mark.parametrize("version, ok", [(0, False), (99, False), (100, True), (10000, False)])
 def test_version_is_checked(monkeypatch, version, ok):
-    real = _library.load()
-
-    class Library:
-        def ggfp8_version(self):
-            return version
-
-        def ggfp8_group_gemm_args_size(self):
-            return real.ggfp8_group_gemm_args_size()
-
-        def ggfp8_group_gemm_options_size(self):
-            return real.ggfp8_group_gemm_options_size()
-
-    monkeypatch.setattr(_ffi, "bind", lambda library: Library())
-    monkeypatch.setattr(_ffi_moe, "bind", lambda library: library)
     if ok:
-        assert load_again(monkeypatch).ggfp8_version() == version
+        assert load_stand_in(monkeypatch, ggfp8_version=version).ggfp8_version() == version
     else:
         with pytest.raises(ImportError, match="got library version"):
-            load_again(monkeypatch)
+            load_stand_in(monkeypatch, ggfp8_version=version)
+
+
+@pytest.mark.parametrize(
+    "struct, layout",
+    [("ggfp8_group_gemm_args", _ffi.ARGS), ("ggfp8_group_gemm_options", _ffi.OPTIONS)],
+)
+def test_sizes_of_structs_are_checked(monkeypatch, struct, layout):
+    """A later library may know more members than the package, but none may know fewer."""
+    load_stand_in(monkeypatch, **{f"{struct}_size": layout.size + 8})
+    wanted = f"{struct} has {layout.size - 8} bytes, wanted at least {layout.size}"
+    with pytest.raises(ImportError, match=wanted):
+        load_stand_in(monkeypatch, **{f"{struct}_size": layout.size - 8})
 
 
 def test_version_of_the_package():
