@@ -231,6 +231,14 @@ def test_errors_of_slabs(masked_m, error, message):
         flashinfer.batch_deepgemm_fp8_nt_groupwise(*k_major(call_of("masked")), masked_m, 3)
 
 
+def test_backend_of_slabs():
+    """A name that is not FlashInfer's is that of a backend."""
+    with pytest.raises(ValueError, match="^backend: got 'trt', wanted one of"):
+        flashinfer.batch_deepgemm_fp8_nt_groupwise(
+            *k_major(call_of("masked")), COUNTS, 3, backend="trt"
+        )
+
+
 def test_devices_that_differ():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     from torch_problem import to_torch
@@ -272,6 +280,7 @@ BAD_INDICES = [
     ([0, 0, 2, 3, 2, 2], None, r"m_indices\[3\]: got 3, wanted -1 or a group from 0 to 2"),
     ([-2, 0, 2, 2, 2, 2], None, r"m_indices\[0\]: got -2, wanted -1 or a group"),
     ([0, 0, -1, 2, 2, 2], 2, r"m_indices\[3\]: got the first row of group 2, wanted it in row 2"),
+    ([0, 0, 2, 2, 2, 2], 4, r"m_indices\[2\]: got the first row of group 2, wanted it in row 4"),
 ]
 
 

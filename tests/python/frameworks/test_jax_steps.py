@@ -12,6 +12,7 @@ import ml_dtypes  # noqa: E402
 
 import groupgemm_fp8 as gg  # noqa: E402
 import groupgemm_fp8.jax as ggjax  # noqa: E402
+from groupgemm_fp8 import _jax_steps, _library  # noqa: E402
 
 TOKENS, EXPERTS, HIDDEN, INTER, TOP_K = 9, 5, 256, 128, 2
 RUNTIME_ERROR = (RuntimeError, ValueError)  # what JAX makes of an error that a call raises
@@ -145,6 +146,23 @@ def test_route(call, tokens):
     got = call(ggjax.route, index, batch_size=EXPERTS)
     assert isinstance(got, gg.Routing)
     assert_same(got, gg.route(index, EXPERTS))
+
+
+@pytest.mark.parametrize("sizes", [(10, 30), (30, 10)])
+def test_workspace_of_route_suffices_on_every_device(monkeypatch, sizes):
+    """Nobody knows while tracing which device runs the program."""
+    asked, results = iter(sizes), []
+
+    def see(name, attributes, wanted, arrays):
+        results.extend(wanted)
+        return wanted
+
+    monkeypatch.setattr(_jax_steps._xla, "devices", lambda: ((2, 0), (1, 0)))
+    monkeypatch.setattr(_jax_steps._steps, "route_workspace_bytes", lambda *sizes: next(asked))
+    monkeypatch.setattr(_jax_steps, "_call", see)
+    ggjax.route(top_k_index(), EXPERTS)
+    num_bytes = 30 + _library.load().ggfp8_workspace_alignment()
+    assert results[3] == ((num_bytes,), "uint8")
 
 
 def test_route_of_int64(call):

@@ -1,5 +1,7 @@
 """Models of Hugging Face transformers whose FP8 experts this library computes."""
 
+import functools
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -76,6 +78,42 @@ def test_experts_that_are_not_here(device):
         )
         nobody = torch.full_like(index, experts.num_experts)
         assert not forward(experts, x, nobody, weights).any()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("limit, alpha", [(None, None), (0.1, None), (None, 1.7)])
+@pytest.mark.parametrize("scale_fmt", ["float", "ue8m0"])
+def test_experts_are_the_layer(scale_fmt, limit, alpha, device):
+    """With the module's variant of the gate, and scales of activations as those of its weights."""
+    _, narrow = make_models("qwen3_moe", device, scale_fmt)
+    experts = experts_of(narrow)
+    experts.swiglu_limit, experts.swiglu_alpha = limit, alpha
+    x = torch.randn(9, 256, device=device)
+    index, weights = torch.randint(0, 8, (9, 2), device=device), torch.rand(9, 2, device=device)
+    projections = []
+    for name in ("gate_up_proj", "down_proj"):
+        scale = getattr(experts, f"{name}_scale_inv")
+        projections += [getattr(experts, name).detach(), scale.detach().float()]
+    with torch.no_grad():
+        got = groupgemm_fp8.transformers.experts_forward(experts, x, index, weights)
+        layer = functools.partial(groupgemm_fp8.moe_ffn, x, *projections, index, weights)
+        powers = scale_fmt == "ue8m0"
+        assert torch.equal(got, layer(limit=limit, alpha=alpha, power_of_two_scales=powers))
+        assert not torch.equal(got, layer(limit=limit, alpha=alpha, power_of_two_scales=not powers))
+        if limit is not None or alpha is not None:
+            assert not torch.equal(got, layer(power_of_two_scales=powers))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_another_activation(device):
+    """The model's own function is called where it is not silu."""
+    wide, narrow = (experts_of(model) for model in make_models("qwen3_moe", device))
+    wide.act_fn = narrow.act_fn = torch.nn.ReLU()
+    x = torch.randn(9, 256, device=device)
+    index, weights = torch.randint(0, 8, (9, 2), device=device), torch.rand(9, 2, device=device)
+    with torch.no_grad():
+        got = groupgemm_fp8.transformers.experts_forward(narrow, x, index, weights)
+        assert error_of(got, wide(x, index, weights)) <= 6e-2
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -80,11 +80,14 @@ def test_zero_block_has_scale_one(name):
     assert not x_fp8[0, 1:].astype(np.float32).any()
 
 
-@pytest.mark.parametrize("magnitude", [1e-45, 1e-40, 1e-38, 3e38])
+# Quotients of 9.3e-43 and 1e-40 pass the largest value of a type, because their scale is rounded
+# to the smallest number. NumPy computes blocks of 100.
+@pytest.mark.parametrize("block_k", [128, 100])
+@pytest.mark.parametrize("magnitude", [1e-45, 9.3e-43, 1e-40, 1e-38, 3e38])
 @pytest.mark.parametrize("name", MAX_FINITE)
-def test_extreme_magnitudes_stay_finite(name, magnitude):
+def test_extreme_magnitudes_stay_finite(name, magnitude, block_k):
     x = np.full((2, 128), magnitude, np.float32)
-    x_fp8, scale = quantize_groupwise(x, (1, 128), name)
+    x_fp8, scale = quantize_groupwise(x, (1, block_k), name)
     assert (scale > 0).all()
     assert np.isfinite(scale).all()
     assert np.isfinite(x_fp8.astype(np.float32)).all()
@@ -97,6 +100,26 @@ def test_input_types(dtype):
     x = np.arange(-4, 4).reshape(2, 4).astype(dtype)
     x_fp8, scale = quantize_groupwise(x, (1, 4))
     wanted_x, wanted_scale = quantize_groupwise(x.astype(np.float32), (1, 4))
+    assert x_fp8.tobytes() == wanted_x.tobytes()
+    assert np.array_equal(scale, wanted_scale)
+
+
+@pytest.mark.parametrize("block_k", [128, 100])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[::-1],
+        lambda x: x[:, ::-1],
+        lambda x: x[:, ::2],
+        lambda x: x.T,
+        lambda x: np.broadcast_to(x[:1], x.shape),
+    ],
+    ids=["rows upwards", "columns upwards", "every other column", "columns as rows", "one row"],
+)
+def test_strides(view, block_k):
+    x = view(np.random.default_rng(6).standard_normal((256, 256)).astype(np.float32))
+    x_fp8, scale = quantize_groupwise(x, (1, block_k))
+    wanted_x, wanted_scale = quantize_groupwise(x.copy(), (1, block_k))
     assert x_fp8.tobytes() == wanted_x.tobytes()
     assert np.array_equal(scale, wanted_scale)
 
