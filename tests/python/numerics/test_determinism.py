@@ -29,6 +29,21 @@ def test_repeated_runs(backend):
         assert_same_bits(problem, call.result(), first, "first run")
 
 
+@pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize("k", [32, 144])
+def test_many_tiles_of_few_k_blocks(gpu_backend, k, out_dtype):
+    """Epilogues take most of the time, so that warps drift as far apart as barriers let them."""
+    rows = (700,) * 6 + (130, 64, 1)
+    problem = exact_problem(gpu_backend.fit(Case(rows, 4096, k, out_dtype=out_dtype)))
+    call = gpu_backend.call(problem)
+    call.launch()
+    first = call.result()
+    assert_exact(problem, first)
+    for _ in range(20):
+        call.launch()
+        assert_same_bits(problem, call.result(), first, "first run")
+
+
 def test_threads(backend):
     """Calls of different problems from several threads at once do not disturb one another."""
     shapes = [((3, 50, 0), 136, 208), ((1,) * 9, 64, 512), ((140, 2), 72, 160), ((0, 31), 200, 48)]
