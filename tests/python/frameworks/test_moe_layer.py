@@ -83,7 +83,26 @@ def test_layer(arrays, tokens, gate):
     out = gg.moe_ffn(to(x), *quantised, to(index), to(weight), **gate)
     wanted = reference(x, gate_up, down, index, weight, **gate)
     assert type(out) is type(to(x))
+    assert out.dtype == to(x).dtype
     assert np.linalg.norm(back(out) - wanted) <= 0.06 * np.linalg.norm(wanted)
+
+
+def test_a_nan_stays_with_its_token(arrays):
+    to, back = arrays
+    x, gate_up, down, index, weight = problem(7)
+    index[3] = 0, 1
+    quantised = [
+        part
+        for weights in (gate_up, down)
+        for part in gg.quantize_groupwise(to(weights), (128, 128), scale_major_mode="K")
+    ]
+    clean = back(gg.moe_ffn(to(x), *quantised, to(index), to(weight)))
+    x = x.copy()
+    x[3, 5] = np.nan
+    out = back(gg.moe_ffn(to(x), *quantised, to(index), to(weight)))
+    others = np.arange(7) != 3
+    assert np.isnan(out[3]).all()
+    np.testing.assert_array_equal(out[others], clean[others])
 
 
 def test_layer_without_tokens():
