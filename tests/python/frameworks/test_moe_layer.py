@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import groupgemm_fp8 as gg
-from groupgemm_fp8 import _frameworks
+from described import read_back
+from groupgemm_fp8 import _ffi, _frameworks, _library, _steps
 from numeric import quantize_rule
 from numeric.formats import numpy_dtype
 
@@ -184,12 +185,94 @@ def test_given_arrays_are_written():
             lambda t: gg.quantize_groupwise(t.randn(4, 256).requires_grad_(), (1, 128)),
             "x: got a tensor that requires grad",
         ),
+        (
+            lambda t: gg.quantize_groupwise(t.randn(4, 256), (1, 128), check_finite=True),
+            "check_finite: got True, wanted it for NumPy arrays alone",
+        ),
+        (
+            lambda t: gg.combine(
+                t.randn(4, 8),
+                t.zeros(2, 2).int(),
+                t.ones(2, 2),
+                out=t.empty(2, 8),
+                out_dtype="float16",
+            ),
+            "out_dtype: got float16, but out has dtype float32",
+        ),
     ],
 )
 def test_refusals(call, sentence):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     with pytest.raises((TypeError, ValueError), match=sentence):
         call(torch)
+
+
+@pytest.mark.parametrize("name", ["out", "out_scale"])
+def test_a_read_only_output_is_named(name):
+    x = np.ones((4, 256), np.float32)
+    codes, scale = gg.quantize_groupwise(x, (1, 128))
+    outputs = {"out": codes, "out_scale": scale}
+    outputs[name].flags.writeable = False
+    with pytest.raises(ValueError, match=f"^{name}: got a read-only array"):
+        gg.quantize_groupwise(x, (1, 128), **outputs)
+
+
+def test_a_workspace_of_routing_may_begin_anywhere(monkeypatch):
+    """It is allocated where the library wants one, with room to be aligned."""
+    real, sizes = _library.load(), []
+
+    class Library:
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        def ggfp8_route_tensors(self, *arguments):
+            workspace = arguments[4]
+            if workspace is None:
+                return _ffi.ERROR_INVALID_WORKSPACE
+            sizes.append(read_back(workspace).shape)
+            return real.ggfp8_route_tensors(*arguments)
+
+    monkeypatch.setattr(_library, "load", Library)
+    monkeypatch.setattr(_steps, "route_workspace_bytes", lambda *sizes: 100)
+    gg.route(np.zeros((3, 2), np.int32), 4)
+    assert sizes == [(100 + real.ggfp8_workspace_alignment(),)]
+
+
+STEPS = {
+    "positions": ("quantize_groupwise", ["x", (1, 128)], {"position": "position"}),
+    "row indices": ("quantize_groupwise", ["x", (1, 128)], {"row_index": "row_index"}),
+    "blocks": ("quantize_groupwise", ["x", (128, 64), "float8_e5m2", "K"], {}),
+    "activation": ("silu_mul_quantize_groupwise", ["x", (1, 128)], {}),
+    "routing": ("route", ["index", 3], {}),
+    "sum": ("combine", ["x", "position", "weight"], {}),
+    "sum of another type": ("combine", ["x", "position", "weight"], {"out_dtype": "float16"}),
+}
+
+
+@pytest.mark.parametrize("case", STEPS)
+def test_tracers_learn_shapes_and_types(case):
+    """What an operator says of its results is so."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    import groupgemm_fp8.torch as operators
+
+    tensors = {
+        "x": torch.randn(6, 256),
+        "position": torch.arange(12, dtype=torch.int32).reshape(6, 2),
+        "row_index": torch.tensor([0, 3, 3, 5, 1, 0, 2, 4], dtype=torch.int32),
+        "index": torch.zeros(5, 2, dtype=torch.int32),
+        "weight": torch.ones(6, 2),
+    }
+    step, arguments, options = STEPS[case]
+
+    def results(tensors):
+        given = [tensors.get(x, x) if isinstance(x, str) else x for x in arguments]
+        keywords = {key: tensors.get(x, x) for key, x in options.items()}
+        got = getattr(operators, step)(*given, **keywords)
+        return [(x.shape, x.dtype) for x in (got if isinstance(got, tuple) else (got,))]
+
+    with torch._subclasses.fake_tensor.FakeTensorMode() as mode:
+        traced = results({name: mode.from_tensor(x) for name, x in tensors.items()})
+    assert traced == results(tensors)
 
 
 @pytest.mark.parametrize("major", ["K", "MN"])

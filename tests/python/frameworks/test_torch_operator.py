@@ -182,6 +182,8 @@ WRONG = [
     ("a", lambda x: x.view(torch.uint8), "a: got dtype uint8, .* with a_dtype"),
     ("b", lambda x: x[:, :, :-16], f"b: got {K - 16} elements along axis 2, wanted {K}"),
     ("b", lambda x: x.float(), "b: got dtype float32, wanted float8_e4m3fn or"),
+    ("b", lambda x: x[0], "b: got 2 axes, wanted 3"),
+    ("b", lambda x: x.to("meta"), "b: got a tensor on meta, wanted cpu like a"),
     ("a_scale", lambda x: x[1:], f"a_scale: got 1 elements along axis 0, wanted {K_BLOCKS}"),
     ("a_scale", lambda x: x.half(), "a_scale: got dtype torch.float16, wanted torch.float32"),
     ("b_scale", lambda x: x[1:], f"b_scale: got {BATCH_SIZE - 1} elements along axis 0"),

@@ -158,6 +158,11 @@ def test_not_finite(bad):
         quantize_groupwise(x, (1, 4))
 
 
+def test_powers_of_two_are_for_blocks_of_the_library():
+    with pytest.raises(ValueError, match=r"^granularity: got \(1, 100\), wanted"):
+        quantize_groupwise(np.ones((2, 200)), (1, 100), power_of_two_scales=True)
+
+
 GOOD = {"x": np.ones((2, 4)), "granularity": (1, 4)}
 
 
