@@ -21,8 +21,7 @@ int num_launches = 0;
 ggfp8::LaunchContext launched;
 
 constexpr ggfp8::Backend kGreedy = {
-    "greedy",
-    [](const ggfp8::Problem&, const ggfp8::DeviceInfo&) { return ggfp8::Support{}; },
+    "greedy", [](const ggfp8::Problem&, const ggfp8::DeviceInfo&) { return ggfp8::Support{}; },
     [](const ggfp8::Problem&, const ggfp8::DeviceInfo&) {
       ggfp8::Plan plan;
       plan.workspace_bytes = kNeeded;

@@ -251,7 +251,7 @@ STEPS = {
 
 @pytest.mark.parametrize("case", STEPS)
 def test_tracers_learn_shapes_and_types(case):
-    """What an operator says of its results is so."""
+    """An operator tells tracers what its results are."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     import groupgemm_fp8.torch as operators
 
