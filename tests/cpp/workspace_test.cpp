@@ -9,7 +9,7 @@
 
 #include "check.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
-#include "one_group_call.h"
+#include "ones_call.h"
 #include "select/registry.h"
 #include "tensor_call.h"
 
@@ -50,7 +50,7 @@ struct alignas(GGFP8_WORKSPACE_ALIGNMENT) Workspace {
 };
 
 void check_pointers() {
-  OneGroupCall call(3, 8, 32);
+  OnesCall call(3, 8, 32);
   size_t bytes = 0;
   CHECK_EQ(ggfp8_group_gemm_workspace_size(&call.args, &bytes), GGFP8_SUCCESS);
   CHECK_EQ(bytes, kNeeded);
