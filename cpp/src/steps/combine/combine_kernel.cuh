@@ -70,7 +70,7 @@ __device__ __forceinline__ void store_sums(const CombineParams& params, int64_t 
 }
 
 template <Dtype kIn, int kRows>
-__global__ void __launch_bounds__(kMaxCombineThreads, kRows == kRowsAtOnce ? 6 : 4)
+__global__ void __launch_bounds__(kMaxCombineThreads, kRows == kRowsAtOnce ? 6 : 3)
     combine_rows(const __grid_constant__ CombineParams params) {
   ptx::wait_for_kernels_before();
   const CombineProblem& p = params.problem;
