@@ -57,6 +57,7 @@ class FencedDeviceArray:
         from groupgemm_fp8._cli.device import DeviceArray
 
         self._driver = driver
+        self._call("cuInit", 0)
         place = driver.CUmemLocation()
         place.type, place.id = driver.CUmemLocationType.CU_MEM_LOCATION_TYPE_DEVICE, 0
         memory = driver.CUmemAllocationProp()
