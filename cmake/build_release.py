@@ -157,7 +157,7 @@ def build_wheel(sources, processor, cpu_only, variables, python):
     return next(folder.glob("*.whl"))
 
 
-def tag_wheel(wheel, processor, programs):
+def tag_wheel(wheel, processor, variables, programs):
     """Gives the wheel the tag whose rules auditwheel finds kept; returns the path in DIST."""
     tag = f"manylinux_{GLIBC.replace('.', '_')}_{processor}"
     report = output_of(programs / "auditwheel", "show", wheel)
@@ -167,7 +167,8 @@ def tag_wheel(wheel, processor, programs):
         raise SystemExit(f"auditwheel: got {found and found[1]}, wanted {tag}")
     # The second name of the tag is that of older installers.
     names = f"{tag}.manylinux2014_{processor}"
-    run(programs / "python", "-m", "wheel", "tags", "--remove", f"--platform-tag={names}", wheel)
+    command = (programs / "python", "-m", "wheel", "tags", "--remove", f"--platform-tag={names}")
+    run(*command, wheel, env=variables)
     tagged = next(wheel.parent.glob("*.whl"))
     return Path(shutil.move(tagged, DIST / tagged.name))
 
@@ -206,7 +207,7 @@ def main():
     for old in DIST.glob(f"*_{options.what}.whl"):
         old.unlink()
     arguments = (unpack(sdist), options.what, options.cpu_only, variables, programs / "python")
-    wheel = tag_wheel(build_wheel(*arguments), options.what, programs)
+    wheel = tag_wheel(build_wheel(*arguments), options.what, variables, programs)
     check_wheel(wheel, options.cpu_only, programs)
     run(programs / "twine", "check", "--strict", wheel)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
