@@ -1,25 +1,25 @@
-// Whether a kernel may begin before the kernel before it on the stream has ended (programmatic
-// dependent launch). A kernel that does waits by itself before it touches global memory, so a
-// result never depends on the answer.
+// Decides whether a kernel begins before the kernel before it on the stream has ended (programmatic
+// dependent launch). Such a kernel waits by itself before it touches global memory, so no result
+// depends on the decision.
 //
-// In a stream it is always worth it. In a graph it is after a kernel of this library, which lets
-// the next one begin early; after any other kernel it costs time. A capture tells which kernel that
-// is.
+// Outside graphs an early launch always saves time. In a graph it saves time after a kernel of this
+// library, which lets the next kernel begin early, and costs time after any other kernel. The
+// capture tells which kernel comes before.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
 namespace ggfp8 {
 
-// One launch: asks before it, and is told after it.
+// The decision for one launch.
 class EarlyLaunch {
  public:
-  // Asks whether a launch on the stream is worth beginning early.
+  // Asks CUDA about the stream, before the launch.
   explicit EarlyLaunch(cudaStream_t stream) noexcept;
 
   bool is_worth_it() const { return is_worth_it_; }
 
-  // Remembers that the launch is the stream's last one, for the launch after it.
+  // Remembers the launched kernel as the last kernel of the stream, for the decision after it.
   void done() const noexcept;
 
  private:
