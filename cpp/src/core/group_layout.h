@@ -47,13 +47,16 @@ struct GroupRows {
   int32_t reached;
 };
 
-// An entry of the group array, clamped to [0, num_rows].
+// An entry of the group array, clamped to [0, num_rows] before it is narrowed.
+template <class Int>
+GGFP8_HOST_DEVICE inline int32_t clamped_entry(const GroupLayout& layout, Int entry) {
+  return static_cast<int32_t>(clamp_to<Int>(entry, 0, layout.num_rows));
+}
+
+// Reads an entry of the group array.
 GGFP8_HOST_DEVICE inline int32_t group_value(const GroupLayout& layout, int32_t idx) {
-  if (layout.is_int64) {
-    const int64_t value = static_cast<const int64_t*>(layout.values)[idx];
-    return static_cast<int32_t>(clamp_to<int64_t>(value, 0, layout.num_rows));
-  }
-  return clamp_to(static_cast<const int32_t*>(layout.values)[idx], 0, layout.num_rows);
+  return layout.is_int64 ? clamped_entry(layout, static_cast<const int64_t*>(layout.values)[idx])
+                         : clamped_entry(layout, static_cast<const int32_t*>(layout.values)[idx]);
 }
 
 // row + num_more, but at most num_rows. Both are at most num_rows; their sum fits 32 bits unsigned.
@@ -142,11 +145,9 @@ GGFP8_HOST_DEVICE inline GroupEntries<kMaxNum> group_entries_of(const GroupLayou
     raw[i] = i < num ? values[value_idx(layout, first_group) + i] : 0;
   }
   GroupEntries<kMaxNum> entries;
-  const auto clamped = [&](Int value) {
-    return static_cast<int32_t>(clamp_to<Int>(value, 0, layout.num_rows));
-  };
-  entries.before = clamped(before);
-  GGFP8_DEVICE_UNROLL for (int32_t i = 0; i < kMaxNum; ++i) entries.values[i] = clamped(raw[i]);
+  entries.before = clamped_entry(layout, before);
+  GGFP8_DEVICE_UNROLL for (int32_t i = 0; i < kMaxNum; ++i) entries.values[i] =
+      clamped_entry(layout, raw[i]);
   return entries;
 }
 
