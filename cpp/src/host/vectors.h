@@ -39,22 +39,17 @@ inline Floats fused_multiply_add(Floats x, float y, Floats z) {
 }
 #endif
 
-// Whether halves_to_floats() exists.
+// Converts a vector's number of float16 elements, exactly.
 #if defined(__AVX512F__)
 constexpr bool kConvertsHalves = true;
-#else
-constexpr bool kConvertsHalves = false;
-#endif
 
-// Converts a vector's number of float16 elements, exactly.
-inline Floats halves_to_floats([[maybe_unused]] const uint16_t* x) {
-#if defined(__AVX512F__)
+inline Floats halves_to_floats(const uint16_t* x) {
   return reinterpret_cast<Floats>(
       _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))));
-#else
-  return Floats{};
-#endif
 }
+#else
+constexpr bool kConvertsHalves = false;  // halves_to_floats() does not exist
+#endif
 
 }  // namespace
 }  // namespace ggfp8
