@@ -12,6 +12,11 @@ from .errors import UnreadableError
 FP8 = ("float8_e4m3fn", "float8_e5m2")
 OUTPUTS = ("bfloat16", "float16", "float32")
 
+# A byte of UE8M0 is the exponent of a float32, but for two bytes, which have these bits in float32.
+UE8M0 = "float8_e8m0fnu"
+UE8M0_BITS_OF_0 = 0x0040_0000  # 2^-127, which is no normal number of float32
+UE8M0_BITS_OF_255 = 0x7FC0_0000  # NaN
+
 # DLDataTypeCode of the types that are not a kind and a number of bits.
 _NAMED = {
     "bool": (6, 8),

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from ._dtypes import UE8M0_BITS_OF_0, UE8M0_BITS_OF_255
+
 _BLOCK = 128
 _PER_WORD = 4
 _GRANULARITY = (1, _BLOCK, _BLOCK)
-_SMALLEST = 1 << 22  # the bits of 2^-127, which is no normal number of float32
-_NAN = 0x7FC0_0000
 
 
 def as_float32(scale: Any, name: str, values: Any, rows_per_scale: int, granularity: Any) -> Any:
@@ -43,13 +43,13 @@ def as_float32(scale: Any, name: str, values: Any, rows_per_scale: int, granular
 
 def _bits_by_torch(torch: Any, words: Any) -> Any:
     exponents = words.contiguous().view(torch.uint8).to(torch.int32)
-    bits = (exponents << 23).clamp_min(_SMALLEST)
-    return bits.masked_fill(exponents == 255, _NAN)
+    bits = (exponents << 23).clamp_min(UE8M0_BITS_OF_0)
+    return bits.masked_fill(exponents == 255, UE8M0_BITS_OF_255)
 
 
 def _bits_by_arrays(words: Any) -> Any:
     """By functions that NumPy and CuPy share."""
     xp = sys.modules[type(words).__module__.partition(".")[0]]
     exponents = xp.ascontiguousarray(words).view("uint8").astype("int32")
-    bits = xp.maximum(exponents << 23, _SMALLEST)
-    return xp.where(exponents == 255, _NAN, bits).astype("int32")
+    bits = xp.maximum(exponents << 23, UE8M0_BITS_OF_0)
+    return xp.where(exponents == 255, UE8M0_BITS_OF_255, bits).astype("int32")

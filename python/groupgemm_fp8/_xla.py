@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _ffi, _library
-from ._dtypes import dtype_name
+from ._dtypes import UE8M0, UE8M0_BITS_OF_0, UE8M0_BITS_OF_255, dtype_name
 
 # The names of the targets in a program of XLA, and their handlers by platform.
 TARGET, VALIDATING_TARGET = "groupgemm_fp8", "groupgemm_fp8_validate"
@@ -25,8 +25,6 @@ HANDLERS = {
     }
     for platform, suffix in (("cpu", "cpu"), ("CUDA", "cuda"))
 }
-
-UE8M0 = "float8_e8m0fnu"
 
 
 class Spec(NamedTuple):
@@ -86,8 +84,8 @@ def as_float32(scale: jax.Array) -> jax.Array:
     if dtype_name(scale.dtype) != UE8M0:
         return scale
     exponent = jax.lax.bitcast_convert_type(scale, jnp.uint8).astype(jnp.uint32)
-    bits = jnp.where(exponent == 0, jnp.uint32(0x0040_0000), exponent << 23)
-    bits = jnp.where(exponent == 255, jnp.uint32(0x7FC0_0000), bits)
+    bits = jnp.where(exponent == 0, jnp.uint32(UE8M0_BITS_OF_0), exponent << 23)
+    bits = jnp.where(exponent == 255, jnp.uint32(UE8M0_BITS_OF_255), bits)
     return jax.lax.bitcast_convert_type(bits, jnp.float32)
 
 

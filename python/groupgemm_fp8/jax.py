@@ -17,6 +17,7 @@ import numpy as np
 
 from . import _library, _xla, ops
 from ._call import Call
+from ._dtypes import UE8M0
 from ._groups import INPUT_NAMES, find_groups
 from ._jax_steps import combine, quantize_groupwise, route, silu_mul_quantize_groupwise
 from ._options import Options, options
@@ -161,7 +162,7 @@ def _run(arrays: tuple, chosen: Options, swaps_b: bool = False) -> jax.Array:
     names = INPUT_NAMES[chosen.group_layout]
     specs = [_spec(name, x) for name, x in zip(names, arrays, strict=True)]
     for idx in _SCALES:
-        if specs[idx].dtype == _xla.UE8M0:
+        if specs[idx].dtype == UE8M0:
             specs[idx] = specs[idx]._replace(dtype="float32")
     if swaps_b:
         shape = specs[1].shape
