@@ -60,6 +60,12 @@ struct Shape {
     return multicast == Multicast::kB ? block_n : block_n * cluster_size;
   }
 
+  // Registers of a thread of the producers, after setmaxnreg.
+  constexpr int producer_registers() const { return num_consumers == 2 ? 40 : 56; }
+
+  // Groups that a lane of the scheduler warp keeps in registers (device/warp_schedule.cuh).
+  constexpr int max_kept_groups() const { return producer_registers() < 56 ? 4 : 8; }
+
   // A row tile is short if one of several CTAs that stand below each other holds all its rows.
   constexpr int short_m() const { return multicast == Multicast::kB ? block_m : 0; }
 };
@@ -77,15 +83,11 @@ struct Config : Shape {
     const int registers = kMaxRegisters / num_threads() / 8 * 8;
     return registers < kMaxThreadRegisters ? registers : kMaxThreadRegisters;
   }
-  constexpr int producer_registers() const { return num_consumers == 2 ? 40 : 56; }
   constexpr int consumer_registers() const { return num_consumers == 3 ? 152 : 232; }
   constexpr bool registers_fit() const {
     return producer_registers() + num_consumers * consumer_registers() <=
            (num_consumers + 1) * launch_registers();
   }
-
-  // Groups that a lane of the scheduler warp keeps in registers (device/warp_schedule.cuh).
-  constexpr int max_kept_groups() const { return producer_registers() < 56 ? 4 : 8; }
 
   // Half of a block's columns. CTAs and warpgroups that have too few rows to share take half of the
   // columns each, the last wave may halve a tile, and the last tile of a row may be a half one.
@@ -162,7 +164,7 @@ constexpr std::array<TileShape, 7> kTileShapes = {{
       .block_n = 128,
       .cluster_size = 1,
       .multicast = Multicast::kNone,
-      .max_swapped_rows = 0,
+      .max_swapped_rows = 32,
       .num_consumers = 2,
       .num_stages = 6,
       .a_box_rows = 32,

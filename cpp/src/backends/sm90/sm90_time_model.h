@@ -7,10 +7,6 @@
 
 namespace ggfp8::sm90 {
 
-// Returns whether the call has at most four tiles of 128x128 per SM, rows being shared out evenly.
-// The model was fitted to such calls.
-bool has_few_tiles(const Problem& problem, const DeviceInfo& device);
-
 // Returns the index in kTileShapes of the shape that the model expects to be fastest. The host does
 // not know the rows of a group, so two cases count: all groups have about the same rows, or one
 // group has all of them.
