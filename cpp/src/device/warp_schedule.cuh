@@ -187,9 +187,32 @@ class WarpSchedule {
     const GroupLayout& layout = schedule.layout;
     const int32_t first = lane() == 0 ? first_reached_row(layout) : 0;
     const ChunkGroups groups = groups_of_chunk(schedule, lane());
+    if (layout.kind == GroupKind::kIndptr) {
+      bool ascend = true;
+      const int32_t num_tiles = walk_ascending(schedule, groups, &ascend);
+      if (__ballot_sync(kAllLanes, ascend) == kAllLanes) return num_tiles;
+    }
     start_.reached_row =
         reached_before(layout, gain_of_groups(layout, groups.first, groups.last), first);
     return chunk_num_tiles(schedule, lane(), start_.reached_row);
+  }
+
+  // Finds where the lane's chunk begins and returns the number of its tiles if bounds ascend; else
+  // clears *ascend. A walk of few instructions, which most calls of many groups take.
+  __device__ __forceinline__ int32_t walk_ascending(const GroupSchedule& schedule,
+                                                    const ChunkGroups& groups, bool* ascend) {
+    const GroupLayout& layout = schedule.layout;
+    int32_t bound = groups.first < groups.last ? group_value(layout, groups.first) : 0;
+    start_.reached_row = bound;
+    int32_t num_tiles = 0;
+#pragma unroll 1
+    for (int32_t group = groups.first; group < groups.last; ++group) {
+      const int32_t end = group_value(layout, group + 1);
+      *ascend = *ascend && bound <= end;
+      num_tiles += num_tiles_of_rows(schedule, end - bound);
+      bound = end;
+    }
+    return num_tiles;
   }
 
   ChunkStart start_;  // of the lane's chunk; without the row where groups are kept
