@@ -1,10 +1,10 @@
 // wgmma: a warpgroup multiplies a 64 x 32 by a 32 x N tile of FP8 in shared memory (sm_90a).
 //
-// Both tiles have rows of 128 bytes of k in the 128-byte swizzle, at addresses that are
-// multiples of 1024; a descriptor names the tile and the 32 k of the instruction. Thread t of the
-// warpgroup holds rows 16 * (t / 32) + t % 32 / 4 and 8 further of the result, and of every 8
-// columns the pair 2 * (t % 4): accumulator[4 * j + 0..1] in the first row and [4 * j + 2..3] in
-// the second.
+// Both tiles have rows of 128 bytes of k in the 128-byte swizzle, in groups of eight rows at
+// addresses that are multiples of 1024; a descriptor names the tile and the 32 k of the
+// instruction. Thread t of the warpgroup holds rows 16 * (t / 32) + t % 32 / 4 and 8 further of the
+// result, and of every 8 columns the pair 2 * (t % 4): accumulator[4 * j + 0..1] in the first row
+// and [4 * j + 2..3] in the second.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +13,18 @@
 
 namespace ggfp8::ptx {
 
-// Descriptor of a K-major tile in the 128-byte swizzle: groups of eight rows lie 1024 bytes apart.
-// The lower word says where the tile is; addresses of shared memory have fewer than the 18 bits
-// that it holds.
+// Descriptor of a K-major tile in the 128-byte swizzle: groups of eight rows lie kGroupBytes apart,
+// 1024 where nothing lies between them. The lower word says where the tile is; addresses of shared
+// memory have fewer than the 18 bits that it holds.
 __device__ __forceinline__ uint32_t wgmma_descriptor_word(uint32_t smem) {
   constexpr uint32_t kUnusedStride = 1u << 16;
   return kUnusedStride | (smem >> 4);
 }
 
+template <int kGroupBytes = 1024>
 __device__ __forceinline__ uint64_t wgmma_descriptor_of(uint32_t word) {
   constexpr uint64_t kSwizzle128 = uint64_t{1} << 62;
-  constexpr uint64_t kGroupStride = uint64_t{1024 >> 4} << 32;
+  constexpr uint64_t kGroupStride = uint64_t{kGroupBytes >> 4} << 32;
   return kSwizzle128 | kGroupStride | word;
 }
 

@@ -52,9 +52,6 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
     if (Status s = encode_deep_tensor_map(a, config.a_box_rows, depth, &params->deep_a_map)) {
       return s;
     }
-    if (Status s = encode_deep_tensor_map(a, config.block_m, depth, &params->tall_deep_a_map)) {
-      return s;
-    }
     if (Status s = encode_deep_tensor_map(b, config.b_box_rows, depth, &params->deep_b_map)) {
       return s;
     }

@@ -120,7 +120,7 @@ constexpr Shape small_shape(int block_n, int num_stages) {
           .max_swapped_rows = 0,
           .num_consumers = 1,
           .num_stages = num_stages,
-          .a_box_rows = 16,
+          .a_box_rows = 8,
           .b_box_rows = block_n,
           .tma_store = false,
           .k_blocks_per_stage = 4};

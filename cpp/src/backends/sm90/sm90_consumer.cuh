@@ -37,8 +37,9 @@ struct ThreadPosition {
 
 // Starts the four wgmma of a k-block. m_word and n_word are the lower words of the descriptors of
 // the first 32 k of both operands, which lie `offset` further in units of 16 bytes, as descriptors
-// count. Postcondition: partial_acc is complete after wgmma_wait<0>().
-template <class Multiply, int kSize>
+// count. Groups of eight rows of the M side lie kGroupBytesM apart. Postcondition: partial_acc is
+// complete after wgmma_wait<0>().
+template <class Multiply, int kGroupBytesM = 1024, int kSize>
 __device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint32_t m_word,
                                                uint32_t n_word, int offset) {
   ptx::wgmma_pin(partial_acc);
@@ -46,7 +47,7 @@ __device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint
 #pragma unroll
   for (int step = 0; step < kNumSteps; ++step) {
     const int step_offset = offset + step * 2;  // 32 k are 32 bytes
-    Multiply::multiply(partial_acc, ptx::wgmma_descriptor_of(m_word + step_offset),
+    Multiply::multiply(partial_acc, ptx::wgmma_descriptor_of<kGroupBytesM>(m_word + step_offset),
                        ptx::wgmma_descriptor_of(n_word + step_offset), step);
   }
   ptx::wgmma_commit();

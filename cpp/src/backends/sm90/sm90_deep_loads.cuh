@@ -2,8 +2,14 @@
 // k-blocks of a stage: starting a load takes the warp about 60 cycles, more than the bytes of a
 // small block.
 //
-// Rows of a in a stage: a tile of up to a_box_rows rows loads so many, another tile block_m. The
-// k-blocks follow each other without a gap. wgmma reads 64 rows in any case; those past the loaded
+// A stage has groups of eight rows of a, as many as the tile needs; in a group, the k-blocks follow
+// each other:
+//
+//   rows     0 to 7                    8 to 15                   ...
+//   k-block  | 0   | 1   | 2   | 3   | | 0   | 1   | 2   | 3   |
+//
+// A load brings one group. Rows that are not loaded save time: an SM takes in a row of 128 bytes in
+// 2.5 cycles, whether the row exists or not. wgmma reads 64 rows in any case; those past the loaded
 // ones are computed and never stored.
 #pragma once
 
@@ -16,26 +22,32 @@
 
 namespace ggfp8::sm90 {
 
+// Bytes from a group of rows to the next.
+template <Config kConfig>
+constexpr int kRowGroupBytes = kConfig.k_blocks_per_stage * kConfig.a_box_bytes();
+
 // Returns how many rows of a the k-blocks of a tile have in a stage.
 template <Config kConfig>
 __device__ __forceinline__ int loaded_rows(const OutBlock& block) {
-  return block.num_rows <= kConfig.a_box_rows ? kConfig.a_box_rows : kConfig.block_m;
+  return round_up(block.num_rows, kConfig.a_box_rows);
 }
 
-// Loads a stage in two pieces. Pieces past the end of a row arrive as zeros.
+// Loads a stage, whose k-blocks come with every load. Pieces past the end of a row arrive as zeros.
 template <Config kConfig>
 __device__ __forceinline__ void load_stage_at_once(const Params& params, const CtaTile& tile,
                                                    const Pipeline<kConfig>& pipeline,
                                                    int k_block_idx, int num_rows) {
   constexpr int kPerStage = kConfig.k_blocks_per_stage;
   const uint32_t full = pipeline.full();
-  const CUtensorMap& a_map =
-      num_rows == kConfig.a_box_rows ? params.deep_a_map : params.tall_deep_a_map;
   ptx::mbarrier_arrive_expect_bytes(full, (num_rows + kConfig.block_n) * kPerStage * kBlockK);
   ptx::tma_load_deep(pipeline.b(), params.deep_b_map, full, 0, tile.col_begin, k_block_idx,
                      tile.group_idx);
-  ptx::tma_load_deep(pipeline.a(), a_map, full, 0, tile.row_begin, k_block_idx,
-                     min(tile.group_idx, params.last_slab_idx));
+  const int32_t slab_idx = min(tile.group_idx, params.last_slab_idx);
+#pragma unroll 1
+  for (int row = 0; row < num_rows; row += kConfig.a_box_rows) {
+    ptx::tma_load_deep(pipeline.a() + row / kConfig.a_box_rows * kRowGroupBytes<kConfig>,
+                       params.deep_a_map, full, 0, tile.row_begin + row, k_block_idx, slab_idx);
+  }
 }
 
 // Loads a stage whose last k-block has fewer than kBlockK k: the rest of it arrives as zeros.
@@ -54,8 +66,9 @@ __device__ __forceinline__ void load_stage_by_k_blocks(const Params& params, con
                   tile.group_idx);
 #pragma unroll 1
     for (int row = 0; row < num_rows; row += kConfig.a_box_rows) {
-      ptx::tma_load(pipeline.a() + (i * num_rows + row) * kBlockK, params.a_map, full, k,
-                    tile.row_begin + row, slab_idx);
+      ptx::tma_load(pipeline.a() + row / kConfig.a_box_rows * kRowGroupBytes<kConfig> +
+                        i * kConfig.a_box_bytes(),
+                    params.a_map, full, k, tile.row_begin + row, slab_idx);
     }
   }
 }

@@ -119,7 +119,6 @@ __device__ __forceinline__ void prefetch_maps(const Params& params) {
   if constexpr (kConfig.is_small()) {
     ptx::tma_prefetch(params.deep_b_map);
     ptx::tma_prefetch(params.deep_a_map);
-    ptx::tma_prefetch(params.tall_deep_a_map);
   } else {
     ptx::tma_prefetch(params.a_map);
     ptx::tma_prefetch(params.b_map);

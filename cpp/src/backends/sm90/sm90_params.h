@@ -15,8 +15,7 @@ struct Params {
   CUtensorMap a_map;  // (slabs, rows, k), boxes of a_box_rows rows
   CUtensorMap b_map;  // (batch_size, n, k), boxes of b_box_rows rows
   // Boxes with the k-blocks of a stage; valid where a stage has several (sm90_deep_loads.cuh).
-  CUtensorMap deep_a_map;       // of a_box_rows rows
-  CUtensorMap tall_deep_a_map;  // of block_m rows
+  CUtensorMap deep_a_map;
   CUtensorMap deep_b_map;
   CUtensorMap out_map;  // (slabs, rows, n) of 16 bits, boxes of 64 columns of kStoreBoxRows rows
   const float* sfa;

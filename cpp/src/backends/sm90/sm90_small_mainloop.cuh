@@ -20,14 +20,14 @@ class StageReader {
  public:
   static constexpr int kN = kConfig.block_n;
 
-  __device__ __forceinline__ StageReader(const Consumer<kConfig>& consumer, const OutBlock& block)
-      : a_step_(loaded_rows<kConfig>(block) * (kBlockK / 16)), row_(consumer.position().m) {}
+  __device__ __forceinline__ explicit StageReader(const Consumer<kConfig>& consumer)
+      : row_(consumer.position().m) {}
 
   // Starts the products of a k-block of a stage that is full.
   __device__ __forceinline__ void start(BlockAccumulator<kN>& partial_acc,
                                         const Pipeline<kConfig>& stage, int k_block) const {
-    start_products<ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>>(
-        partial_acc, ptx::wgmma_descriptor_word(stage.a()) + k_block * a_step_,
+    start_products<ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>, kRowGroupBytes<kConfig>>(
+        partial_acc, ptx::wgmma_descriptor_word(stage.a()) + k_block * (kConfig.a_box_bytes() / 16),
         ptx::wgmma_descriptor_word(stage.b()) + k_block * (kConfig.b_bytes() / 16), 0);
   }
 
@@ -43,8 +43,7 @@ class StageReader {
   }
 
  private:
-  uint32_t a_step_;  // between the k-blocks of a, in units of descriptors
-  int row_;          // the thread's first row of the block
+  int row_;  // the thread's first row of the block
 };
 
 // Waits for the products of the k-blocks kIdx to kCount - 1 of a stage and promotes each of them.
@@ -123,7 +122,7 @@ __device__ __forceinline__ void compute_small_tile(Consumer<kConfig>& consumer,
   constexpr int kN = kConfig.block_n;
   const SmallOut<kConfig> out(consumer, tile);
   BlockAccumulator<kN> main_acc = {};
-  run_stages<kConfig, kN>(main_acc, consumer, StageReader<kConfig>(consumer, tile));
+  run_stages<kConfig, kN>(main_acc, consumer, StageReader<kConfig>(consumer));
   out.store(main_acc, consumer.params);
   consumer.release_tile();
   ++consumer.tile_idx;
