@@ -76,11 +76,14 @@ def test_group_sizes_are_exact(backend, size, form, out_dtype):
 
 
 def rows_around(size: Size) -> tuple[int, ...]:
-    """Returns groups of half the size, and of one and a half times the size, of the same mean."""
+    """Returns groups of few rows, of half the size, and as many larger ones, of the same mean."""
+    num_less = size.num_groups // 2
+    less = np.full(num_less, -(-size.rows // 2))
+    few = (1, 9, 17, 32)[:num_less]
+    less[: len(few)] = np.minimum(few, less[: len(few)])
     rows = np.full(size.num_groups, size.rows)
-    moved = rows[: len(rows) // 2] // 2
-    rows[: len(moved)] -= moved
-    rows[len(rows) - len(moved) :] += moved
+    rows[:num_less] = less
+    rows[size.num_groups - num_less :] += size.rows - less
     return tuple(rows)
 
 
