@@ -1,6 +1,7 @@
-// core/group_schedule.h against brute force. The serial Schedule below does what
+// core/group_schedule.h against brute force. The serial Scheduler below does what
 // device/tile_scheduler.cuh does with one thread per chunk: the chunks' gains, an exclusive scan of
-// them, the chunks' tiles, an exclusive running sum; then chunk and group of a tile.
+// them, the chunks' tiles, an exclusive running sum; then chunk and group of a tile. It does so for
+// the schedule that counts row tiles, and for the schedule of sm90, which counts tiles of its own.
 //
 // Every tile of every group must come up exactly once and in order, in every layout and whatever
 // the group array holds.
@@ -11,6 +12,7 @@
 #include <random>
 #include <vector>
 
+#include "backends/sm90/sm90_tile_schedule.h"
 #include "check.h"
 #include "group_model.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
@@ -21,13 +23,15 @@ using ggfp8::ChunkStart;
 using ggfp8::GroupKind;
 using ggfp8::GroupSchedule;
 using ggfp8::GroupTiles;
+using ggfp8::sm90::TileSchedule;
 using group_model::Groups;
 using group_model::kKinds;
 
-class Schedule {
+template <class Schedule>
+class Scheduler {
  public:
   // Chunks after the last group are empty, as in a kernel with a fixed number of chunks.
-  Schedule(const GroupSchedule& groups, int32_t num_chunks) : groups_(groups) {
+  Scheduler(const Schedule& groups, int32_t num_chunks) : groups_(groups) {
     starts_.resize(static_cast<size_t>(num_chunks));
     int32_t row = 0;
     for (int32_t chunk = 0; chunk < num_chunks; ++chunk) {
@@ -53,32 +57,39 @@ class Schedule {
  private:
   ChunkStart& start(int32_t chunk_idx) { return starts_[static_cast<size_t>(chunk_idx)]; }
 
-  GroupSchedule groups_;
+  Schedule groups_;
   std::vector<ChunkStart> starts_;
   int32_t num_tiles_ = 0;
 };
 
-// Row tiles, or what they are cut into if a short one, of at most half of tile_m, counts as two
-// tiles and a long one as three.
-enum class Count { kRowTiles, kCut };
+// The schedules, and the tiles of a group by their definitions, 64-bit throughout.
+struct RowTileCount {
+  static GroupSchedule schedule(const Groups& groups, int32_t tile_m, int32_t groups_per_chunk) {
+    return {groups.layout(), tile_m, groups_per_chunk};
+  }
+  static int64_t num_tiles(int64_t num_rows, int64_t tile_m) {
+    return (num_rows + tile_m - 1) / tile_m;
+  }
+};
 
-GroupSchedule make_schedule(const Groups& groups, int32_t tile_m, int32_t groups_per_chunk,
-                            Count count) {
-  const bool is_cut = count == Count::kCut;
-  return {groups.layout(),         tile_m,         groups_per_chunk,
-          is_cut ? tile_m / 2 : 0, is_cut ? 3 : 1, is_cut ? 2 : 0};
-}
+// A short row tile, of at most half of tile_m, counts as two tiles and a long one as three.
+struct Sm90Count {
+  static TileSchedule schedule(const Groups& groups, int32_t tile_m, int32_t groups_per_chunk) {
+    return {{groups.layout(), tile_m, groups_per_chunk}, tile_m / 2, 3, 2};
+  }
+  static int64_t num_tiles(int64_t num_rows, int64_t tile_m) {
+    const int64_t num_left = num_rows % tile_m;
+    const int64_t last = num_left == 0 ? 0 : num_left <= tile_m / 2 ? 2 : 3;
+    return num_rows / tile_m * 3 + last;
+  }
+};
 
-// The definition, 64-bit throughout.
-std::vector<GroupTiles> expected_groups(const Groups& groups, int64_t tile_m, Count count) {
+template <class Count>
+std::vector<GroupTiles> expected_groups(const Groups& groups, int64_t tile_m) {
   std::vector<GroupTiles> expected;
   int64_t num_tiles = 0;
   for (const group_model::Rows& rows : group_model::rows_of(groups)) {
-    const int64_t num_left = rows.count() % tile_m;
-    const int64_t short_m = count == Count::kCut ? tile_m / 2 : 0;
-    const int64_t num_long = rows.count() / tile_m + (num_left > short_m ? 1 : 0);
-    const bool has_short = num_left > 0 && num_left <= short_m;
-    const int64_t tiles = num_long * (count == Count::kCut ? 3 : 1) + (has_short ? 2 : 0);
+    const int64_t tiles = Count::num_tiles(rows.count(), tile_m);
     expected.push_back({static_cast<int32_t>(expected.size()), static_cast<int32_t>(rows.begin),
                         static_cast<int32_t>(rows.end), static_cast<int32_t>(num_tiles),
                         static_cast<int32_t>(tiles)});
@@ -93,12 +104,13 @@ bool same(const GroupTiles& x, const GroupTiles& y) {
 }
 
 // All tiles of short groups, the edges and the middle of long ones.
-bool check_schedule(const Groups& groups, int32_t tile_m, int32_t groups_per_chunk,
-                    int32_t num_chunks, Count count) {
-  const Schedule schedule(make_schedule(groups, tile_m, groups_per_chunk, count), num_chunks);
+template <class Count>
+bool check_count(const Groups& groups, int32_t tile_m, int32_t groups_per_chunk,
+                 int32_t num_chunks) {
+  const Scheduler schedule(Count::schedule(groups, tile_m, groups_per_chunk), num_chunks);
   bool ok = true;
   int32_t num_tiles = 0;
-  for (const GroupTiles& wanted : expected_groups(groups, tile_m, count)) {
+  for (const GroupTiles& wanted : expected_groups<Count>(groups, tile_m)) {
     const int32_t end = wanted.first_tile_idx + wanted.num_tiles;
     const int32_t step = std::max(1, wanted.num_tiles / 8);
     for (int32_t idx = wanted.first_tile_idx; idx < end; idx += std::min(step, end - idx)) {
@@ -113,14 +125,18 @@ bool check_schedule(const Groups& groups, int32_t tile_m, int32_t groups_per_chu
   return false;
 }
 
+bool check_schedule(const Groups& groups, int32_t tile_m, int32_t groups_per_chunk,
+                    int32_t num_chunks) {
+  return check_count<RowTileCount>(groups, tile_m, groups_per_chunk, num_chunks) &&
+         check_count<Sm90Count>(groups, tile_m, groups_per_chunk, num_chunks);
+}
+
 bool check_all_chunks(const Groups& groups) {
   const auto num_groups = static_cast<int32_t>(groups.num_groups());
   for (int32_t tile_m : {1, 2, 3, 8}) {
     for (int32_t per_chunk = 1; per_chunk <= num_groups + 1; ++per_chunk) {
       const int32_t num_chunks = ggfp8::ceil_div(num_groups, per_chunk) + 1;
-      for (const Count count : {Count::kRowTiles, Count::kCut}) {
-        if (!check_schedule(groups, tile_m, per_chunk, num_chunks, count)) return false;
-      }
+      if (!check_schedule(groups, tile_m, per_chunk, num_chunks)) return false;
     }
   }
   return true;
@@ -163,9 +179,7 @@ void check_randomly() {
     const Groups groups = group_model::random_groups(random, kKinds[i % 4], num_groups, num_rows);
     const auto per_chunk = static_cast<int32_t>(ggfp8::ceil_div<int64_t>(num_groups, 64));
     for (int32_t tile_m : {16, 64}) {
-      for (const Count count : {Count::kRowTiles, Count::kCut}) {
-        if (!check_schedule(groups, tile_m, per_chunk, 64, count)) return;
-      }
+      if (!check_schedule(groups, tile_m, per_chunk, 64)) return;
     }
   }
 }
@@ -186,8 +200,8 @@ void check_large_values() {
       const Groups groups = {kind, kMax, kind == GroupKind::kIndptr ? 1 : 3, false, values};
       for (int32_t tile_m : {1, 16, 64, 128}) {
         for (int32_t per_chunk : {1, 2}) {
-          check_schedule(groups, tile_m, per_chunk, 64, Count::kRowTiles);
-          if (tile_m >= 64) check_schedule(groups, tile_m, per_chunk, 64, Count::kCut);
+          check_count<RowTileCount>(groups, tile_m, per_chunk, 64);
+          if (tile_m >= 64) check_count<Sm90Count>(groups, tile_m, per_chunk, 64);
         }
       }
     }
@@ -206,8 +220,8 @@ void check_most_groups() {
   }
   const Groups indptr = {GroupKind::kIndptr, kMax, 1, false, std::move(bounds)};
   const int32_t per_chunk = GGFP8_MAX_BATCH_SIZE / 64;
-  const Schedule schedule(make_schedule(indptr, 16, per_chunk, Count::kRowTiles), 64);
-  const std::vector<GroupTiles> groups = expected_groups(indptr, 16, Count::kRowTiles);
+  const Scheduler schedule(RowTileCount::schedule(indptr, 16, per_chunk), 64);
+  const std::vector<GroupTiles> groups = expected_groups<RowTileCount>(indptr, 16);
   CHECK_EQ(schedule.num_tiles(), groups.back().first_tile_idx + groups.back().num_tiles);
   for (int i = 0; i < 100; ++i) {
     const GroupTiles& wanted = groups[random() % groups.size()];

@@ -36,6 +36,7 @@ OWN_PURE = [
         "rasterization",
         "shared_storage",
         "tile",
+        "tile_schedule",
         "time_model",
     )
 ]
@@ -98,6 +99,7 @@ RULES = [
     ("backends/*/*_rasterization.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_shared_storage.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_tile.h", ["core/*", *OWN_PURE], [STD]),
+    ("backends/*/*_tile_schedule.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_params.*", ["core/*", *OWN_PURE], [STD, re.escape("cuda.h")]),
     ("backends/*/*_heuristics.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_time_model.*", ["core/*", *OWN_PURE], [STD]),

@@ -7,7 +7,10 @@
 //   chunk      a run of groups_per_chunk groups, the unit one thread prepares
 //   ChunkStart the state before a chunk: the row reached and the number of tiles
 //   row tile   tile_m consecutive rows of one group; the last one of a group may be shorter
-//   tile       the unit of counting: a row tile, or a piece that row tiles are cut into
+//   tile       the unit of counting: a row tile, unless a backend counts other tiles
+//
+// A backend that counts other tiles derives its schedule from GroupSchedule and overloads
+// num_tiles_of_rows(); the functions that count tiles take any such schedule.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +25,6 @@ struct GroupSchedule {
   GroupLayout layout;
   int32_t tile_m;
   int32_t groups_per_chunk;
-
-  // A row tile of up to short_m rows is short, any other is long. Both kinds count as this many
-  // tiles.
-  int32_t short_m;
-  int32_t tiles_per_long;
-  int32_t tiles_per_short;
 };
 
 // Chunks that a kernel prepares, one per thread. More would cost shared memory, fewer would make
@@ -40,12 +37,8 @@ constexpr int kNumLaneChunks = 32;
 // The schedule of a validated problem, whose sizes fit: it counts row tiles.
 inline GroupSchedule make_group_schedule(const Problem& problem, int32_t tile_m,
                                          int32_t num_chunks = kNumChunks) {
-  GroupSchedule schedule = {};
-  schedule.layout = group_layout_of(problem);
-  schedule.tile_m = tile_m;
-  schedule.groups_per_chunk = ceil_div(schedule.layout.num_groups, num_chunks);
-  schedule.tiles_per_long = 1;
-  return schedule;
+  const GroupLayout layout = group_layout_of(problem);
+  return {layout, tile_m, ceil_div(layout.num_groups, num_chunks)};
 }
 
 struct ChunkStart {
@@ -62,24 +55,10 @@ struct GroupTiles {
   int32_t num_tiles;
 };
 
-// The row tiles of a group.
-struct RowTiles {
-  int32_t num_long;
-  bool has_short;  // after the long row tiles
-};
-
-GGFP8_HOST_DEVICE inline RowTiles row_tiles(const GroupSchedule& schedule, int32_t num_rows) {
-  const int32_t num_whole = num_rows / schedule.tile_m;
-  const int32_t num_left = num_rows - num_whole * schedule.tile_m;
-  return {num_whole + (num_left > schedule.short_m ? 1 : 0),
-          num_left > 0 && num_left <= schedule.short_m};
-}
-
+// Returns the number of tiles of a group with this many rows.
 GGFP8_HOST_DEVICE inline int32_t num_tiles_of_rows(const GroupSchedule& schedule,
                                                    int32_t num_rows) {
-  const RowTiles tiles = row_tiles(schedule, num_rows);
-  return tiles.num_long * schedule.tiles_per_long +
-         (tiles.has_short ? schedule.tiles_per_short : 0);
+  return ceil_div(num_rows, schedule.tile_m);
 }
 
 // The groups of a chunk: from `first` to before `last`. Chunks after the last group have none.
@@ -103,7 +82,8 @@ GGFP8_HOST_DEVICE inline int32_t chunk_gain(const GroupSchedule& schedule, int32
 }
 
 // Returns the number of tiles of a chunk, given the row reached before it.
-GGFP8_HOST_DEVICE inline int32_t chunk_num_tiles(const GroupSchedule& schedule, int32_t chunk_idx,
+template <class Schedule>
+GGFP8_HOST_DEVICE inline int32_t chunk_num_tiles(const Schedule& schedule, int32_t chunk_idx,
                                                  int32_t reached_row) {
   const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
   int32_t num_tiles = 0;
@@ -116,9 +96,9 @@ GGFP8_HOST_DEVICE inline int32_t chunk_num_tiles(const GroupSchedule& schedule, 
 }
 
 // Returns the group of a tile. Precondition: the tile lies in this chunk.
-GGFP8_HOST_DEVICE inline GroupTiles find_group(const GroupSchedule& schedule,
-                                               const ChunkStart& start, int32_t chunk_idx,
-                                               int32_t tile_idx) {
+template <class Schedule>
+GGFP8_HOST_DEVICE inline GroupTiles find_group(const Schedule& schedule, const ChunkStart& start,
+                                               int32_t chunk_idx, int32_t tile_idx) {
   int32_t reached_row = start.reached_row;
   int32_t first_tile_idx = start.num_tiles;
   int32_t group = chunk_idx * schedule.groups_per_chunk;

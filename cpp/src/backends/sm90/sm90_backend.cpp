@@ -6,6 +6,7 @@
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_rasterization.h"
 #include "backends/sm90/sm90_shared_storage.h"
+#include "backends/sm90/sm90_tile_schedule.h"
 #include "core/math.h"
 #include "cuda/device_guard.h"
 #include "cuda/kernel_launch.h"

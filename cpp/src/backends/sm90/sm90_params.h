@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "core/group_schedule.h"
+#include "backends/sm90/sm90_tile_schedule.h"
 #include "core/problem.h"
 
 namespace ggfp8::sm90 {
@@ -31,7 +31,7 @@ struct Params {
   int64_t sfb_k_stride;
   int64_t sfb_group_stride;
 
-  GroupSchedule schedule;
+  TileSchedule schedule;
 
   int32_t last_slab_idx;  // 0 where all groups share one slab
   int32_t n;

@@ -1,4 +1,4 @@
-// Rasterization: how many tiles a group has, and which rows and columns a tile of it means.
+// Rasterization: which rows and columns a tile of a group means.
 //
 // Tiles of the same columns follow each other, so that b is read once. A group with more row tiles
 // than fit a band is cut into bands, which follow each other. A short row tile, of which one CTA
@@ -15,7 +15,7 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_config.h"
-#include "core/group_schedule.h"
+#include "backends/sm90/sm90_tile_schedule.h"
 #include "core/math.h"
 
 namespace ggfp8::sm90 {
@@ -32,16 +32,6 @@ struct TilePlace {
   int32_t n_tile_idx;   // of the first of its column tiles
   int32_t num_n_tiles;  // 1 or 2
 };
-
-// Returns the schedule that counts the tiles of clusters.
-inline GroupSchedule make_tile_schedule(const Problem& problem, const Shape& shape) {
-  const auto num_n_tiles = static_cast<int32_t>(ceil_div<int64_t>(problem.n, shape.cluster_n()));
-  GroupSchedule schedule = make_group_schedule(problem, shape.cluster_m(), kNumLaneChunks);
-  schedule.short_m = shape.short_m();
-  schedule.tiles_per_long = num_n_tiles;
-  schedule.tiles_per_short = ceil_div(num_n_tiles, 2);
-  return schedule;
-}
 
 // Returns the place of tile `idx` of a group that has these row tiles. More than max_band long row
 // tiles are cut into bands of about equal size: rows of a that do not stay in L2 would be read

@@ -9,7 +9,8 @@
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_rasterization.h"
 #include "backends/sm90/sm90_tile.h"
-#include "device/warp_schedule.cuh"
+#include "backends/sm90/sm90_tile_schedule.h"
+#include "backends/sm90/sm90_warp_schedule.cuh"
 #include "ptx/cluster.cuh"
 
 namespace ggfp8::sm90 {
@@ -57,8 +58,8 @@ class TileSequence {
   static constexpr bool kHasHalves = kConfig.column_scales().has_halves;
 
   // The schedule with the constants of the shape, by which the compiler divides faster.
-  __device__ __forceinline__ GroupSchedule schedule() const {
-    GroupSchedule schedule = params_.schedule;
+  __device__ __forceinline__ TileSchedule schedule() const {
+    TileSchedule schedule = params_.schedule;
     schedule.tile_m = kConfig.cluster_m();
     schedule.short_m = kConfig.short_m();
     return schedule;

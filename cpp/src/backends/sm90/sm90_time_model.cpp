@@ -6,7 +6,7 @@
 
 #include "backends/sm90/sm90_config.h"
 #include "backends/sm90/sm90_last_wave.h"
-#include "backends/sm90/sm90_rasterization.h"
+#include "backends/sm90/sm90_tile_schedule.h"
 #include "core/math.h"
 
 namespace ggfp8::sm90 {
@@ -58,7 +58,7 @@ struct TileCounts {
   int64_t num_others = 0;
 };
 
-void add_group(const GroupSchedule& schedule, const Shape& shape, int64_t num_rows,
+void add_group(const TileSchedule& schedule, const Shape& shape, int64_t num_rows,
                int64_t num_groups, TileCounts* counts) {
   const auto rows = static_cast<int32_t>(num_rows);
   const int32_t num_left = rows % schedule.tile_m;
@@ -69,7 +69,7 @@ void add_group(const GroupSchedule& schedule, const Shape& shape, int64_t num_ro
 }
 
 TileCounts count_tiles(const Problem& problem, const Shape& shape, const RowsOfGroups& rows) {
-  const GroupSchedule schedule = make_tile_schedule(problem, shape);
+  const TileSchedule schedule = make_tile_schedule(problem, shape);
   const int64_t fewer = rows.num_rows / rows.num_groups;
   const int64_t num_with_more = rows.num_rows % rows.num_groups;
   TileCounts counts;

@@ -1,5 +1,5 @@
-// device/warp_schedule.cuh against the definition of groups: 32 threads stand for the lanes of a
-// warp, and exchange values where lanes do.
+// backends/sm90/sm90_warp_schedule.cuh against the definition of groups: 32 threads stand for the
+// lanes of a warp, and exchange values where lanes do.
 #include <array>
 #include <barrier>
 #include <cstdint>
@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "backends/sm90/sm90_tile_schedule.h"
 #include "check.h"
-#include "core/group_schedule.h"
 #include "group_model.h"
 
 namespace {
@@ -65,22 +65,23 @@ int __popc(uint32_t bits) {
 
 #define __device__
 #define __forceinline__ inline
-#include "device/warp_schedule.cuh"
+#include "backends/sm90/sm90_warp_schedule.cuh"
 
 namespace {
 
-using ggfp8::GroupSchedule;
 using ggfp8::GroupTiles;
+using ggfp8::sm90::TileSchedule;
 using group_model::Groups;
 
 // Tiles whose groups are looked up: the first and the last of every group.
-std::vector<GroupTiles> expected_tiles(const Groups& groups, const GroupSchedule& schedule,
+std::vector<GroupTiles> expected_tiles(const Groups& groups, const TileSchedule& schedule,
                                        int32_t* num_tiles) {
   std::vector<GroupTiles> expected;
   *num_tiles = 0;
   int32_t group_idx = 0;
   for (const group_model::Rows& rows : group_model::rows_of(groups)) {
-    const int32_t count = ggfp8::num_tiles_of_rows(schedule, static_cast<int32_t>(rows.count()));
+    const int32_t count =
+        ggfp8::sm90::num_tiles_of_rows(schedule, static_cast<int32_t>(rows.count()));
     expected.push_back({group_idx++, static_cast<int32_t>(rows.begin),
                         static_cast<int32_t>(rows.end), *num_tiles, count});
     *num_tiles += count;
@@ -95,9 +96,9 @@ bool same(const GroupTiles& x, const GroupTiles& y) {
 
 // Every lane finds the same groups: a warp goes on together with what any lane knows. The threads
 // take turns on few processors, so that a look-up takes long: one group in five is looked up.
-bool check_lane(const GroupSchedule& schedule, const std::vector<GroupTiles>& expected,
+bool check_lane(const TileSchedule& schedule, const std::vector<GroupTiles>& expected,
                 int32_t num_tiles) {
-  const ggfp8::WarpSchedule<8> warp(schedule);
+  const ggfp8::sm90::WarpSchedule<8> warp(schedule);
   bool ok = warp.total_tiles() == num_tiles;
   for (size_t i = expected.size() > 5 ? expected.size() % 5 : 0; i < expected.size(); i += 5) {
     const GroupTiles& wanted = expected[i];
@@ -109,8 +110,13 @@ bool check_lane(const GroupSchedule& schedule, const std::vector<GroupTiles>& ex
 }
 
 void check_groups(const Groups& groups, int32_t tile_m, int32_t short_m) {
-  GroupSchedule schedule = {groups.layout(), tile_m, 0, short_m, 3, 2};
+  TileSchedule schedule = {};
+  schedule.layout = groups.layout();
+  schedule.tile_m = tile_m;
   schedule.groups_per_chunk = ggfp8::ceil_div(schedule.layout.num_groups, ggfp8::kNumLaneChunks);
+  schedule.short_m = short_m;
+  schedule.tiles_per_long = 3;
+  schedule.tiles_per_short = 2;
   int32_t num_tiles = 0;
   const std::vector<GroupTiles> expected = expected_tiles(groups, schedule, &num_tiles);
   std::array<bool, kNumLanes> ok = {};

@@ -1,5 +1,5 @@
-// Tile scheduler of one warp: core/group_schedule.h's chunk starts in registers, one chunk per
-// lane. device/tile_scheduler.cuh is the scheduler of a whole CTA.
+// The chunk starts of core/group_schedule.h in the registers of one warp, one chunk per lane, and
+// the search of a tile's group. device/tile_scheduler.cuh keeps them in shared memory for a CTA.
 //
 // A lane keeps where its groups are if its chunk has up to kMaxKept of them: all are read at
 // once, and the search of a group reads no memory. Every instruction counts here, since a call
@@ -8,15 +8,16 @@
 
 #include <cstdint>
 
+#include "backends/sm90/sm90_tile_schedule.h"
 #include "core/group_schedule.h"
 
-namespace ggfp8 {
+namespace ggfp8::sm90 {
 
 template <int kMaxKept>
 class WarpSchedule {
  public:
   // Reads the group array. Precondition: the schedule has kNumLaneChunks chunks. Warp-collective.
-  __device__ __forceinline__ explicit WarpSchedule(const GroupSchedule& schedule) {
+  __device__ __forceinline__ explicit WarpSchedule(const TileSchedule& schedule) {
     const int32_t num_tiles = schedule.groups_per_chunk <= 1 ? read_groups<1>(schedule)
                               : keeps_groups(schedule)       ? read_groups<kMaxKept>(schedule)
                                                              : read_chunks(schedule);
@@ -30,7 +31,7 @@ class WarpSchedule {
 
   // Returns the group of a tile that exists. The tile's chunk is the last chunk that starts at or
   // before the tile. Warp-collective.
-  __device__ __forceinline__ GroupTiles find_group(const GroupSchedule& schedule,
+  __device__ __forceinline__ GroupTiles find_group(const TileSchedule& schedule,
                                                    int32_t tile_idx) const {
     const bool is_started = start_.num_tiles <= tile_idx;
     const int32_t chunk_idx = __popc(__ballot_sync(kAllLanes, is_started)) - 1;
@@ -47,7 +48,7 @@ class WarpSchedule {
     return static_cast<int32_t>(threadIdx.x % 32);
   }
 
-  __device__ __forceinline__ static bool keeps_groups(const GroupSchedule& schedule) {
+  __device__ __forceinline__ static bool keeps_groups(const TileSchedule& schedule) {
     return schedule.groups_per_chunk <= kMaxKept;
   }
 
@@ -81,7 +82,7 @@ class WarpSchedule {
 
   // Reads and keeps the lane's groups, which are up to kMaxNum; returns the number of their tiles.
   template <int kMaxNum>
-  __device__ __forceinline__ int32_t read_groups(const GroupSchedule& schedule) {
+  __device__ __forceinline__ int32_t read_groups(const TileSchedule& schedule) {
     const GroupLayout& layout = schedule.layout;
     const ChunkGroups groups = groups_of_chunk(schedule, lane());
     const int32_t num_groups = max_of(groups.last - groups.first, 0);
@@ -120,7 +121,7 @@ class WarpSchedule {
   // Keeps groups whose bounds ascend: a group has the rows between its bounds. Groups that do not
   // exist have none: their entries are 0.
   template <int kMaxNum>
-  __device__ __forceinline__ void keep_ascending(const GroupSchedule& schedule,
+  __device__ __forceinline__ void keep_ascending(const TileSchedule& schedule,
                                                  const GroupEntries<kMaxNum>& entries) {
     int32_t bound = entries.before;
 #pragma unroll
@@ -134,7 +135,7 @@ class WarpSchedule {
 
   // Keeps groups of any layout and content.
   template <int kMaxNum>
-  __device__ __forceinline__ void keep_any(const GroupSchedule& schedule,
+  __device__ __forceinline__ void keep_any(const TileSchedule& schedule,
                                            const GroupEntries<kMaxNum>& entries) {
     const GroupLayout& layout = schedule.layout;
     int32_t reached_row = 0;
@@ -158,7 +159,7 @@ class WarpSchedule {
 
   // Returns the group of a tile of this chunk. In its chunk it is the last group that starts at or
   // before the tile: groups without tiles before it start at the same tile, those after it later.
-  __device__ __forceinline__ GroupTiles find_kept(const GroupSchedule& schedule, int32_t chunk_idx,
+  __device__ __forceinline__ GroupTiles find_kept(const TileSchedule& schedule, int32_t chunk_idx,
                                                   int32_t tile_idx) const {
     int32_t group = 0;
     int32_t row_begin = row_begin_[0];
@@ -183,7 +184,7 @@ class WarpSchedule {
   }
 
   // Finds where the lane's chunk begins; returns the number of its tiles.
-  __device__ __forceinline__ int32_t read_chunks(const GroupSchedule& schedule) {
+  __device__ __forceinline__ int32_t read_chunks(const TileSchedule& schedule) {
     const GroupLayout& layout = schedule.layout;
     const int32_t first = lane() == 0 ? first_reached_row(layout) : 0;
     const ChunkGroups groups = groups_of_chunk(schedule, lane());
@@ -224,4 +225,4 @@ class WarpSchedule {
   int32_t tiles_before_[kMaxKept];  // in the chunk
 };
 
-}  // namespace ggfp8
+}  // namespace ggfp8::sm90
