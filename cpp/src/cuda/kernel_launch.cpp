@@ -37,8 +37,8 @@ uint64_t bit_of(int32_t device_id) {
   return device_id < 64 ? uint64_t{1} << device_id : 0;
 }
 
-cudaError_t enqueue(const KernelLaunch& launch, bool begins_early, const void* params,
-                    cudaStream_t stream) {
+cudaError_t enqueue_grid(const KernelLaunch& launch, bool begins_early, const void* params,
+                         cudaStream_t stream) {
   cudaLaunchAttribute attributes[2] = {};
   unsigned num_attributes = 0;
   if (launch.ctas_per_cluster > 1) {
@@ -64,13 +64,14 @@ cudaError_t enqueue(const KernelLaunch& launch, bool begins_early, const void* p
   return cudaLaunchKernelExC(&config, launch.kernel, arguments);
 }
 
-cudaError_t enqueue(const KernelLaunch& launch, const KernelState& state, const void* params,
-                    cudaStream_t stream) {
+// Enqueues the kernel, early where that saves time.
+cudaError_t enqueue_early_if_worth_it(const KernelLaunch& launch, const KernelState& state,
+                              const void* params, cudaStream_t stream) {
   if ((state.early_devices.load(std::memory_order_relaxed) & bit_of(launch.device_id)) == 0) {
-    return enqueue(launch, false, params, stream);
+    return enqueue_grid(launch, false, params, stream);
   }
   const EarlyLaunch early(stream);
-  const cudaError_t error = enqueue(launch, early.is_worth_it(), params, stream);
+  const cudaError_t error = enqueue_grid(launch, early.is_worth_it(), params, stream);
   if (error == cudaSuccess) early.done();
   return error;
 }
@@ -118,13 +119,13 @@ Status prepare_kernel(const KernelLaunch& launch, KernelState* state) noexcept {
 Status launch_kernel(const KernelLaunch& launch, KernelState* state, const void* params,
                      cudaStream_t stream) noexcept {
   if (Status s = prepare_kernel(launch, state)) return s;
-  cudaError_t error = enqueue(launch, *state, params, stream);
+  cudaError_t error = enqueue_early_if_worth_it(launch, *state, params, stream);
   if (error == cudaErrorInvalidValue) {
     // cudaDeviceReset() takes the kernel's limit of shared memory with it, but not the mark.
     (void)cudaGetLastError();
     state->configured_devices.fetch_and(~bit_of(launch.device_id), std::memory_order_acq_rel);
     if (Status s = prepare_kernel(launch, state)) return s;
-    error = enqueue(launch, *state, params, stream);
+    error = enqueue_early_if_worth_it(launch, *state, params, stream);
   }
   const Status status = check_cuda(error, "cudaLaunchKernelExC");
   if (status == kSuccess) return kSuccess;
