@@ -254,9 +254,9 @@ void check_last_wave() {
       const int num_left = num_tiles - wave.first_tile_idx;
       CHECK_EQ(wave.first_tile_idx % num_clusters, 0);
       CHECK(num_left >= 0 && num_left < num_clusters);
-      CHECK(wave.num_parts == 1 || num_left * wave.num_parts <= num_clusters);
-      CHECK(wave.num_parts == 2 || num_left * 2 > num_clusters || num_left == 0);
-      CHECK_EQ(wave.num_items, wave.first_tile_idx + num_left * wave.num_parts);
+      CHECK(wave.items_per_tile == 1 || num_left * wave.items_per_tile <= num_clusters);
+      CHECK(wave.items_per_tile == 2 || num_left * 2 > num_clusters || num_left == 0);
+      CHECK_EQ(wave.num_items, wave.first_tile_idx + num_left * wave.items_per_tile);
     }
   }
 }

@@ -113,7 +113,8 @@ void check_groups(const Groups& groups, int32_t tile_m, int32_t short_m) {
   TileSchedule schedule = {};
   schedule.layout = groups.layout();
   schedule.tile_m = tile_m;
-  schedule.groups_per_chunk = ggfp8::ceil_div(schedule.layout.num_groups, ggfp8::kNumLaneChunks);
+  schedule.groups_per_chunk =
+      ggfp8::ceil_div(schedule.layout.num_groups, ggfp8::sm90::kNumLaneChunks);
   schedule.short_m = short_m;
   schedule.tiles_per_long = 3;
   schedule.tiles_per_short = 2;

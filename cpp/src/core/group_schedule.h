@@ -31,9 +31,6 @@ struct GroupSchedule {
 // the search of a group longer.
 constexpr int kNumChunks = 64;
 
-// Chunks that a warp prepares, one per lane.
-constexpr int kNumLaneChunks = 32;
-
 // The schedule of a validated problem, whose sizes fit: it counts row tiles.
 inline GroupSchedule make_group_schedule(const Problem& problem, int32_t tile_m,
                                          int32_t num_chunks = kNumChunks) {

@@ -54,7 +54,7 @@ __device__ __forceinline__ int gather_columns(OutChunk<kDtype>& chunk) {
   }
 }
 
-// The end of the rows and columns of the output that may be written.
+// The output of a group: rows before row_end and columns before num_cols may be written.
 struct OutRows {
   void* out;
   int64_t row_stride;  // in elements

@@ -5,8 +5,8 @@
 namespace ggfp8::ptx {
 
 // Waits until the kernels before have ended and what they wrote can be read, and lets the kernel
-// after this one begin, which then waits in the same way. Before it a thread touches no global
-// memory, unless it waits at a barrier for a thread that has called it.
+// after this one begin, which then waits in the same way. A thread may touch global memory after
+// its own call, or after a barrier at which a thread arrives after its call.
 __device__ __forceinline__ void wait_for_kernels_before() {
 #if __CUDA_ARCH__ >= 900
   asm volatile(

@@ -31,8 +31,7 @@ int64_t slab_stride(int64_t stride, int64_t row_stride) {
   return stride == 0 ? row_stride : stride;
 }
 
-Status make_params(const Problem& problem, const Config& config, int32_t num_clusters,
-                   Params* params) {
+Status encode_maps(const Problem& problem, const Config& config, Params* params) {
   const ByteMatrices a = {
       .data = problem.a.data,
       .row_bytes = problem.k,
@@ -68,6 +67,12 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
         .matrix_stride = slab_stride(problem.out.group_stride * 2, problem.out.row_stride * 2)};
     if (Status s = encode_tensor_map(out, kStoreBoxRows, &params->out_map)) return s;
   }
+  return kSuccess;
+}
+
+Status make_params(const Problem& problem, const Config& config, int32_t num_clusters,
+                   Params* params) {
+  if (Status s = encode_maps(problem, config, params)) return s;
   params->sfa = problem.sfa.data;
   params->sfb = problem.sfb.data;
   params->out = problem.out.data;

@@ -1,5 +1,5 @@
 // The scales of a block's columns (sfb) in a stage: which slot has which scale, and which slot an
-// accumulator needs. Written by the scale warps, read by both mainloops.
+// accumulator needs. Written by the scale warps, read by the mainloops.
 //
 // A scale covers 128 columns of b. A block of 192 columns begins at a multiple of 64, so each third
 // of it (64 columns) has one scale. A half block begins at a multiple of 32, so each third of it

@@ -63,7 +63,7 @@ struct Shape {
   // Registers of a thread of the producers, after setmaxnreg.
   constexpr int producer_registers() const { return num_consumers == 2 ? 40 : 56; }
 
-  // Groups that a lane of the scheduler warp keeps in registers (device/warp_schedule.cuh).
+  // Groups that a lane of the scheduler warp keeps in registers (sm90_warp_schedule.cuh).
   constexpr int max_kept_groups() const { return producer_registers() < 56 ? 4 : 8; }
 
   // A row tile is short if one of several CTAs that stand below each other holds all its rows.

@@ -1,5 +1,5 @@
 // A consumer warpgroup: its position in the rings, how accumulators lie across its threads, and how
-// it starts products. Both mainloops and both epilogues work with it.
+// it starts products. The mainloops and epilogues work with it.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,9 @@ struct ThreadPosition {
         n(static_cast<int>(thread % 4 * 2)) {}
 };
 
-// Starts the four wgmma of a k-block. m_word and n_word are the lower words of the descriptors of
-// the first 32 k of both operands, which lie `offset` further in units of 16 bytes, as descriptors
-// count. Groups of eight rows of the M side lie kGroupBytesM apart. Postcondition: partial_acc is
+// Starts the four wgmma of a k-block. m_word and n_word are the lower words of descriptors. The
+// first 32 k of both operands lie `offset` units of 16 bytes after what these describe; descriptors
+// count in such units. Groups of eight rows of the M side lie kGroupBytesM apart. Postcondition: partial_acc is
 // complete after wgmma_wait<0>().
 template <class Multiply, int kGroupBytesM = 1024, int kSize>
 __device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint32_t m_word,
@@ -101,14 +101,14 @@ struct Consumer {
       pipeline.signal_empty();
       pipeline.advance();
     }
-    release_tile();
-    ++tile_idx;
+    finish_tile();
   }
 
-  // Releases a tile for which this warpgroup fills no store boxes.
-  __device__ __forceinline__ void release_tile() const {
+  // Releases a tile for which this warpgroup fills no store boxes, and goes on to the next.
+  __device__ __forceinline__ void finish_tile() {
     wait_taken();
     ring.release(warpgroup());
+    ++tile_idx;
   }
 
   // Waits until the tile before is taken, and its store boxes are free.

@@ -26,17 +26,17 @@ namespace ggfp8::sm90 {
 template <Config kConfig>
 constexpr int kRowGroupBytes = kConfig.k_blocks_per_stage * kConfig.a_box_bytes();
 
-// Returns how many rows of a the k-blocks of a tile have in a stage.
+// Returns how many rows of a each k-block of a tile takes in a stage.
 template <Config kConfig>
 __device__ __forceinline__ int loaded_rows(const OutBlock& block) {
   return round_up(block.num_rows, kConfig.a_box_rows);
 }
 
-// Loads a stage, whose k-blocks come with every load. Pieces past the end of a row arrive as zeros.
+// Loads a stage by deep boxes. k-blocks past the end of a row arrive as zeros.
 template <Config kConfig>
-__device__ __forceinline__ void load_stage_at_once(const Params& params, const CtaTile& tile,
-                                                   const Pipeline<kConfig>& pipeline,
-                                                   int k_block_idx, int num_rows) {
+__device__ __forceinline__ void load_deep_boxes(const Params& params, const CtaTile& tile,
+                                                const Pipeline<kConfig>& pipeline, int k_block_idx,
+                                                int num_rows) {
   constexpr int kPerStage = kConfig.k_blocks_per_stage;
   const uint32_t full = pipeline.full();
   ptx::mbarrier_arrive_expect_bytes(full, (num_rows + kConfig.block_n) * kPerStage * kBlockK);
@@ -50,7 +50,8 @@ __device__ __forceinline__ void load_stage_at_once(const Params& params, const C
   }
 }
 
-// Loads a stage whose last k-block has fewer than kBlockK k: the rest of it arrives as zeros.
+// Loads a stage box by box, because its last k-block has fewer than kBlockK k: the rest of that
+// k-block arrives as zeros.
 template <Config kConfig>
 __device__ __forceinline__ void load_stage_by_k_blocks(const Params& params, const CtaTile& tile,
                                                        const Pipeline<kConfig>& pipeline,
@@ -75,8 +76,8 @@ __device__ __forceinline__ void load_stage_by_k_blocks(const Params& params, con
 
 // Loads the stages of a tile. The warp runs through the loop together.
 template <Config kConfig>
-__device__ __forceinline__ void load_stages(const Params& params, const CtaTile& tile,
-                                            Pipeline<kConfig>& pipeline, bool is_leader) {
+__device__ __forceinline__ void load_deep_stages(const Params& params, const CtaTile& tile,
+                                                 Pipeline<kConfig>& pipeline, bool is_leader) {
   constexpr int kPerStage = kConfig.k_blocks_per_stage;
   static_assert(kConfig.cluster_size == 1 && kConfig.b_box_rows == kConfig.block_n);
   const int num_rows = loaded_rows<kConfig>(tile);
@@ -88,7 +89,7 @@ __device__ __forceinline__ void load_stages(const Params& params, const CtaTile&
     pipeline.wait_empty();
     if (is_leader) {
       if (num_whole == num_k_blocks || k_block_idx + kPerStage <= num_whole) {
-        load_stage_at_once(params, tile, pipeline, k_block_idx, num_rows);
+        load_deep_boxes(params, tile, pipeline, k_block_idx, num_rows);
       } else {
         load_stage_by_k_blocks(params, tile, pipeline, k_block_idx, num_rows);
       }

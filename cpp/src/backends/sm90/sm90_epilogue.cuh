@@ -11,7 +11,7 @@
 
 namespace ggfp8::sm90 {
 
-// The 16 rows of the output that the accumulators of a warp are.
+// The place of a warp's accumulators in the output: 16 rows of its part.
 struct WarpRows {
   int32_t first_row;  // of the output
   int32_t row_end;
@@ -47,7 +47,7 @@ __device__ __forceinline__ void store_directly_as(const BlockAccumulator<kN>& ma
   }
 }
 
-// Stores a tile whose operands were not swapped, and releases it.
+// Stores a tile whose operands were not swapped.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void store_directly(const BlockAccumulator<kN>& main_acc,
                                                const Consumer<kConfig>& consumer) {
@@ -60,7 +60,6 @@ __device__ __forceinline__ void store_directly(const BlockAccumulator<kN>& main_
       break;
     default: store_directly_as<Dtype::kFloat32, kConfig, kN>(main_acc, consumer);
   }
-  consumer.release_tile();
 }
 
 template <Dtype kDtype, Config kConfig, int kN>

@@ -1,4 +1,4 @@
-// The sm90 kernel: persistent CTAs, one per SM, of two or three consumer warpgroups and one
+// The sm90 kernel: persistent CTAs, one per SM, of one to three consumer warpgroups and one
 // producer warpgroup. This file sets up and branches into the roles:
 //
 //   load warp        waits for an empty stage, starts the TMA loads of a and b
@@ -66,16 +66,16 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
     const int warp =
         ptx::uniform((static_cast<int>(threadIdx.x) - kConfig.num_consumer_threads()) / 32);
     if (warp == 0) {
-      run_load_warp<kConfig>(params, ring, {smem, 1});
+      run_load_warp<kConfig>(params, ring, {smem, kProducerParity});
     } else if (warp > kNumScaleWarps) {
       run_scheduler_warp<kConfig>(params, ring);
     } else {
-      run_scale_warp<kConfig>(params, ring, {smem, 1}, warp - 1);
+      run_scale_warp<kConfig>(params, ring, {smem, kProducerParity}, warp - 1);
     }
   } else {
     ptx::setmaxnreg_increase<kConfig.consumer_registers()>();
     start_together<kConfig>();
-    run_consumer<kConfig>({params, ring, {smem, 0}});
+    run_consumer<kConfig>({params, ring, {smem, kConsumerParity}});
   }
   // The other CTAs of the cluster may still arrive at barriers of this one.
   if constexpr (kConfig.cluster_size > 1) ptx::cluster_sync();

@@ -1,4 +1,4 @@
-// Shares tiles out among clusters. An item is a tile or, in the last wave, a part of one. Every
+// Shares tiles out among clusters. An item is a tile or, in the last wave, half a tile. Every
 // cluster takes one item per round. The last wave is the tiles of a round that has fewer tiles than
 // clusters; they are halved if each half finds a cluster.
 //
@@ -12,17 +12,17 @@
 namespace ggfp8::sm90 {
 
 struct LastWave {
-  int32_t first_tile_idx;  // of the last wave; tiles before it are not cut
-  int32_t num_parts;       // of each of its tiles: 1, or 2 side by side
-  int32_t num_items;       // of all rounds: the tiles before the last wave and its parts
+  int32_t first_tile_idx;  // of the last wave; tiles before it are items as they are
+  int32_t items_per_tile;  // of the last wave: 1, or 2 halves side by side
+  int32_t num_items;       // of all rounds
 };
 
 GGFP8_HOST_DEVICE inline LastWave make_last_wave(int32_t num_tiles, int32_t num_clusters) {
   const int32_t num_left = num_tiles % num_clusters;
   const int32_t num_whole = num_tiles - num_left;
   // Half a tile takes more than half its time: it moves more bytes per product.
-  const int32_t num_parts = num_left * 2 <= num_clusters ? 2 : 1;
-  return {num_whole, num_parts, num_whole + num_left * num_parts};
+  const int32_t items_per_tile = num_left * 2 <= num_clusters ? 2 : 1;
+  return {num_whole, items_per_tile, num_whole + num_left * items_per_tile};
 }
 
 // Returns how far a cluster's place moves from round to round. The next item of a cluster is then

@@ -129,7 +129,7 @@ __device__ __forceinline__ void prefetch_maps(const Params& params) {
 template <Config kConfig>
 __device__ __forceinline__ void run_load_warp(const Params& params, const TileRing<kConfig>& ring,
                                               Pipeline<kConfig> pipeline) {
-  constexpr Multicast kUsual = kConfig.cluster_size > 1 ? Multicast::kA : Multicast::kNone;
+  constexpr Multicast kSideBySide = kConfig.cluster_size > 1 ? Multicast::kA : Multicast::kNone;
   const bool is_leader = ptx::elect_one();
   if (is_leader) {
     pipeline.init();
@@ -143,11 +143,11 @@ __device__ __forceinline__ void run_load_warp(const Params& params, const TileRi
     const CtaTile tile = ring.wait(tile_idx);
     if (tile.num_rows == 0) break;
     if constexpr (kConfig.is_small()) {
-      load_stages(params, tile, pipeline, is_leader);
+      load_deep_stages(params, tile, pipeline, is_leader);
     } else if (kConfig.multicast == Multicast::kB && tile.multicast == Multicast::kB) {
       load_k_blocks<Multicast::kB>(params, tile, pipeline, is_leader);
     } else {
-      load_k_blocks<kUsual>(params, tile, pipeline, is_leader);
+      load_k_blocks<kSideBySide>(params, tile, pipeline, is_leader);
     }
   }
   // One more stage, without loads, tells the consumers that there is no further tile.

@@ -52,8 +52,9 @@ __device__ __forceinline__ void run_part_of_round(BlockAccumulator<kN>& main_acc
   for (int i = begin; i < end; ++i) run_k_block<kConfig, kN>(main_acc, stages, i, parity);
 }
 
-// Runs the middle k-blocks of a tile: all but the first and the last. `end` counts k-blocks from
-// the beginning of a round of the ring of stages, the last k-block included.
+// Runs the middle k-blocks of a tile: all but the first and the last. A round is one pass over the
+// ring of stages. Counted from the beginning of the present round, the tile's remaining k-blocks
+// are `begin` to end - 1, and k-block end - 1 is the last, which the caller runs.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void run_middle_k_blocks(BlockAccumulator<kN>& main_acc,
                                                     StageAddresses<kConfig>& stages,
@@ -185,7 +186,7 @@ __device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const
     run_current_k_block<kConfig, kN>(main_acc, stages, consumer);
   }
   store_directly<kConfig, kN>(main_acc, consumer);
-  ++consumer.tile_idx;
+  consumer.finish_tile();
 }
 
 // Computes a tile, and maybe tiles after it, with the rows of a on wgmma's M side.

@@ -25,6 +25,11 @@ __device__ __forceinline__ void start_together() {
   }
 }
 
+// Parities with which positions begin. Producers wait for the phase before the first: all stages
+// count as empty at once. Consumers wait for the first phase.
+constexpr uint32_t kProducerParity = 1;
+constexpr uint32_t kConsumerParity = 0;
+
 // A position in the ring. Every role has its own. A stage has two barriers:
 //
 //   full    completes when the load warp and a scale warp have arrived and all bytes of TMA loads
@@ -38,7 +43,7 @@ class Pipeline {
   using Stage = typename Storage::Stage;
   using Scales = typename Storage::Scales;
 
-  // initial_parity is 1 for producers, whose first stages count as empty, and 0 for consumers.
+  // initial_parity is kProducerParity or kConsumerParity.
   __device__ __forceinline__ Pipeline(uint8_t* smem, uint32_t initial_parity)
       : smem_(smem), address_(ptx::smem_address(smem)), parity_(initial_parity) {}
 
@@ -113,7 +118,8 @@ class Pipeline {
   }
 
   // Addresses of any stage.
-  // NOTE: sums of 32-bit offsets. Indexing the arrays of the struct gives other instructions.
+  // NOTE: sums of 32-bit offsets. Indexing the struct's arrays would change the machine code, which
+  // was timed with these sums.
   __device__ __forceinline__ uint32_t full(int idx) const {
     return address_ + kFullOffset + idx * kBarrierBytes;
   }

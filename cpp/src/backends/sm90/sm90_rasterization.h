@@ -33,17 +33,17 @@ struct TilePlace {
   int32_t num_n_tiles;  // 1 or 2
 };
 
-// Returns the place of tile `idx` of a group that has these row tiles. More than max_band long row
-// tiles are cut into bands of about equal size: rows of a that do not stay in L2 would be read
+// Returns the place of tile `idx` of a group that has these row tiles. More than max_band_size long
+// row tiles are cut into bands of about equal size: rows of a that do not stay in L2 would be read
 // again for every column tile.
 GGFP8_HOST_DEVICE inline TilePlace place_in_group(int32_t idx, const RowTiles& rows,
-                                                  int32_t num_n_tiles, int32_t max_band) {
+                                                  int32_t num_n_tiles, int32_t max_band_size) {
   if (rows.num_long == 1 && !rows.has_short) return {0, idx, 1};  // without the divisions below
   int32_t first_m_tile = 0;
   int32_t num_long = rows.num_long;
   bool has_short = rows.has_short;
-  if (num_long > max_band) {
-    const int32_t band_size = ceil_div(num_long, ceil_div(num_long, max_band));
+  if (num_long > max_band_size) {
+    const int32_t band_size = ceil_div(num_long, ceil_div(num_long, max_band_size));
     const int32_t band_tiles = band_size * num_n_tiles;
     const int32_t last_band = (num_long - 1) / band_size;
     const int32_t band = min_of(idx / band_tiles, last_band);

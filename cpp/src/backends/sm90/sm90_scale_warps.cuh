@@ -15,8 +15,7 @@ namespace ggfp8::sm90 {
 template <Config kConfig, bool kLoadsRows>
 class ScaleLoader {
  public:
-  static constexpr int kNumRows = kLoadsRows ? kConfig.block_m / 32 : 0;
-
+  static constexpr int kNumRows = kLoadsRows ? kConfig.block_m / 32 : 0;  // of a lane
   static constexpr int kPerStage = kConfig.k_blocks_per_stage;
 
   struct Values {
@@ -26,8 +25,8 @@ class ScaleLoader {
 
   // Begins with this stage of the tile.
   __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int stage)
-      : row_step_(params.sfa_k_stride),
-        column_step_(params.sfb_k_stride),
+      : sfa_k_stride_(params.sfa_k_stride),
+        sfb_k_stride_(params.sfb_k_stride),
         num_left_(params.num_k_blocks - stage * kPerStage) {
     const int k_block_idx = stage * kPerStage;
     const float* sfa = params.sfa + tile.group_idx * params.sfa_slab_stride;
@@ -35,12 +34,12 @@ class ScaleLoader {
     for (int i = 0; i < kNumRows; ++i) {
       const int32_t row = tile.row_begin + min(i * 32 + lane(), tile.num_rows - 1);
       const int32_t m_block = scale_row(row, tile.group_row_begin, params.granularity_m);
-      row_[i] = sfa + m_block * params.sfa_m_stride + k_block_idx * params.sfa_k_stride;
+      sfa_[i] = sfa + m_block * params.sfa_m_stride + k_block_idx * params.sfa_k_stride;
     }
     constexpr ColumnScales kLayout = kConfig.column_scales();
     const int32_t col = min(tile.col_begin + kLayout.first_column(lane()), params.n - 1);
-    column_ = params.sfb + tile.group_idx * params.sfb_group_stride +
-              col / kScaleN * params.sfb_n_stride + k_block_idx * params.sfb_k_stride;
+    sfb_ = params.sfb + tile.group_idx * params.sfb_group_stride +
+           col / kScaleN * params.sfb_n_stride + k_block_idx * params.sfb_k_stride;
   }
 
   // Loads the scales of the warp's next stage, which has at least one k-block.
@@ -50,13 +49,13 @@ class ScaleLoader {
     for (int k = 0; k < kPerStage; ++k) {
       if (k > 0 && k >= num_left_) break;
 #pragma unroll
-      for (int i = 0; i < kNumRows; ++i) values.sfa[k][i] = __ldg(row_[i] + k * row_step_);
-      values.sfb[k] = __ldg(column_ + k * column_step_);
+      for (int i = 0; i < kNumRows; ++i) values.sfa[k][i] = __ldg(sfa_[i] + k * sfa_k_stride_);
+      values.sfb[k] = __ldg(sfb_ + k * sfb_k_stride_);
     }
-    constexpr int kTurn = kNumScaleWarps * kPerStage;
+    constexpr int kTurn = kNumScaleWarps * kPerStage;  // k-blocks to the warp's next stage
 #pragma unroll
-    for (int i = 0; i < kNumRows; ++i) row_[i] += kTurn * row_step_;
-    column_ += kTurn * column_step_;
+    for (int i = 0; i < kNumRows; ++i) sfa_[i] += kTurn * sfa_k_stride_;
+    sfb_ += kTurn * sfb_k_stride_;
     num_left_ -= kTurn;
     return values;
   }
@@ -79,20 +78,21 @@ class ScaleLoader {
 
   __device__ __forceinline__ static int lane() { return static_cast<int>(threadIdx.x) % 32; }
 
-  const float* row_[kNumRows + 1];
-  const float* column_;
-  int64_t row_step_;
-  int64_t column_step_;
+  const float* sfa_[kNumRows + 1];
+  const float* sfb_;
+  int64_t sfa_k_stride_;
+  int64_t sfb_k_stride_;
   int num_left_;  // k-blocks from the warp's next stage on
 };
 
-// Runs scale warp `warp` of kNumScaleWarps. The warps take k-blocks in turn, from tile to tile. By
-// taking turns a warp waits for a stage at most one round ahead; it could not tell a later round
-// from the round before.
+// Runs scale warp `warp` of kNumScaleWarps. The warps take stages in turn, from tile to tile, so
+// that no warp is more than a round of the ring ahead. A barrier tells rounds apart by their parity
+// alone.
 //
-// Scales go through registers. The loads of a warp's next k-block are under way while the warp
-// waits for an empty stage: 4-byte asynchronous copies that miss L1 hold up the tensor cores' reads
-// of shared memory. The loop is short because its instructions take issue slots from promotions.
+// Scales go through registers. The loads of a warp's next stage are under way while the warp waits
+// for its present stage to be empty. 4-byte asynchronous copies, which need no registers, hold up
+// the tensor cores' reads of shared memory where they miss L1. The loop is short because its
+// instructions take issue slots from promotions.
 template <bool kLoadsRows, Config kConfig>
 __device__ __forceinline__ void load_scales(const Params& params, const TileRing<kConfig>& ring,
                                             Pipeline<kConfig> pipeline, int warp) {

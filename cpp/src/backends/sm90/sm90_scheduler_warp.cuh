@@ -45,14 +45,18 @@ __device__ __forceinline__ void store_boxes(const Params& params, const CtaTile&
 //
 // Slots: record t is overwritten when record t + kNumTileRecords is put into the ring. At that time
 // tiles up to t + kNumScaleWarps - 1 are released by all consumers. A scale warp has at least one
-// k-block in any kNumScaleWarps consecutive tiles, so it has read record t by then.
+// stage in any kNumScaleWarps consecutive tiles, so it has read record t by then.
 //
-// No deadlock: a consumer may wait for the first stage of tile t + 1 before it releases tile t, so
-// tile t + 1 must be published before this warp waits for the release of tile t. Publishing ends
-// when tiles up to t + kMaxAhead - 1 are published, when the last tile is, or when warpgroup 0 has
-// released tile t. In the last case no other warpgroup waits in vain: where others wait for tile
-// t + 1 first, so does warpgroup 0, which has a part of every tile of which another warpgroup has
-// one; it has released tile t, so tile t + 1 was published.
+// No deadlock: a consumer that has a part of tile t may wait for the first stage of tile t + 1
+// before it releases tile t. So tile t + 1 must be published before this warp waits for a release
+// of tile t. It is, whichever of these ends the publishing:
+//
+//   tiles up to t + kMaxAhead - 1 are published   tile t + 1 is one of them
+//   the tile without rows is published            it is tile t + 1 or a later tile, or tile t
+//                                                 itself, for which this warp does not wait
+//   warpgroup 0 has released tile t               it has a part of every tile of which any
+//                                                 warpgroup has a part, so if others wait for tile
+//                                                 t + 1 before their release, it did, too
 template <Config kConfig>
 __device__ __forceinline__ void run_scheduler_warp(const Params& params,
                                                    const TileRing<kConfig>& ring) {

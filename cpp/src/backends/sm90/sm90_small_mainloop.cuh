@@ -124,8 +124,7 @@ __device__ __forceinline__ void compute_small_tile(Consumer<kConfig>& consumer,
   BlockAccumulator<kN> main_acc = {};
   run_stages<kConfig, kN>(main_acc, consumer, StageReader<kConfig>(consumer));
   out.store(main_acc, consumer.params);
-  consumer.release_tile();
-  ++consumer.tile_idx;
+  consumer.finish_tile();
 }
 
 }  // namespace ggfp8::sm90

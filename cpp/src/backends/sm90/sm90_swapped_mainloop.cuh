@@ -1,5 +1,6 @@
 // The mainloop with swapped operands, for tiles of few rows: the columns of b stand on wgmma's M
-// side, 64 per warpgroup, and 16 or 32 rows of a on the N side. A third warpgroup has no part.
+// side, 64 per warpgroup, and 16 or 32 rows of a on the N side. The third warpgroup of 192x128
+// has no part.
 //
 // Per k-block: four wgmma from zero, then promotion into float32, main_acc = fma(sfa * sfb,
 // partial_acc, main_acc).
@@ -75,8 +76,7 @@ __device__ __forceinline__ void compute_swapped_with(Consumer<kConfig>& consumer
   BlockAccumulator<kN> main_acc = {};
   run_swapped_k_blocks<kConfig, kN>(main_acc, consumer, consumer.first_sfa(block));
   store_swapped<kConfig, kN>(main_acc, consumer);
-  consumer.release_tile();
-  ++consumer.tile_idx;
+  consumer.finish_tile();
 }
 
 // Computes a tile with swapped operands.

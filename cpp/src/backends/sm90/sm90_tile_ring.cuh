@@ -75,8 +75,8 @@ class TileRing {
     ptx::mbarrier_arrive_warp(taken(warpgroup));
   }
 
-  // The load warp and the scale warps wait until a tile is published. After start_together() tile 0
-  // is known.
+  // The load warp and the scale warps wait until a tile is published. Tile 0 is in the ring since
+  // start_together().
   __device__ __forceinline__ CtaTile wait(uint32_t tile_idx) const {
     if (tile_idx > 0) {
       ptx::mbarrier_wait_warp(published(tiles_, tile_idx), tile_idx / kNumTileRecords % 2);

@@ -11,6 +11,9 @@
 
 namespace ggfp8::sm90 {
 
+// Chunks that the scheduler warp prepares, one per lane.
+constexpr int kNumLaneChunks = 32;
+
 struct TileSchedule : GroupSchedule {
   int32_t short_m;  // 0: no row tile is short
   int32_t tiles_per_long;
@@ -37,7 +40,7 @@ GGFP8_HOST_DEVICE inline int32_t num_tiles_of_rows(const TileSchedule& schedule,
          (tiles.has_short ? schedule.tiles_per_short : 0);
 }
 
-// Returns the schedule of a validated problem, with a chunk of groups per lane of a warp.
+// Returns the schedule of a validated problem.
 inline TileSchedule make_tile_schedule(const Problem& problem, const Shape& shape) {
   const auto num_n_tiles = static_cast<int32_t>(ceil_div<int64_t>(problem.n, shape.cluster_n()));
   return {make_group_schedule(problem, shape.cluster_m(), kNumLaneChunks), shape.short_m(),

@@ -33,22 +33,22 @@ class TileSequence {
   __device__ __forceinline__ CtaTile tile() const {
     if (done()) return {};
     int32_t tile_idx = item_.idx;
-    int32_t part = 0;
-    int32_t num_parts = 1;
+    int32_t half = 0;  // the item's, if its tile is halved
+    int32_t items_per_tile = 1;
     if (kHasHalves && item_.idx >= wave_.first_tile_idx) {
-      const int32_t part_idx = item_.idx - wave_.first_tile_idx;
-      num_parts = wave_.num_parts;
-      tile_idx = wave_.first_tile_idx + part_idx / num_parts;
-      part = part_idx % num_parts;
+      const int32_t idx_in_wave = item_.idx - wave_.first_tile_idx;
+      items_per_tile = wave_.items_per_tile;
+      tile_idx = wave_.first_tile_idx + idx_in_wave / items_per_tile;
+      half = idx_in_wave % items_per_tile;
     }
     const GroupTiles group = groups_.find_group(schedule(), tile_idx);
     const TilePlace place = place_in_group(tile_idx - group.first_tile_idx,
                                            row_tiles(schedule(), group.row_end - group.row_begin),
                                            params_.num_n_tiles, params_.max_band_size);
     const int32_t row_begin = group.row_begin + place.m_tile_idx * kConfig.cluster_m();
-    const int32_t num_cols = place.num_n_tiles * kConfig.cluster_n() / num_parts;
+    const int32_t num_cols = place.num_n_tiles * kConfig.cluster_n() / items_per_tile;
     return share({{row_begin, min(group.row_end - row_begin, kConfig.cluster_m()),
-                   place.n_tile_idx * kConfig.cluster_n() + part * num_cols, num_cols},
+                   place.n_tile_idx * kConfig.cluster_n() + half * num_cols, num_cols},
                   group.group_idx,
                   group.row_begin,
                   Multicast::kNone});
@@ -100,8 +100,8 @@ class TileSequence {
     return tile;
   }
 
-  // Takes half a block where the output has no more columns. It may have none, in the second half
-  // of a tile that the last wave halves.
+  // Takes half a block where the output has no more columns. The block may begin past the last
+  // column, in the second half of a tile that the last wave halves.
   __device__ __forceinline__ void cut_to_half(OutBlock& block) const {
     if (params_.n - block.col_begin <= kConfig.half_n()) block.num_cols = kConfig.half_n();
   }

@@ -23,6 +23,7 @@ struct ShapeTimes {
   double bytes_per_us;  // where bytes limit
 };
 
+// Columns: call, k_block, tile, swapped_k_block, swapped_tile, bytes_per_us.
 constexpr std::array<ShapeTimes, kTileShapes.size()> kTimes = {{
     {2.00, 0.310, 1.18, 0.310, 1.18, 4.47e6},  // 32x128
     {3.10, 0.593, 1.48, 0.267, 0.95, 4.35e6},  // 192x128 cluster 2 multicast a
@@ -97,7 +98,7 @@ double num_bytes(const Problem& problem, const RowsOfGroups& rows) {
 }
 
 // Returns the microseconds until the first tile is found, beyond those that every call needs: lanes
-// of the scheduler warp walk through more groups than they keep (device/warp_schedule.cuh).
+// of the scheduler warp walk through more groups than they keep (sm90_warp_schedule.cuh).
 double search_time(const Problem& problem, const Shape& shape) {
   constexpr double kTimePerGroup = 0.22;
   const int64_t groups_per_lane = ceil_div<int64_t>(problem.batch_size, kNumLaneChunks);
@@ -129,8 +130,8 @@ double time_of(const Problem& problem, int shape_idx, const RowsOfGroups& rows,
 
 }  // namespace
 
-// The case in which one group has all rows counts two fifths in a geometric mean of both times, of
-// which this is the fifth power.
+// Weighs both cases in a geometric mean: even groups by three fifths, one group with all rows by
+// two.
 int fastest_shape(const Problem& problem, const DeviceInfo& device) {
   const RowsOfGroups even = shared_evenly(problem);
   const RowsOfGroups one = in_one_group(problem);

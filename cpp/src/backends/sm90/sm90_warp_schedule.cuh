@@ -200,7 +200,7 @@ class WarpSchedule {
 
   // Finds where the lane's chunk begins and returns the number of its tiles if bounds ascend; else
   // clears *ascend. A walk of few instructions, which most calls of many groups take.
-  __device__ __forceinline__ int32_t walk_ascending(const GroupSchedule& schedule,
+  __device__ __forceinline__ int32_t walk_ascending(const TileSchedule& schedule,
                                                     const ChunkGroups& groups, bool* ascend) {
     const GroupLayout& layout = schedule.layout;
     int32_t bound = groups.first < groups.last ? group_value(layout, groups.first) : 0;
