@@ -18,6 +18,10 @@ from .errors import OperatorNeededError
 
 Array = TypeVar("Array")
 
+_DEFAULTS_WANTED = (
+    "stream, workspace and validate: wanted the defaults inside torch.compile and wherever else "
+    "PyTorch needs an operator"
+)
 _SIZE_ERRORS = (AttributeError, IndexError, TypeError)
 
 
@@ -161,10 +165,7 @@ def group_gemm_fp8_nt_groupwise(
         except OperatorNeededError:
             pass
     if stream is not None or workspace is not None or validate:
-        raise ValueError(
-            "stream, workspace and validate: wanted the defaults inside torch.compile and wherever "
-            "else PyTorch needs an operator"
-        )
+        raise ValueError(_DEFAULTS_WANTED)
     from . import torch as operators
 
     return operators.group_gemm_fp8_nt_groupwise(

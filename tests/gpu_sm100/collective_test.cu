@@ -47,6 +47,13 @@ struct HostProblem {
   Problem problem;
 
   HostProblem(const Settings& s, std::mt19937& random) {
+    set_sizes(s);
+    allocate(s);
+    fill(s, random);
+  }
+
+  // Strides leave gaps between rows, groups and slabs.
+  void set_sizes(const Settings& s) {
     const int64_t batch_size = s.groups.num_groups();
     const int64_t num_rows = s.groups.num_rows;
     const int64_t m_blocks = (num_rows + s.granularity_m - 1) / s.granularity_m;
@@ -67,34 +74,47 @@ struct HostProblem {
     p.sfb.k_stride = s.k_major ? 1 : p.num_n_blocks + s.padding;
     p.sfb.group_stride =
         std::max(p.num_n_blocks * p.sfb.mn_stride, p.num_k_blocks * p.sfb.k_stride) + 3;
-
-    const int64_t sfa_size = std::max(m_blocks * p.sfa.mn_stride, p.num_k_blocks * p.sfa.k_stride);
     if (has_slabs) {
       p.a.group_stride = num_rows * p.a.row_stride + 16;
       p.out.group_stride = num_rows * p.out.row_stride + 24;
-      p.sfa.group_stride = sfa_size + 5;
+      p.sfa.group_stride = sfa_slab_size() + 5;
     }
+  }
 
+  int64_t sfa_slab_size() const {
+    return std::max(problem.num_m_blocks * problem.sfa.mn_stride,
+                    problem.num_k_blocks * problem.sfa.k_stride);
+  }
+
+  // Fills the arrays with NaN, which gaps keep.
+  void allocate(const Settings& s) {
+    constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+    const Problem& p = problem;
+    const int64_t num_before_last = p.num_slabs() - 1;  // slabs
+    a.assign(static_cast<size_t>(num_before_last * p.a.group_stride +
+                                 s.groups.num_rows * p.a.row_stride),
+             A(kNaN));
+    b.assign(static_cast<size_t>(p.batch_size * p.b.group_stride), B(kNaN));
+    sfa.assign(static_cast<size_t>(num_before_last * p.sfa.group_stride + sfa_slab_size()), kNaN);
+    sfb.assign(static_cast<size_t>(p.batch_size * p.sfb.group_stride), kNaN);
+  }
+
+  void fill(const Settings& s, std::mt19937& random) {
     const auto value = [&] { return static_cast<float>(static_cast<int>(random() % 5) - 2); };
     const auto scale = [&] { return std::ldexp(1.0f, static_cast<int>(random() % 5) - 2); };
-    constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-    a.assign(static_cast<size_t>((num_slabs - 1) * p.a.group_stride + num_rows * p.a.row_stride),
-             A(kNaN));
-    b.assign(static_cast<size_t>(batch_size * p.b.group_stride), B(kNaN));
+    const Problem& p = problem;
     const auto rows = group_model::rows_of(s.groups);
     for (size_t g = 0; g < rows.size(); ++g) {
       for (int64_t r = rows[g].begin; r < rows[g].end; ++r) {
         for (int64_t i = 0; i < s.k; ++i) a[a_idx(static_cast<int64_t>(g), r, i)] = A(value());
       }
     }
-    sfa.assign(static_cast<size_t>((num_slabs - 1) * p.sfa.group_stride + sfa_size), kNaN);
-    sfb.assign(static_cast<size_t>(batch_size * p.sfb.group_stride), kNaN);
-    for (int64_t slab = 0; slab < num_slabs; ++slab) {
-      for (int64_t m = 0; m < m_blocks; ++m) {
+    for (int64_t slab = 0; slab < p.num_slabs(); ++slab) {
+      for (int64_t m = 0; m < p.num_m_blocks; ++m) {
         for (int64_t k = 0; k < p.num_k_blocks; ++k) sfa[sfa_idx(slab, m, k)] = scale();
       }
     }
-    for (int64_t g = 0; g < batch_size; ++g) {
+    for (int64_t g = 0; g < p.batch_size; ++g) {
       for (int64_t j = 0; j < s.n; ++j) {
         for (int64_t i = 0; i < s.k; ++i) b[b_idx(g, j, i)] = B(value());
       }

@@ -227,6 +227,47 @@ class PlantedTest(unittest.TestCase):
             with self.subTest(name=name):
                 self.assertEqual(len(list(check_sizes.check_file(self.root, name))), 1)
 
+    def test_function_sizes(self):
+        """Functions of 50 lines pass, longer functions do not, whatever the head looks like."""
+        heads = [
+            ("x.cpp", "// x\n", "void f(int x) {{\n{body}}}\n", 2, "  g();\n"),
+            (
+                "x.h",
+                "// x\nclass C {{\n",
+                "  int f(int x,\n        int y) const noexcept {{\n{body}  }}\n",
+                3,
+                "    g();\n",
+            ),
+            (
+                "x.cuh",
+                "// x\n",
+                "template <int kN>\n__device__ auto f() -> int {{\n{body}}}\n",
+                2,
+                "  g();\n",
+            ),
+            ("x.py", '"""x"""\n', 'def f():\n    """y\n\n    z\n    """\n{body}', 0, "    g()\n"),
+            ("x.py", '"""x"""\n', "async def f(x):\n{body}", 1, "    g()\n"),
+        ]
+        for name, opening, function, num_lines, line in heads:
+            for excess in (0, 1):
+                body = line * (50 - num_lines + excess)
+                with self.subTest(name=name, function=function, excess=excess):
+                    self.write(name, opening.format() + function.format(body=body))
+                    errors = list(check_sizes.check_file(self.root, name))
+                    self.assertEqual(len(errors), excess, errors)
+
+    def test_bodies_that_are_no_functions(self):
+        """Namespaces, tables of lambdas and statements may have more lines than a function."""
+        rows = '    {{"x", [](int* x) {{ *x = 1; }}}},\n' * 60
+        for text in [
+            f"constexpr Row kRows[] = {{{{\n{rows}}}}};\n",
+            "namespace x {{\n" + "int x;\n" * 60 + "}}\n",
+            "struct S {{\n" + "  int f() {{ return 1; }}\n" * 60 + "}};\n",
+        ]:
+            with self.subTest(text=text[:20]):
+                self.write("x.cpp", "// x\n" + text.format())
+                self.assertEqual(list(check_sizes.check_file(self.root, "x.cpp")), [])
+
     def test_wheel(self):
         name = "groupgemm_fp8-0.1.0-py3-none-linux_x86_64.whl"
         info = "groupgemm_fp8-0.1.0.dist-info"

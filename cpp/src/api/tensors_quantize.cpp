@@ -205,22 +205,28 @@ Status read_m_indptr(const Array& m_indptr, SiluArgs* args) {
   return read_pointer(m_indptr, 4, &args->m_indptr);
 }
 
+// Copies the options, which may be null, to *options, and to *args those that the function of
+// pointers takes.
+Status read_options(const QuantizeOptions* source, QuantizeOptions* options, QuantizeArgs* args) {
+  if (source != nullptr) {
+    if (Status s = read_sized_struct(source, sizeof *options, kQuantizeOptionsBytesV1, options,
+                                     "options")) {
+      return s;
+    }
+  }
+  args->block_rows = options->block_rows;
+  args->block_k = options->block_k;
+  args->scale_major = options->scale_major;
+  args->reserved = options->reserved;
+  return check_flags(options->flags);
+}
+
 }  // namespace
 
 Status quantize_args_from_tensors(const QuantizeTensors& tensors, const QuantizeOptions* source,
                                   QuantizeArgs* args, bool* empty) noexcept {
   QuantizeOptions options = GGFP8_QUANTIZE_GROUPWISE_OPTIONS_INIT;
-  if (source != nullptr) {
-    if (Status s = read_sized_struct(source, sizeof options, kQuantizeOptionsBytesV1, &options,
-                                     "options")) {
-      return s;
-    }
-  }
-  if (Status s = check_flags(options.flags)) return s;
-  args->block_rows = options.block_rows;
-  args->block_k = options.block_k;
-  args->scale_major = options.scale_major;
-  args->reserved = options.reserved;
+  if (Status s = read_options(source, &options, args)) return s;
   const Blocks blocks(options.block_rows, options.block_k, options.scale_major);
   if (!blocks.legal()) return ggfp8_quantize_groupwise(args, nullptr);
 

@@ -59,27 +59,29 @@ class _Config(dict):
         return json.dumps(self)
 
 
+def _prepare_layer_config(*, weight_schema, input_schema, torch_dtype, device, **sizes):
+    assert weight_schema == {
+        "b_dtype": "float8e4m3",
+        "weight_scale_group_size": 128,
+        "weight_scale_group_size_n": 128,
+    }
+    assert input_schema == {"a_dtype": "float8e4m3", "input_scale_group_size": 128}
+    assert torch_dtype == torch.bfloat16
+    assert device == torch.device("cpu")
+    return _Config(sizes)
+
+
+def _transform_humming_tensors(config, tensors):
+    sizes = (config["num_experts"], config["shape_n"], config["shape_k"])
+    weight, scale = tensors["weight"], tensors["weight_scale"]
+    assert weight.dtype == torch.int32
+    assert weight.shape == (*sizes[:2], sizes[2] // 4)
+    assert scale.shape == (sizes[0], sizes[1] // 128, sizes[2] // 128)
+    return {"weight": weight, "weight_scale": scale.transpose(1, 2).contiguous()}
+
+
 def install_humming(monkeypatch, factor=1.0):
     """Puts a double in place of humming; its results are off by `factor`."""
-
-    def prepare_layer_config(*, weight_schema, input_schema, torch_dtype, device, **sizes):
-        assert weight_schema == {
-            "b_dtype": "float8e4m3",
-            "weight_scale_group_size": 128,
-            "weight_scale_group_size_n": 128,
-        }
-        assert input_schema == {"a_dtype": "float8e4m3", "input_scale_group_size": 128}
-        assert torch_dtype == torch.bfloat16
-        assert device == torch.device("cpu")
-        return _Config(sizes)
-
-    def transform(config, tensors):
-        sizes = (config["num_experts"], config["shape_n"], config["shape_k"])
-        weight, scale = tensors["weight"], tensors["weight_scale"]
-        assert weight.dtype == torch.int32
-        assert weight.shape == (*sizes[:2], sizes[2] // 4)
-        assert scale.shape == (sizes[0], sizes[1] // 128, sizes[2] // 128)
-        return {"weight": weight, "weight_scale": scale.transpose(1, 2).contiguous()}
 
     def gemm(*, layer_config, compute_config, tuning_config, inputs, input_scale, outputs, **rest):
         config, how = json.loads(layer_config), json.loads(compute_config)
@@ -104,8 +106,8 @@ def install_humming(monkeypatch, factor=1.0):
         "humming.ops": {"humming_gemm": gemm},
         "humming.schema": {"HummingInputSchema": dict, "HummingWeightSchema": dict},
         "humming.transform": {
-            "prepare_layer_config": prepare_layer_config,
-            "transform_humming_tensors": transform,
+            "prepare_layer_config": _prepare_layer_config,
+            "transform_humming_tensors": _transform_humming_tensors,
         },
         "humming.tune": {
             "get_heuristics_config": lambda config, shape_m, **how: {"shape_m": shape_m}

@@ -58,6 +58,18 @@ struct RowScaleLoad {
   }
 };
 
+// Starts the load of a box, into the CTA or, for a multicast operand, into all CTAs of the cluster.
+template <bool kMulticast, int kClusterSize>
+__device__ __forceinline__ void load_box(uint32_t smem, const CUtensorMap& map, uint32_t full,
+                                         int32_t k, int32_t row, int32_t matrix_idx) {
+  constexpr uint16_t kAllRanks = (1u << kClusterSize) - 1;
+  if constexpr (kMulticast) {
+    ptx::tma_load_multicast(smem, map, full, k, row, matrix_idx, kAllRanks);
+  } else {
+    ptx::tma_load(smem, map, full, k, row, matrix_idx);
+  }
+}
+
 // Loads the k-blocks of a tile. The warp runs through the loop together, so that addresses are
 // uniform, and its leader starts the loads. Values that do not change from k-block to k-block stay
 // out of the loop: with them inside, a k-block took this warp longer than the consumers.
@@ -66,13 +78,13 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
                                               Pipeline<kConfig>& pipeline, bool is_leader) {
   constexpr bool kMulticastA = kMulticast == Multicast::kA;
   constexpr bool kMulticastB = kMulticast == Multicast::kB;
-  constexpr uint16_t kAllRanks = (1u << kConfig.cluster_size) - 1;
+  constexpr int kClusterSize = kConfig.cluster_size;
   const int num_a_boxes = ceil_div(tile.num_rows, kConfig.a_box_rows);
   const int num_b_boxes = ceil_div(tile.num_cols, kConfig.b_box_rows);
-  const OperandBoxes<kMulticastA, kConfig.block_m / kConfig.a_box_rows, kConfig.cluster_size>
-      a_boxes(num_a_boxes);
-  const OperandBoxes<kMulticastB, kConfig.block_n / kConfig.b_box_rows, kConfig.cluster_size>
-      b_boxes(num_b_boxes);
+  const OperandBoxes<kMulticastA, kConfig.block_m / kConfig.a_box_rows, kClusterSize> a_boxes(
+      num_a_boxes);
+  const OperandBoxes<kMulticastB, kConfig.block_n / kConfig.b_box_rows, kClusterSize> b_boxes(
+      num_b_boxes);
   const RowScaleLoad sfa(params, tile, tile.group_idx);
   const int32_t slab_idx = min(tile.group_idx, params.last_slab_idx);
   const uint32_t num_bytes =
@@ -88,21 +100,12 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
       b_boxes.for_each([&](int box) {
         const uint32_t smem = pipeline.b() + box * kConfig.b_box_bytes();
         const int32_t col = tile.col_begin + box * kConfig.b_box_rows;
-        if constexpr (kMulticastB) {
-          ptx::tma_load_multicast(smem, params.b_map, full, k_begin, col, tile.group_idx,
-                                  kAllRanks);
-        } else {
-          ptx::tma_load(smem, params.b_map, full, k_begin, col, tile.group_idx);
-        }
+        load_box<kMulticastB, kClusterSize>(smem, params.b_map, full, k_begin, col, tile.group_idx);
       });
       a_boxes.for_each([&](int box) {
         const uint32_t smem = pipeline.a() + box * kConfig.a_box_bytes();
         const int32_t row = tile.row_begin + box * kConfig.a_box_rows;
-        if constexpr (kMulticastA) {
-          ptx::tma_load_multicast(smem, params.a_map, full, k_begin, row, slab_idx, kAllRanks);
-        } else {
-          ptx::tma_load(smem, params.a_map, full, k_begin, row, slab_idx);
-        }
+        load_box<kMulticastA, kClusterSize>(smem, params.a_map, full, k_begin, row, slab_idx);
       });
       if (sfa.num_bytes > 0) {
         ptx::bulk_load(pipeline.sfa(), sfa.first + k_begin / kBlockK * params.sfa_k_stride, full,
