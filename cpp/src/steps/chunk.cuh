@@ -1,6 +1,6 @@
 // Chunk: some neighbouring elements of a row in registers, the part that one thread works on.
 //
-// Whole chunks at aligned addresses are read and written in pieces of 16 bytes, others element by
+// Full chunks at aligned addresses are read and written in pieces of 16 bytes, others element by
 // element. Elements past the end of the row are never read and count as zeros.
 #pragma once
 
@@ -41,10 +41,10 @@ __device__ __forceinline__ void clear(Chunk<kDtype, kSize>& chunk) {
   for (int i = 0; i < 4 * Chunk<kDtype, kSize>::kNumVectors; ++i) chunk.words[i] = 0;
 }
 
-// Reads a whole chunk from a multiple of 16 bytes.
+// Reads a full chunk from a multiple of 16 bytes.
 template <Dtype kDtype, int kSize>
-__device__ __forceinline__ void load_whole(Chunk<kDtype, kSize>& chunk,
-                                           const Element<kDtype>* source) {
+__device__ __forceinline__ void load_full(Chunk<kDtype, kSize>& chunk,
+                                          const Element<kDtype>* source) {
 #pragma unroll
   for (int i = 0; i < Chunk<kDtype, kSize>::kNumVectors; ++i) {
     chunk.vectors[i] = __ldg(reinterpret_cast<const uint4*>(source) + i);

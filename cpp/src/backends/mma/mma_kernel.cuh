@@ -32,20 +32,20 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), config_of(kIdx)
   if (threadIdx.x == 0) Pipeline<kConfig>::init(barriers);
   build_schedule(params.schedule, schedule);
 
-  Loader<kConfig> loader(params, schedule, Pipeline<kConfig>(barriers, stages, 1));
+  Loader<kConfig> loader(params, schedule, Pipeline<kConfig>(barriers, stages, kFillParity));
   for (int i = 0; i < kConfig.num_stages - 1; ++i) loader.issue();
 
   const WarpTile<kConfig> warp;
   const int num_steps = params.granularity_k / 32;
   const bool one_sfb = params.granularity_n >= 64;
-  const bool whole = one_sfb && params.granularity_k == kStageK;
+  const bool full = one_sfb && params.granularity_k == kStageK;
   const int64_t tile_end = num_tiles(params, schedule);
-  Pipeline<kConfig> pipeline(barriers, stages, 0);
+  Pipeline<kConfig> pipeline(barriers, stages, kReadParity);
   for (int64_t tile_idx = blockIdx.x; tile_idx < tile_end; tile_idx += gridDim.x) {
     typename WarpTile<kConfig>::Accumulator main_acc = {};
     for (int k_block_idx = 0; k_block_idx < params.num_k_blocks; ++k_block_idx) {
       pipeline.wait_full();
-      if (whole) {
+      if (full) {
         accumulate_k_block<kConfig, true>(main_acc, warp, pipeline.stage(), num_steps, one_sfb);
       } else {
         accumulate_k_block<kConfig, false>(main_acc, warp, pipeline.stage(), num_steps, one_sfb);

@@ -1,6 +1,6 @@
-// Loader: copies one k-block of a tile after the other into the pipeline's stages, running ahead
-// of the arithmetic across tile boundaries, so that the next tile's data is on its way while the
-// last one is finished. All threads take part and call issue() in step.
+// Loader: copies one k-block after the other into the pipeline's stages. It runs ahead of the
+// arithmetic, also from tile to tile: the next tile's first k-blocks are copied while the present
+// tile is finished. All threads take part and call issue() in step.
 //
 // A stage holds tile_m rows of a and tile_n rows of b, 128 bytes each, of which granularity_k are
 // used. The 16-byte pieces of a row are permuted by its index (piece ^ row % 8), so that ldmatrix
@@ -92,8 +92,8 @@ class Loader {
          int64_t{tile.row_begin + row} * params_.a_row_stride + piece * 16;
     b_ = params_.b + tile.group_idx * params_.b_group_stride +
          int64_t{tile.col_begin + row} * params_.b_row_stride + piece * 16;
-    a_whole_ = params_.a_aligned && tile.row_end - tile.row_begin == kConfig.tile_m;
-    b_whole_ = params_.b_aligned && tile.col_begin + kConfig.tile_n <= params_.n;
+    a_full_ = params_.a_aligned && tile.row_end - tile.row_begin == kConfig.tile_m;
+    b_full_ = params_.b_aligned && tile.col_begin + kConfig.tile_n <= params_.n;
 #pragma unroll
     for (int pass = 0; pass < kPassesScale; ++pass) enter_scale(tile, pass);
   }
@@ -125,16 +125,16 @@ class Loader {
     const int32_t k_size = min_of(params_.granularity_k, k_left_);
     const uint32_t smem_a = stage + piece_offset(row, piece);
     const uint32_t smem_b = smem_a + kBOffset;
-    const bool whole_block = k_size == kStageK;
+    const bool full_block = k_size == kStageK;
     const bool in_block = piece * 16 < k_size;
-    if (whole_block && a_whole_) {
-      copy_whole_rows<kPassesA>(smem_a, a_, params_.a_row_stride);
+    if (full_block && a_full_) {
+      copy_full_rows<kPassesA>(smem_a, a_, params_.a_row_stride);
     } else {
       copy_rows<kPassesA>(smem_a, a_, params_.a_row_stride, in_block ? a_rows_left_ : 0,
                           params_.a_aligned);
     }
-    if (whole_block && b_whole_) {
-      copy_whole_rows<kPassesB>(smem_b, b_, params_.b_row_stride);
+    if (full_block && b_full_) {
+      copy_full_rows<kPassesB>(smem_b, b_, params_.b_row_stride);
     } else {
       copy_rows<kPassesB>(smem_b, b_, params_.b_row_stride, in_block ? b_rows_left_ : 0,
                           params_.b_aligned);
@@ -144,8 +144,8 @@ class Loader {
   // Copies one piece of every kRowsPerPass-th row. kRowsPerPass is a multiple of 8, so the
   // permutation of the pieces is the same for all of them.
   template <int kPasses>
-  __device__ __forceinline__ static void copy_whole_rows(uint32_t smem, const uint8_t* global,
-                                                         int64_t row_stride) {
+  __device__ __forceinline__ static void copy_full_rows(uint32_t smem, const uint8_t* global,
+                                                        int64_t row_stride) {
 #pragma unroll
     for (int pass = 0; pass < kPasses; ++pass) {
       ptx::cp_async_16(smem + pass * kPassBytes, global + pass * kRowsPerPass * row_stride);
@@ -200,18 +200,18 @@ class Loader {
   int64_t tile_idx_;
   int32_t k_left_ = 0;  // from the next k-block to the end
 
-  // This thread's first piece of the next k-block of a and b, and how many rows of the operand lie
-  // at or below it.
+  // This thread's first piece of the next k-block of a and b, and the number of rows of the operand
+  // from that piece's row on.
   const uint8_t* a_ = nullptr;
   const uint8_t* b_ = nullptr;
   int a_rows_left_ = 0;
   int b_rows_left_ = 0;
   // All rows of the operand's tile exist and are aligned.
-  bool a_whole_ = false;
-  bool b_whole_ = false;
+  bool a_full_ = false;
+  bool b_full_ = false;
 
-  // This thread's scales of the next k-block: where, how far to the one after, whether anyone
-  // reads it, and whether it exists.
+  // This thread's scales of the next k-block: the address, the step to the k-block after it,
+  // whether a warp reads the scale, and whether it exists.
   const float* scale_[kPassesScale] = {};
   int64_t scale_step_[kPassesScale] = {};
   bool scale_wanted_[kPassesScale] = {};

@@ -96,15 +96,16 @@ __device__ __forceinline__ void promote(typename WarpTile<kConfig>::Accumulator&
   }
 }
 
-// Computes one k-block of a stage: products of 32 k each from zero, then promotion. kWhole: the
-// block has 128 k and a warp's columns share one sfb; then this is straight-line code, in which the
-// promotion of the first sums overlaps the last products. Otherwise both are looked at.
-template <Config kConfig, bool kWhole>
+// Computes one k-block of a stage: products of 32 k each from zero, then promotion. kFull says that
+// the block has 128 k and that a warp's columns share one sfb. The code is then a straight line, in
+// which the promotion of the first sums overlaps the last products. Otherwise num_steps and one_sfb
+// decide at run time.
+template <Config kConfig, bool kFull>
 __device__ __forceinline__ void accumulate_k_block(
     typename WarpTile<kConfig>::Accumulator& main_acc, const WarpTile<kConfig>& warp,
     uint32_t smem_stage, int num_steps, bool one_sfb) {
   typename WarpTile<kConfig>::Accumulator partial_acc = {};
-  if constexpr (kWhole) {
+  if constexpr (kFull) {
 #pragma unroll
     for (int step = 0; step < kStageK / 32; ++step) {
       multiply_step<kConfig>(partial_acc, warp, smem_stage, step);
@@ -118,7 +119,7 @@ __device__ __forceinline__ void accumulate_k_block(
   constexpr int kScalesOffset = offsetof(typename SharedStorage<kConfig>::Stage, scales);
   const auto* scales =
       static_cast<const float*>(__cvta_shared_to_generic(smem_stage + kScalesOffset));
-  promote<kConfig>(main_acc, partial_acc, warp, scales, kWhole || one_sfb);
+  promote<kConfig>(main_acc, partial_acc, warp, scales, kFull || one_sfb);
 }
 
 }  // namespace ggfp8::mma

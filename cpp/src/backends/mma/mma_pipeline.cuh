@@ -1,9 +1,9 @@
 // Pipeline: the ring of stages between the copies and the arithmetic of a CTA's threads.
 //
-// Each stage has two barriers, at which every thread arrives once per phase. full_barrier completes
-// when the copies of all threads are there, empty_barrier when all threads have read the stage for
-// the last time. Warps meet nowhere else, so they may be most of a k-block apart and fill each
-// other's issue slots.
+// Each stage has two barriers, at which every thread arrives once per phase. The full barrier
+// completes when the copies of all threads are there, the empty barrier when all threads have read
+// the stage for the last time. Warps meet nowhere else, so they may be most of a k-block apart and
+// fill each other's issue slots.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,15 @@
 
 namespace ggfp8::mma {
 
+// Parities with which positions begin: the stages count as empty at once, and none is full.
+constexpr uint32_t kFillParity = 1;
+constexpr uint32_t kReadParity = 0;
+
 // A position in the ring. Every thread has two: the stage to fill next and the stage to read next.
 template <Config kConfig>
 class Pipeline {
  public:
-  // initial_parity: 1 for filling, as the stages are empty already; 0 for reading.
+  // initial_parity is kFillParity or kReadParity.
   __device__ __forceinline__ Pipeline(uint32_t barriers, uint32_t stages, uint32_t initial_parity)
       : barriers_(barriers), stages_(stages), parity_(initial_parity) {}
 

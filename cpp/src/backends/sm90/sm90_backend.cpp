@@ -87,7 +87,7 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
   params->last_slab_idx = static_cast<int32_t>(problem.num_slabs() - 1);
   params->n = static_cast<int32_t>(problem.n);
   params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
-  params->num_whole_k_blocks = static_cast<int32_t>(problem.k / kBlockK);
+  params->num_full_k_blocks = static_cast<int32_t>(problem.k / kBlockK);
   params->granularity_m = problem.granularity_m;
   params->schedule = make_tile_schedule(problem, config);
   params->num_n_tiles = params->schedule.tiles_per_long;

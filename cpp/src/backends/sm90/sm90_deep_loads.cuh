@@ -82,13 +82,13 @@ __device__ __forceinline__ void load_deep_stages(const Params& params, const Cta
   static_assert(kConfig.cluster_size == 1 && kConfig.b_box_rows == kConfig.block_n);
   const int num_rows = loaded_rows<kConfig>(tile);
   const int num_k_blocks = params.num_k_blocks;
-  const int num_whole = params.num_whole_k_blocks;
+  const int num_full = params.num_full_k_blocks;
   pipeline.make_uniform();
 #pragma unroll 1
   for (int k_block_idx = 0; k_block_idx < num_k_blocks; k_block_idx += kPerStage) {
     pipeline.wait_empty();
     if (is_leader) {
-      if (num_whole == num_k_blocks || k_block_idx + kPerStage <= num_whole) {
+      if (num_full == num_k_blocks || k_block_idx + kPerStage <= num_full) {
         load_deep_boxes(params, tile, pipeline, k_block_idx, num_rows);
       } else {
         load_stage_by_k_blocks(params, tile, pipeline, k_block_idx, num_rows);

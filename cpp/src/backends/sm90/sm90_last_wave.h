@@ -19,10 +19,10 @@ struct LastWave {
 
 GGFP8_HOST_DEVICE inline LastWave make_last_wave(int32_t num_tiles, int32_t num_clusters) {
   const int32_t num_left = num_tiles % num_clusters;
-  const int32_t num_whole = num_tiles - num_left;
+  const int32_t first_tile_idx = num_tiles - num_left;
   // Half a tile takes more than half its time: it moves more bytes per product.
   const int32_t items_per_tile = num_left * 2 <= num_clusters ? 2 : 1;
-  return {num_whole, items_per_tile, num_whole + num_left * items_per_tile};
+  return {first_tile_idx, items_per_tile, first_tile_idx + num_left * items_per_tile};
 }
 
 // Returns how far a cluster's place moves from round to round. The next item of a cluster is then

@@ -36,7 +36,7 @@ struct Params {
   int32_t last_slab_idx;  // 0 where all groups share one slab
   int32_t n;
   int32_t num_k_blocks;
-  int32_t num_whole_k_blocks;  // without a last one of fewer than kBlockK k
+  int32_t num_full_k_blocks;  // those of kBlockK k; the last k-block may have fewer
   int32_t granularity_m;
   int32_t num_n_tiles;
   int32_t max_band_size;  // row tiles (sm90_rasterization.h)

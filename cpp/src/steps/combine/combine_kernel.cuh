@@ -42,7 +42,7 @@ __device__ __forceinline__ void add_rows(const CombineParams& params, int64_t to
   if (params.x_aligned && length == kCombineChunk) {
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
-      if (rows[i] >= 0) load_whole(chunks[i], x + rows[i] * p.x_row_stride);
+      if (rows[i] >= 0) load_full(chunks[i], x + rows[i] * p.x_row_stride);
     }
   } else {
 #pragma unroll

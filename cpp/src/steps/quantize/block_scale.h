@@ -25,7 +25,7 @@ GGFP8_HOST_DEVICE inline float next_power_of_two(float scale) {
   return __builtin_bit_cast(float, rounded);
 }
 
-// amax: the largest magnitude, at most kMaxFloat.
+// Returns the scale of a block. `amax` is its largest magnitude, at most kMaxFloat.
 GGFP8_HOST_DEVICE inline float block_scale(float amax, float max_finite, bool power_of_two) {
   if (amax == 0.0f) return 1.0f;
   const float quotient = amax / max_finite;
@@ -33,7 +33,8 @@ GGFP8_HOST_DEVICE inline float block_scale(float amax, float max_finite, bool po
   return power_of_two ? next_power_of_two(scale) : scale;
 }
 
-// An element with infinities made finite and, in a small block, multiplied by kSmallFactor.
+// Returns the element, an infinity made finite, times the factor, which is kSmallFactor in a block
+// of small elements and 1 elsewhere.
 GGFP8_HOST_DEVICE inline float bring_into_range(float x, float factor) {
   const float below = x > kMaxFloat ? kMaxFloat : x;  // comparisons leave a NaN as it is
   const float finite = below < -kMaxFloat ? -kMaxFloat : below;

@@ -12,7 +12,7 @@
 
 namespace ggfp8::steps {
 
-// NaNs are ignored.
+// Returns the largest magnitude; ignores NaNs.
 __device__ __forceinline__ float largest_magnitude(const float (&values)[kChunkSize]) {
   float largest = 0.0f;
 #pragma unroll
@@ -37,7 +37,7 @@ __device__ __forceinline__ bool is_in_range(float amax) {
   return amax >= kSmallAmax && amax <= kMaxFloat;
 }
 
-// A block with infinities or small elements: makes the former finite and the latter larger.
+// Makes infinities finite, and the elements of a block of small elements larger.
 __device__ __forceinline__ void bring_into_range(float (&values)[kChunkSize], float amax) {
   if (is_in_range(amax)) return;
   const float factor = amax < kSmallAmax ? kSmallFactor : 1.0f;
@@ -45,7 +45,7 @@ __device__ __forceinline__ void bring_into_range(float (&values)[kChunkSize], fl
   for (int i = 0; i < kChunkSize; ++i) values[i] = bring_into_range(values[i], factor);
 }
 
-// amax may be infinite.
+// Returns the divisor of a block with this largest magnitude, which may be infinite.
 template <Dtype kOut>
 __device__ __forceinline__ BlockDivisor make_divisor(float amax, bool power_of_two) {
   constexpr float kMax = kFp8Max<kOut>;

@@ -33,7 +33,7 @@ inline uint8_t sign_byte(Input<kIn> element) {
   }
 }
 
-// Rounds x / scale where amax, which is at least kSmallAmax, is that of all elements.
+// Rounds x / scale in a block whose largest magnitude is finite and at least kSmallAmax.
 //
 // Codes are computed as words and stored as bytes in a second loop: in one loop the compiler
 // computes parts of a code as bytes, and packs each part.
@@ -67,7 +67,8 @@ inline void round_any(const Input<kIn>* x, int64_t count, float scale, float ama
   }
 }
 
-// Not inlined into quantize_tile(), whose loop keeps its constants in registers.
+// Quantises one block of a row. Not inlined into quantize_tile(), whose loop keeps its constants in
+// registers.
 template <Dtype kIn, Dtype kOut>
 [[gnu::noinline]] void quantize_row_block(const Input<kIn>* x, int64_t count, bool power_of_two,
                                           float* scale, uint8_t* out) {
@@ -142,7 +143,8 @@ inline void quantize_tall_strip(const QuantizeProblem& problem, const CpuStrip& 
   }
 }
 
-// One block of one row; a whole one has a constant length, which the compiler can unroll.
+// Activates and quantises one block of a row. A full block has a constant length, which lets the
+// compiler unroll loops.
 template <Dtype kIn, Dtype kOut>
 inline void quantize_block(const QuantizeProblem& problem, const CpuStrip& strip, int64_t begin,
                            int64_t count, float* scale) {
@@ -157,7 +159,7 @@ inline void quantize_block(const QuantizeProblem& problem, const CpuStrip& strip
   quantize_row_block<Dtype::kFloat32, kOut>(values, count, problem.power_of_two, scale, out);
 }
 
-// Quantises up to kTileBlocks whole blocks of a row. Each pass goes over all of them, so that the
+// Quantises up to kTileBlocks full blocks of a row. Each pass goes over all of them, so that the
 // latencies of the blocks' scales overlap.
 template <Dtype kIn, Dtype kOut>
 inline void quantize_tile(const Input<kIn>* x, int64_t num_blocks, bool power_of_two, float* scale,
@@ -183,7 +185,7 @@ inline void quantize_tile(const Input<kIn>* x, int64_t num_blocks, bool power_of
   }
 }
 
-// Quantises the whole blocks of a row; returns their number of columns.
+// Quantises the full blocks of a row; returns their number of columns.
 template <Dtype kIn, Dtype kOut>
 inline int64_t quantize_tiles(const QuantizeProblem& problem, const CpuStrip& strip) {
   const int64_t num_blocks = problem.k / kMaxBlockK;

@@ -26,7 +26,8 @@ struct SourceRows {
   int32_t rows[kRowsPerThread];
 };
 
-// Reads the indices of rows first to first + kRowsPerThread - 1, all before it looks at the first.
+// Reads the indices of rows first to first + kRowsPerThread - 1, all of them before it uses
+// the first.
 template <class Index>
 __device__ __forceinline__ void read_source_rows(SourceRows& source, const QuantizeProblem& p,
                                                  int32_t first) {
@@ -100,8 +101,8 @@ __device__ __forceinline__ TilePlace find_place(const QuantizeParams& params, in
 
 static_assert(kRowsPerThread <= 1 << lanes_log2(32));
 
-// Calls visit(row) for the rows of out that come from row `row` of x, or of row_index: the same
-// one, or those of its positions.
+// Calls visit(target) for each row of out that row `row` is written to: the row itself or, with
+// positions, the rows that its positions name.
 template <bool kScatters, class Visit>
 __device__ __forceinline__ void for_each_target(const QuantizeProblem& p, int32_t row,
                                                 const Visit& visit) {
@@ -117,8 +118,8 @@ __device__ __forceinline__ void for_each_target(const QuantizeProblem& p, int32_
   }
 }
 
-// Rows to be left alone are the same ones for all threads of the CTA. Lane i of a block writes the
-// scale of row i.
+// Quantises a tile of the CTA's rows. All threads of the CTA leave the same rows alone. Lane i of a
+// block writes the scale of row i.
 template <class Source, Dtype kOut>
 __device__ __forceinline__ void quantize_row_tile(const QuantizeParams& params, int32_t matrix,
                                                   int32_t first_row, const SourceRows& source,

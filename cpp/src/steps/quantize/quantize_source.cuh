@@ -21,9 +21,9 @@ struct PlainSource {
 
   Chunk<kDtype, kChunkSize> chunk;
 
-  // The chunk at `x`: whole and aligned, or `length` elements of it.
-  __device__ __forceinline__ void load_whole(const Element<kDtype>* x, int64_t) {
-    steps::load_whole(chunk, x);
+  // Loads the chunk at `x`: a full and aligned one, or `length` elements.
+  __device__ __forceinline__ void load_full(const Element<kDtype>* x, int64_t) {
+    steps::load_full(chunk, x);
   }
   __device__ __forceinline__ void load_part(const Element<kDtype>* x, int64_t, int length) {
     steps::load_part(chunk, x, length);
@@ -44,9 +44,9 @@ struct GateSource {
   Chunk<kDtype, kChunkSize> up;
 
   // The up half lies k elements after the gate half.
-  __device__ __forceinline__ void load_whole(const Element<kDtype>* x, int64_t k) {
-    steps::load_whole(gate, x);
-    steps::load_whole(up, x + k);
+  __device__ __forceinline__ void load_full(const Element<kDtype>* x, int64_t k) {
+    steps::load_full(gate, x);
+    steps::load_full(up, x + k);
   }
   __device__ __forceinline__ void load_part(const Element<kDtype>* x, int64_t k, int length) {
     steps::load_part(gate, x, length);
@@ -92,7 +92,7 @@ __device__ __forceinline__ void load_rows(Source (&chunks)[kNumRows], const Quan
   if (params.x_aligned && length == kChunkSize) {
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
-      if (row_of(i) >= 0) chunks[i].load_whole(x + row_of(i) * p.x_row_stride, p.k);
+      if (row_of(i) >= 0) chunks[i].load_full(x + row_of(i) * p.x_row_stride, p.k);
     }
   } else {
 #pragma unroll
