@@ -2,6 +2,7 @@
 
 Run by ctest and CI: check_includes.py [repository]. RULES is the law; the first rule whose pattern
 matches a file holds for it. A file without a rule is an error, so a new layer must state its edges.
+A rule without a file is an error, too, and so is an allowed header that is no file.
 Only device code, which is .cu and .cuh files, may include a .cuh file.
 Patterns are relative to cpp/src; {own} is the folder name of the backend or step.
 """
@@ -142,16 +143,28 @@ def check_file(path, name):
             yield f"{name}:{number}: may not include {header}"
 
 
+def stale_rules(names):
+    """Yields the patterns of RULES that match none of the files, headers among them."""
+    headers = [name.removeprefix("../include/") for name in names]
+    for pattern, project, _ in RULES:
+        if not fnmatch.filter(names, pattern):
+            yield f"RULES: no file matches {pattern}"
+        for header in project:
+            if not fnmatch.filter(headers, header.replace("{own}", "*")):
+                yield f"RULES: {pattern} may include {header}, which matches no file"
+
+
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2]).resolve()
     src = root / "cpp" / "src"
     suffixes = {".h", ".c", ".cpp", ".cu", ".cuh"}
     files = sorted(p for p in (root / "cpp").rglob("*") if p.suffix in suffixes)
-    errors = []
+    names = {}
     for path in files:
         inside = path.is_relative_to(src)
-        name = str(path.relative_to(src)) if inside else f"../{path.relative_to(src.parent)}"
-        errors += check_file(path, name)
+        names[path] = str(path.relative_to(src) if inside else f"../{path.relative_to(src.parent)}")
+    errors = [error for path, name in names.items() for error in check_file(path, name)]
+    errors += stale_rules(names.values())
     print(*errors, sep="\n", end="\n" if errors else "")
     print(f"check_includes: {len(files)} files, {len(errors)} errors")
     return 1 if errors or not files else 0

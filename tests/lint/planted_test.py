@@ -101,6 +101,15 @@ class PlantedTest(unittest.TestCase):
             with self.subTest(name=name, header=header):
                 self.assertEqual(self.include_errors(name, header), [])
 
+    def test_stale_rules(self):
+        """A rule, or an allowed header, without a file is reported."""
+        cpp = Path(check_includes.__file__).resolve().parents[2] / "cpp"
+        names = [str(path.relative_to(cpp)).removeprefix("src/") for path in cpp.rglob("*.*")]
+        names = [f"../{n}" if n.startswith(("include/", "examples/")) else n for n in names]
+        self.assertEqual(list(check_includes.stale_rules(names)), [])
+        without_xla = [name for name in names if not name.startswith("xla/")]
+        self.assertEqual(len(list(check_includes.stale_rules(without_xla))), 3)
+
     def test_stack_use_is_seen(self):
         stacks = {k[1]: k[3] for k in check_resources.kernels(RESOURCE_REPORT)}
         self.assertEqual(stacks, {"clean_kernel": 0, "spilling_kernel": 256})
