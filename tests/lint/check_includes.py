@@ -51,6 +51,7 @@ RULES = [
     ("../include/groupgemm_fp8/groupgemm_fp8.h", [], [C_STD]),
     ("../include/groupgemm_fp8/*.h", [], [C_STD, re.escape(PUBLIC)]),
     ("../examples/*", [], [STD, r"std[a-z]+\.h", r"string\.h", re.escape(PUBLIC)]),
+    ("core/process_lock.cpp", ["core/*"], [STD, r"unistd\.h"]),
     ("core/*", [PUBLIC, "core/*"], [STD]),
     ("host/*", ["core/*", "host/*"], [STD, SYSTEM]),
     ("ptx/*", ["core/problem.h", "core/fp8_round.h", "ptx/*"], [STD, CUDA]),

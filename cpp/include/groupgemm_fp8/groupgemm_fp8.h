@@ -28,7 +28,9 @@
  *   - The result is a status (0 is success) and ggfp8_last_error() explains the last failure.
  *   - All functions may be called from any thread at any time, the first call included.
  *   - Nothing is printed, thrown or aborted; the caller's current device is restored.
- *   - A thread that is cancelled in a call ends after the call.
+ *   - A thread that is cancelled in a call ends after the call (if cancellation is deferred, which
+ *     is the default).
+ *   - A process may fork during calls of its threads; the child may make calls on host memory.
  *   - The library stays loaded until the process ends, also after dlclose().
  *   - The library owns no device memory and never synchronises a stream, except where
  *     GGFP8_FLAG_VALIDATE_M_INDPTR asks for it.

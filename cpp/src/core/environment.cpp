@@ -6,6 +6,7 @@
 #include <mutex>
 #include <new>
 
+#include "core/process_lock.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
 namespace ggfp8 {
@@ -17,7 +18,7 @@ struct Snapshot {
   const Snapshot* previous = nullptr;
 };
 
-std::mutex reading;
+ProcessLock reading;
 std::atomic<const Snapshot*> latest{nullptr};
 Snapshot first;
 
@@ -33,7 +34,7 @@ void read_variables(Environment* values) noexcept {
 }
 
 const Snapshot& read_first() noexcept {
-  const std::lock_guard<std::mutex> lock(reading);
+  const std::lock_guard<ProcessLock> lock(reading);
   const Snapshot* known = latest.load(std::memory_order_relaxed);
   if (known != nullptr) return *known;
   read_variables(&first.values);
@@ -53,7 +54,7 @@ Status reload_environment() noexcept {
   if (snapshot == nullptr) {
     return fail(GGFP8_ERROR_OUT_OF_HOST_MEMORY, "host memory: an allocation failed");
   }
-  const std::lock_guard<std::mutex> lock(reading);
+  const std::lock_guard<ProcessLock> lock(reading);
   read_variables(&snapshot->values);
   snapshot->previous = latest.load(std::memory_order_relaxed);
   latest.store(snapshot, std::memory_order_release);

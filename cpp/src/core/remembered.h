@@ -4,6 +4,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "core/process_lock.h"
 #include "core/status.h"
 
 namespace ggfp8 {
@@ -13,7 +14,8 @@ class Remembered {
  public:
   // Copies the fact to *fact. The first call that succeeds has read it: read(&value) returns a
   // Status. A failure is returned and forgotten, since its reason may pass: a driver that is being
-  // started, a device that is busy. One thread reads at a time.
+  // started, a device that is busy. One thread reads at a time; a child that is forked meanwhile
+  // reads by itself.
   template <class Read>
   Status get(const Read& read, Fact* fact) noexcept {
     if (!known_.load(std::memory_order_acquire)) {
@@ -26,7 +28,7 @@ class Remembered {
  private:
   template <class Read>
   Status read_once(const Read& read) noexcept {
-    const std::lock_guard<std::mutex> lock(reading_);
+    const std::lock_guard<ProcessLock> lock(reading_);
     if (known_.load(std::memory_order_relaxed)) return kSuccess;
     if (Status s = read(&value_)) return s;
     known_.store(true, std::memory_order_release);
@@ -34,7 +36,7 @@ class Remembered {
   }
 
   std::atomic<bool> known_{false};
-  std::mutex reading_;
+  ProcessLock reading_;
   Fact value_{};
 };
 

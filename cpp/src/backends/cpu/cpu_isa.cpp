@@ -1,6 +1,5 @@
 #include "backends/cpu/cpu_isa.h"
 
-#include <array>
 #include <cstring>
 
 #include "core/environment.h"
@@ -19,34 +18,34 @@ extern const CpuIsa kAvx512Isa;
 
 namespace {
 
-struct IsaList {
-  std::array<const CpuIsa*, 3> isas{};
-  size_t count = 0;
-};
+// The paths of this build, best first. A processor that has one has all that follow.
+constexpr const CpuIsa* kIsas[] = {
+#ifdef GGFP8_CPU_X86
+    &kAvx512Isa, &kAvx2Isa,
+#endif
+#ifdef GGFP8_CPU_AARCH64
+    &kNeonIsa,
+#endif
+    &kPortableIsa};
 
-IsaList detect_isas() noexcept {
-  IsaList list;
+// Returns how many of the paths, from the best one on, this processor lacks.
+size_t num_missing() noexcept {
 #ifdef GGFP8_CPU_X86
   __builtin_cpu_init();
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
                           __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (has_avx512) list.isas[list.count++] = &kAvx512Isa;
-  if (has_avx2) list.isas[list.count++] = &kAvx2Isa;
+  return has_avx512 ? 0 : has_avx2 ? 1 : 2;
+#else
+  return 0;
 #endif
-#ifdef GGFP8_CPU_AARCH64
-  list.isas[list.count++] = &kNeonIsa;
-#endif
-  list.isas[list.count++] = &kPortableIsa;
-  return list;
 }
 
 }  // namespace
 
 std::span<const CpuIsa* const> available_isas() noexcept {
-  static const IsaList list = detect_isas();
-  return {list.isas.data(), list.count};
+  return std::span<const CpuIsa* const>(kIsas).subspan(num_missing());
 }
 
 Status read_isa(const CpuIsa** isa) noexcept {

@@ -12,7 +12,7 @@
 
 namespace ggfp8 {
 
-// Available paths, best first; the last is always "portable". Computed once.
+// Available paths, best first; the last is always "portable".
 std::span<const CpuIsa* const> available_isas() noexcept;
 
 // Finds the path to use: that of GGFP8_CPU_ISA, which must be available, or without it the best.

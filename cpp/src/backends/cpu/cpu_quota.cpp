@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "core/math.h"
+#include "core/remembered.h"
 
 namespace ggfp8 {
 namespace {
@@ -100,13 +101,16 @@ int32_t read_quota_processors(const char* root) noexcept {
 }
 
 int32_t quota_processors() noexcept {
-  static const int32_t processors = [] {
+  static Remembered<int32_t> known_limit;
+  int32_t limit = 0;
+  const auto read = [](int32_t* value) noexcept {
     const int saved_errno = errno;  // files that do not exist set it
-    const int32_t limit = read_quota_processors("");
+    *value = read_quota_processors("");
     errno = saved_errno;
-    return limit;
-  }();
-  return processors;
+    return kSuccess;
+  };
+  (void)known_limit.get(read, &limit);  // succeeds
+  return limit;
 }
 
 }  // namespace ggfp8
