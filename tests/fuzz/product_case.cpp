@@ -100,7 +100,6 @@ void ProductCase::choose_codes(Random& random) {
   x.group_layout = random.one_of(
       {GGFP8_GROUPS_INDPTR, GGFP8_GROUPS_ENDS, GGFP8_GROUPS_COUNTS, GGFP8_GROUPS_MASKED});
   x.group_dtype = random.one_of({0, GGFP8_DTYPE_INT32, GGFP8_DTYPE_INT64});
-  if (form_ == Form::kXla) x.group_layout = GGFP8_GROUPS_INDPTR;
   x.flags = random.one_in(2) ? GGFP8_FLAG_VALIDATE_M_INDPTR : 0u;
   x.backend = random.one_of<const char*>({nullptr, "", "cpu"});
   gm_ = or_default(x.scale_granularity_m, 1);

@@ -15,7 +15,7 @@ using Args = ggfp8_group_gemm_args;
 
 enum class Form {
   kAny,
-  kXla,  // dense arrays and bounds, as XLA can say
+  kXla,  // dense arrays, as XLA has them
 };
 
 class ProductCase {

@@ -126,13 +126,15 @@ Statuses change_stride(Random& random, Call& call, size_t idx) {
 
 Statuses change_options(Random& random, Call& call) {
   ggfp8_group_gemm_options& options = call.options;
-  switch (random.uniform(0, 6)) {
+  switch (random.uniform(0, 8)) {
     case 0: return options.mma_sm = 3, Statuses{GGFP8_ERROR_INVALID_MMA_SM};
     case 1: return options.scale_major = -1, Statuses{GGFP8_ERROR_INVALID_SCALE_MAJOR};
     case 2: return options.b_scale_major = 9, Statuses{GGFP8_ERROR_INVALID_SCALE_MAJOR};
     case 3: return options.scale_granularity_k = 48, Statuses{GGFP8_ERROR_INVALID_GRANULARITY};
     case 4: return options.group_layout = 7, Statuses{GGFP8_ERROR_INVALID_GROUP_LAYOUT};
     case 5: return options.flags = 1u << 30, Statuses{kArgument};
+    case 6: return options.group_alignment = -1, Statuses{GGFP8_ERROR_INVALID_GROUP_LAYOUT};
+    case 7: return options.expected_m = INT64_MIN, Statuses{kShape};
     default: return options.struct_size = 8, Statuses{GGFP8_ERROR_INVALID_STRUCT_SIZE};
   }
 }

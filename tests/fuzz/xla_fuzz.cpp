@@ -143,7 +143,12 @@ bool change(Random& random, Frame& call) {
       return size != before;
     }
     case 6: return call.names[attribute] = random.one_of({"", "mma", "m_indptr"}), true;
-    case 7: return call.integers[attribute] = random.one_of({-1, 7, 1 << 30}), true;
+    case 7: {
+      // Any positive number may be legal for these two.
+      const std::string& name = call.names[attribute];
+      const bool is_number = name == "expected_m" || name == "group_alignment";
+      return call.integers[attribute] = is_number ? -1 : random.one_of({-1, 7, 1 << 30}), true;
+    }
     default: {
       if (random.one_in(2)) {
         return call.attribute_types[attribute] =

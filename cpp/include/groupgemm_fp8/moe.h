@@ -174,7 +174,7 @@ typedef struct ggfp8_silu_mul_quantize_groupwise_args {
   int64_t scale_stride;       /* between the slow index's steps: MN >= rows, K >= kb */
 
   float limit; /* above 0, or 0 for none */
-  float alpha; /* above 0, or 0 for silu */
+  float alpha; /* above 0, up to 1e30, or 0 for silu */
 
   int32_t gate_up_dtype; /* GGFP8_DTYPE_BFLOAT16 (also 0), _FLOAT16 or _FLOAT32 */
   int32_t out_dtype;     /* GGFP8_DTYPE_FLOAT8_*; 0 means E4M3FN */
