@@ -198,6 +198,13 @@ void test_arrays_without_elements() {
   steps.x.set_shape({0, Steps::kK});
   CHECK_EQ(steps.quantize(), GGFP8_SUCCESS);  // no row of x: every row is left alone
   CHECK_EQ(steps.codes_memory[0], 1);
+  // No choice of any token: every row of out is left alone.
+  const TestTensor no_choices = {GGFP8_DLPACK_INT, 32, {4, 0}, nullptr};
+  TestTensor tokens = {GGFP8_DLPACK_BFLOAT, 16, {4, Steps::kK}, steps.x_memory.data()};
+  CHECK_EQ(ggfp8_quantize_groupwise_tensors(tokens.get(), nullptr, TestTensor(no_choices).get(),
+                                            steps.codes.get(), steps.scale.get(), nullptr, nullptr),
+           GGFP8_SUCCESS);
+  CHECK_EQ(steps.codes_memory[0], 1);
   steps.gate_up.set_shape({0, 2 * Steps::kK});
   steps.codes.set_shape({0, Steps::kK});
   steps.scale.set_shape({2, 0});
@@ -216,6 +223,23 @@ void test_bytes_as_fp8() {
   steps.options.out_dtype = GGFP8_DTYPE_FLOAT8_E5M2;
   CHECK_EQ(steps.quantize(), GGFP8_SUCCESS);
   CHECK_EQ(steps.codes_memory[0], 0x7B);
+}
+
+// A CPU needs no workspace, but looks at the one it gets.
+void test_workspace() {
+  std::vector<uint8_t> memory(1000);
+  const auto route = [&](Steps& steps, TestTensor workspace, uint32_t flags) {
+    return ggfp8_route_tensors(steps.index.get(), steps.row_index.get(), steps.position.get(),
+                               steps.m_indptr.get(), workspace.get(), flags, nullptr);
+  };
+  const TestTensor bytes = {GGFP8_DLPACK_UINT, 8, {1000}, memory.data()};
+  Steps steps;
+  CHECK_EQ(route(steps, bytes, GGFP8_FLAG_WORKSPACE_READ_ONLY), kArgument);
+  CHECK(std::strstr(ggfp8_last_error(), "workspace: got a read-only array") != nullptr);
+  CHECK_EQ(route(steps, {GGFP8_DLPACK_FLOAT, 32, {250}, memory.data()}, 0), kDtype);
+  CHECK_EQ(route(steps, {GGFP8_DLPACK_UINT, 8, {4}, steps.position_memory.data()}, 0), kArgument);
+  CHECK_EQ(steps.m_indptr_memory[0], 7);
+  CHECK_EQ(route(steps, bytes, 0), GGFP8_SUCCESS);
 }
 
 // Sizes at the end of int64, alone or with an axis of no elements, are refused, and no arithmetic
@@ -257,5 +281,6 @@ int main() {
   test_overlap();
   test_arrays_without_elements();
   test_bytes_as_fp8();
+  test_workspace();
   return check::report();
 }

@@ -263,7 +263,8 @@ Status quantize_args_from_tensors(const QuantizeTensors& tensors, const Quantize
   if (Status s = check_scale(shape, blocks, &outputs)) return s;
   args->out_batch_stride = outputs.out_batch_stride;
   args->scale_batch_stride = outputs.scale_batch_stride;
-  *empty = !outputs.out.has_elements();
+  const bool has_targets = !scatters || indices.has_elements();
+  *empty = !outputs.out.has_elements() || !has_targets;
   const Array* const inputs[] = {&x, name != nullptr ? &indices : &x};
   return write_outputs(outputs, options.flags, inputs, args);
 }
