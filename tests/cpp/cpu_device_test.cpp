@@ -35,6 +35,13 @@ void check_instruction_sets() {
   CHECK(std::strcmp(device.name, ggfp8::available_isas().front()->name) == 0);
 #if defined(__aarch64__)
   CHECK(std::strcmp(device.name, "neon") == 0);
+#elif defined(__x86_64__)
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
+                          __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const char* const best = has_avx512 ? "avx512" : has_avx2 ? "avx2" : "portable";
+  CHECK(std::strcmp(device.name, best) == 0);
 #endif
   for (const char* bad : {"no such thing", "AVX2", "avx2 ", "sse"}) {
     check::set_variable("GGFP8_CPU_ISA", bad);

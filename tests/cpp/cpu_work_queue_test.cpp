@@ -83,10 +83,10 @@ int main() {
 
   check_threads();
 
-  const std::vector<int32_t> m_indptr = {0, 10, 10, most};
+  const std::vector<int32_t> m_indptr = {0, 10, 10, most - 3, most};
   const ggfp8::WorkSummary work = ggfp8::summarize_work(problem_of(m_indptr, 8));
   CHECK_EQ(work.num_rows, int64_t{most});
-  CHECK_EQ(work.num_groups, 2);
-  CHECK_EQ(work.max_group_rows, int64_t{most} - 10);
+  CHECK_EQ(work.num_groups, 3);
+  CHECK_EQ(work.max_group_rows, int64_t{most} - 13);
   return check::report();
 }

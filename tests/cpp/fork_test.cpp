@@ -1,6 +1,11 @@
 // A process that forks while other threads are in calls, or read what is read once: the child makes
 // the same calls, and waits for nobody. This program has a getenv() of its own, which can stop.
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -93,6 +98,29 @@ void check_lock() {
   CHECK_EQ(num_turns, 4 * 2000);
 }
 
+// A thread that waits keeps its errno, also where signals interrupt its sleep.
+void check_errno() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  sigaction(SIGUSR1, &action, nullptr);
+  ggfp8::ProcessLock lock;
+  lock.lock();
+  std::atomic<bool> is_waiting{false};
+  std::thread thread([&] {
+    errno = 77;
+    is_waiting = true;
+    lock.lock();
+    CHECK_EQ(errno, 77);
+  });
+  while (!is_waiting) std::this_thread::yield();
+  for (int i = 0; i < 200; ++i) {
+    pthread_kill(thread.native_handle(), SIGUSR1);
+    usleep(50);
+  }
+  lock.unlock();
+  thread.join();
+}
+
 void check_forks_between_calls() {
   std::atomic<bool> goes_on{true}, is_right{true};
   std::vector<std::thread> threads;
@@ -115,6 +143,7 @@ int main() {
   check_first_reading_of_the_environment();
   check_first_reading_of_a_fact();
   check_lock();
+  check_errno();
   check_forks_between_calls();
   return check::report();
 }

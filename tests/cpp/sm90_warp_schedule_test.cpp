@@ -134,6 +134,22 @@ void check_groups(const Groups& groups, int32_t tile_m, int32_t short_m) {
   }
 }
 
+// Bounds that ascend from a row after the first, but for two neighbours: in one lane, between
+// lanes, where lanes keep their groups and where they are too many.
+void check_bounds(int64_t num_groups) {
+  std::vector<int64_t> bounds;
+  for (int64_t i = 0; i <= num_groups; ++i) bounds.push_back(7 + 3 * i);
+  const auto check = [&](std::vector<int64_t> values) {
+    check_groups({ggfp8::GroupKind::kIndptr, 9 + 3 * num_groups, 1, true, std::move(values)}, 2, 0);
+  };
+  check(bounds);
+  for (const size_t place : {size_t{0}, size_t{1}, size_t{2}, bounds.size() / 2}) {
+    std::vector<int64_t> swapped = bounds;
+    std::swap(swapped[place], swapped[place + 1]);
+    check(std::move(swapped));
+  }
+}
+
 }  // namespace
 
 // One group per lane, the last lanes without one; several, which lanes keep; more.
@@ -147,5 +163,6 @@ int main() {
       }
     }
   }
+  for (const int64_t num_groups : {40, 100, 200, 300}) check_bounds(num_groups);
   return check::report();
 }

@@ -132,6 +132,28 @@ void check_quantize() {
   });
 }
 
+void check_route() {
+  std::vector<int32_t> index = {3, 1, 0, 3, 2, 1}, position(kRows * kTopK), rows(kRows * kTopK);
+  std::vector<float> bounds(5);  // of the bits of int32
+  ggfp8_route_args args = GGFP8_ROUTE_ARGS_INIT;
+  args.top_k_index = index.data();
+  args.row_index = rows.data();
+  args.position = position.data();
+  args.m_indptr = reinterpret_cast<int32_t*>(bounds.data());
+  args.num_tokens = kRows;
+  args.top_k = kTopK;
+  args.batch_size = 4;
+  args.device_type = GGFP8_DEVICE_CPU;
+  CHECK_EQ(ggfp8_route(&args, nullptr, 0, nullptr), GGFP8_SUCCESS);
+  const std::vector<int32_t> wanted = position;
+  check_spread({index.data(), kRows, kTopK * 4, 4}, &bounds, [&](char* address) {
+    args.top_k_index = address;
+    args.top_k_index_row_stride = kLarge;
+    return ggfp8_route(&args, nullptr, 0, nullptr);
+  });
+  CHECK(position == wanted);
+}
+
 }  // namespace
 
 int main() {
@@ -141,5 +163,6 @@ int main() {
   check_combine(&Args::weight, &Args::weight_row_stride, kTopK);
   check_combine(&Args::out, &Args::out_row_stride, kK);
   check_quantize();
+  check_route();
   return check::report();
 }

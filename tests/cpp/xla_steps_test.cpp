@@ -119,6 +119,14 @@ void test_route() {
     CHECK(std::memcmp(position, wanted + 3, 12) == 0);
     CHECK(std::memcmp(m_indptr, wanted + 6, 12) == 0);
   }
+  float numbers[16];
+  Frame wrong;
+  wrong.argument(DataType::kInt32, {3, 1}, index);
+  wrong.result(DataType::kInt32, {3}, row_index);
+  wrong.result(DataType::kInt32, {3, 1}, position);
+  wrong.result(DataType::kInt32, {3}, m_indptr);
+  wrong.result(DataType::kFloat32, {16}, numbers);
+  CHECK(contains(wrong.call(ggfp8_xla_ffi_route_cpu), "workspace: got dtype float32"));
 }
 
 void test_combine() {
@@ -190,6 +198,20 @@ void test_silu_mul_quantize() {
   limited.attribute("limit", 2.0f);
   CHECK(limited.call(ggfp8_xla_ffi_silu_mul_quantize_groupwise_cpu).empty());
   CHECK(scale * 448 > 3.52f && scale * 448 < 3.53f);  // 2 * 2 / (1 + exp(-2))
+  Frame power = frame();
+  power.attribute("limit", 2.0f);
+  power.attribute("power_of_two_scales", int32_t{1});
+  CHECK(power.call(ggfp8_xla_ffi_silu_mul_quantize_groupwise_cpu).empty());
+  CHECK_EQ(scale, 1.0f / 64);  // above 3.52 / 448
+  int32_t no_rows[] = {0, 0};
+  Frame grouped;
+  grouped.argument(DataType::kFloat32, {1, 64}, gate_up.data());
+  grouped.argument(DataType::kInt32, {2}, no_rows);
+  grouped.result(DataType::kFloat8E4m3fn, {1, 32}, out);
+  grouped.result(DataType::kFloat32, {1, 1}, &scale);
+  scale = -1;
+  CHECK(grouped.call(ggfp8_xla_ffi_silu_mul_quantize_groupwise_cpu).empty());
+  CHECK_EQ(scale, -1.0f);  // the row is in no group
   Frame typed = frame();
   typed.attribute("limit", int32_t{2});
   CHECK(contains(typed.call(ggfp8_xla_ffi_silu_mul_quantize_groupwise_cpu),

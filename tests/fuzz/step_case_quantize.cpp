@@ -117,8 +117,8 @@ Form choose_form(Random& random, Way way, QuantizeArgs* args) {
   x.device_type = GGFP8_DEVICE_CPU;
   x.flags = random.one_in(2) ? GGFP8_FLAG_POWER_OF_TWO_SCALES : 0u;
   if (way == Way::kGathers) x.x_rows = random.uniform(1, 20);
-  if (way == Way::kScatters) x.top_k = random.uniform(1, 4);
-  if (way == Way::kScatters) x.out_rows = x.rows * x.top_k + random.uniform(0, 3);
+  if (way == Way::kScatters) x.top_k = random.uniform(0, 4);
+  if (way == Way::kScatters) x.out_rows = x.rows * x.top_k + random.uniform(1, 4);
   Form form = {};
   form.batch = or_default(x.batch_size, 1);
   form.x_rows = way == Way::kGathers ? x.x_rows : x.rows;

@@ -1,5 +1,5 @@
-// Random and hostile arguments of the steps around the product, on host memory between pages that
-// nobody may touch: the status is that of the header, outputs are untouched or exact.
+// Random and hostile arguments and arrays of the steps around the product, on host memory between
+// pages that nobody may touch: the status is that of the header, outputs are untouched or exact.
 //
 //   steps_fuzz [SECONDS [SEED]]
 #include <array>
@@ -11,6 +11,7 @@
 
 #include "campaign.h"
 #include "random.h"
+#include "step_arrays.h"
 #include "step_case.h"
 #include "steps_oracle.h"
 
@@ -169,11 +170,35 @@ bool run_struct_sizes(const StepCase<Args>& step, Random& random, uint64_t seed)
   return status == GGFP8_ERROR_INVALID_STRUCT_SIZE || fail(seed, "a struct size was taken", status);
 }
 
+// Runs the call on arrays, which are legal or have a wrong one among them.
+template <class Args>
+bool run_arrays(const StepCase<Args>& step, Random& random, uint64_t seed, bool is_legal) {
+  for (const auto& array : step.arrays) array->clear();
+  fuzz::StepCall call = fuzz::describe(step.args);
+  call.point();
+  const std::set<int32_t> due = is_legal ? std::set<int32_t>{} : fuzz::spoil(random, &call);
+  if (!is_legal && due.empty()) return true;
+  const int32_t status = fuzz::run_tensors(call, step.args);
+  if (!is_legal) {
+    ++num_refused;
+    if (due.count(status) == 0) return fail(seed, "another status is due to arrays", status);
+    return outputs_are_untouched(step) || fail(seed, "an output was touched", status);
+  }
+  ++num_legal;
+  if (status != GGFP8_SUCCESS) return fail(seed, "legal arrays were refused", status);
+  for (const auto& array : step.arrays) {
+    if (!array->is_right()) return fail(seed, "a wrong result of arrays", status);
+  }
+  return true;
+}
+
 template <class Args>
 bool run_step(const StepCase<Args>& step, Random& random, uint64_t seed) {
   if (!run_legal(step, seed) || !run_struct_sizes(step, random, seed)) return false;
+  if (!run_arrays(step, random, seed, true)) return false;
   for (int i = 0; i < 40; ++i) {
     if (!run_changed(step, random, seed)) return false;
+    if (!run_arrays(step, random, seed, false)) return false;
   }
   return true;
 }

@@ -176,6 +176,9 @@ def test_given_arrays_are_written():
         (lambda t: gg.quantize_groupwise(t.randn(4, 256), (2, 128)), "granularity: got"),
         (lambda t: gg.quantize_groupwise(t.zeros(4, 256).long(), (1, 128)), "x: got dtype int64"),
         (lambda t: gg.silu_mul_quantize_groupwise(t.randn(4, 256), limit=-1.0), "limit: got -1.0"),
+        (lambda t: gg.silu_mul_quantize_groupwise(t.randn(4, 256), limit=0.0), "limit: got 0.0"),
+        (lambda t: gg.silu_mul_quantize_groupwise(t.randn(4, 256), alpha=0.0), "alpha: got 0.0"),
+        (lambda t: gg.silu_mul_quantize_groupwise(t.randn(4, 256), alpha=np.nan), "alpha: got nan"),
         (lambda t: gg.route(t.zeros(4, 2), 3), "top_k_index: got dtype float32"),
         (
             lambda t: gg.combine(t.randn(4, 8), t.zeros(2, 2).long(), t.ones(2, 2)),

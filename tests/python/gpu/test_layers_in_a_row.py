@@ -62,3 +62,85 @@ def test_layers_wait_for_the_kernels_before(tokens):
         run()
         torch.cuda.synchronize()
         assert torch.equal(layers.results, wanted)
+
+
+NUM_TURNS = 8
+
+
+def assert_waits(turn):
+    """turn(i) enqueues kernels of the library that read what each other wrote, and returns the
+    results of the last: they are those of turns whose kernels run one at a time.
+    """
+    turn(0)
+    torch.cuda.synchronize()
+    wanted = []
+    for idx in range(NUM_TURNS):
+        wanted.append([x.clone() for x in turn(idx)])
+        torch.cuda.synchronize()
+    for _ in range(5):
+        results = [[x.clone() for x in turn(idx)] for idx in range(NUM_TURNS)]
+        torch.cuda.synchronize()
+        for got, right in zip(results, wanted, strict=True):
+            for x, y in zip(got, right, strict=True):
+                assert torch.equal(x.view(torch.uint8), y.view(torch.uint8))
+
+
+@pytest.mark.parametrize("granularity", [(1, 128), (128, 128)])
+@pytest.mark.parametrize("rows, n, k", [(4096, 1024, 4096), (128, 256, 32768)])
+def test_quantisation_waits_for_a_product(rows, n, k, granularity):
+    """The product takes long, the second on few SMs, and its result is quantised at once."""
+    make = torch.Generator("cuda").manual_seed(1)
+    values = [torch.randn(rows, k, device="cuda", generator=make) for _ in range(NUM_TURNS)]
+    weights = torch.randn(2, n, k, device="cuda", generator=make)
+    a = [gg.quantize_groupwise(x, (1, 128), scale_major_mode="K") for x in values]
+    b, b_scale = gg.quantize_groupwise(weights, (128, 128), scale_major_mode="K")
+    m_indptr = torch.tensor([0, rows // 3, rows], dtype=torch.int32, device="cuda")
+    out = torch.zeros(rows, n, dtype=torch.bfloat16, device="cuda")
+
+    def turn(idx):
+        codes, scale = a[idx]
+        gg.group_gemm_fp8_nt_groupwise(
+            codes, b, scale, b_scale, m_indptr, scale_major_mode="K", out=out
+        )
+        return gg.quantize_groupwise(out, granularity)
+
+    assert_waits(turn)
+
+
+@pytest.mark.parametrize("rows", [2, 60, 600, 6000])
+def test_product_waits_for_routing(rows):
+    """A product of rows that a routing has just placed, and its bounds, in tiles of every size."""
+    n, k, groups = 1024, 512, 8
+    make = torch.Generator("cuda").manual_seed(rows)
+    x = torch.randn(rows, k, device="cuda", generator=make)
+    a, a_scale = gg.quantize_groupwise(x, (1, 128), scale_major_mode="K")
+    weights = torch.randn(groups, n, k, device="cuda", generator=make)
+    b, b_scale = gg.quantize_groupwise(weights, (128, 128), scale_major_mode="K")
+    limits = torch.arange(1, NUM_TURNS + 1, device="cuda")[:, None, None]
+    index = torch.rand(NUM_TURNS, rows, 1, device="cuda", generator=make) * groups
+    index = (index.long() % limits).int()
+
+    def turn(idx):
+        out = torch.zeros(rows, n, dtype=torch.bfloat16, device="cuda")
+        bounds = gg.route(index[idx], groups).m_indptr  # by the kernel just before the product
+        return [
+            gg.group_gemm_fp8_nt_groupwise(
+                a, b, a_scale, b_scale, bounds, scale_major_mode="K", out=out
+            )
+        ]
+
+    assert_waits(turn)
+
+
+def test_routing_waits_for_routing():
+    """The positions of a routing are the groups of the next one, which has several chunks."""
+    make = torch.Generator("cuda").manual_seed(2)
+    shape = (1, 4096)
+    index = [torch.randperm(4096, device="cuda", generator=make) for _ in range(NUM_TURNS)]
+    index = [x.reshape(shape).int() for x in index]
+
+    def turn(idx):
+        first = gg.route(index[idx], 4096)
+        return gg.route(first.position, 4096)
+
+    assert_waits(turn)

@@ -13,7 +13,7 @@ import pytest
 from numeric.arena import Layout
 from numeric.cases import Case, exact_problem, random_problem, rows_for
 from numeric.compare import assert_exact, assert_same_bits
-from numeric.configurations import Size, smallest_sizes
+from numeric.configurations import Size, smallest_sizes, tallest_sizes
 from numeric.formats import DTYPE_PAIRS, OUT_DTYPES
 from numeric.problem import Problem
 
@@ -103,6 +103,26 @@ def test_every_configuration_is_exact(backend, width, pair, out_dtype, scale_maj
         assert_exact(problem, call.result())
 
 
+def rows_of_all_sizes(size: Size) -> tuple[int, ...]:
+    """Returns groups of the sizes around that one, as far as they go, of the same mean."""
+    spread = min(size.rows - 1, (size.num_groups - 1) // 2)
+    rows = np.full(size.num_groups, size.rows)
+    rows[: 2 * spread + 1] = np.arange(size.rows - spread, size.rows + spread + 1)
+    return tuple(rows)
+
+
+@pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize("n, k", [(136, 336), (1416, 192)])
+def test_every_number_of_rows_is_exact(backend, n, k, out_dtype):
+    """In tiles for few rows, whose rows and columns are others than those of tiles for many."""
+    for config, size in tallest_sizes(backend, n, k, E4M3, out_dtype, 48).items():
+        problem = exact_problem(Case(rows_of_all_sizes(size), n, k, out_dtype=out_dtype))
+        call = backend.call(problem)
+        assert call.plan().config == config
+        call.launch()
+        assert_exact(problem, call.result())
+
+
 def heads(base: Problem, rows: tuple[int, ...]) -> Problem:
     """Groups that all have base's weights; group i has the first rows[i] of base's rows."""
     index = np.concatenate([np.arange(count) for count in rows])
@@ -148,8 +168,18 @@ def test_tiles_follow_one_another(backend, num_k_blocks):
     base = exact_problem(Case((512,), 520, num_k_blocks * 128 - 112), num_k_blocks)
     expected = backend.run(base)
     assert_exact(base, expected)
-    for rows in ((16,) * 64, (16, 70) * 32, (100,) * 48, (192,) * 32, (512,) * 16):
+    for rows in ((16,) * 128, (16, 70) * 32, (100,) * 48, (192,) * 32, (512,) * 16):
         assert_heads_are_the_same(backend, base, expected, rows)
+
+
+@pytest.mark.parametrize("rows", [3, 16, 64])
+def test_weights_beyond_the_caches(gpu_backend, rows):
+    """Copies come later than the arithmetic that waits for them could begin."""
+    base = exact_problem(Case((rows,), 4096, 2048), rows)
+    expected = gpu_backend.run(base)
+    assert_exact(base, expected)
+    for _ in range(3):
+        assert_heads_are_the_same(gpu_backend, base, expected, (rows,) * 24)
 
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])

@@ -9,6 +9,7 @@ import pytest
 import groupgemm_fp8 as gg
 from numeric.cases import Case, exact_problem
 from numeric.compare import assert_exact
+from numeric.configurations import smallest_sizes
 from numeric.formats import OUT_FORMATS, numpy_dtype
 from numeric.problem import Problem
 
@@ -131,3 +132,45 @@ def test_scales_past_2_to_31_elements(backend, name, axis, rows, scale_major):
     call.arguments[list(call.inputs).index(name)] = far_apart(backend.memory, scales, axis)
     call.launch()
     assert_exact(problem, call.result())
+
+
+class FarRows:
+    """A matrix whose rows lie so far apart that the last one begins past 2^31 elements."""
+
+    def __init__(self, memory, values: np.ndarray):
+        self._memory, self._values = memory, values
+        self._step = ((1 << 31) // (len(values) - 1) // 16 + 1) * 16 * values.itemsize
+        num_bytes = (len(values) - 1) * self._step + values[0].nbytes
+        if num_bytes + 2**30 > memory.capacity():
+            pytest.skip(f"needs {num_bytes >> 20} MiB of {memory.name} memory")
+        self._buffer = memory.empty(num_bytes)
+        for row, line in enumerate(values):
+            memory.write(self._buffer, row * self._step, line)
+        strides = (self._step, values.itemsize)
+        self.argument = memory.view(self._buffer, 0, values.shape, values.dtype, strides)
+
+    def read(self) -> np.ndarray:
+        size = self._values[0].nbytes
+        steps = range(0, len(self._values) * self._step, self._step)
+        rows = [self._memory.read(self._buffer, offset, size) for offset in steps]
+        return np.stack(rows).view(self._values.dtype)
+
+
+@pytest.mark.parametrize("name", ["a", "out"])
+@pytest.mark.parametrize("n, k", [(136, 336), (1408, 192)])
+def test_rows_past_2_to_31_elements_in_every_configuration(backend, n, k, name):
+    """Rows of a and of out, however few a tile has."""
+    pair = ("float8_e4m3fn", "float8_e4m3fn")
+    for config, size in smallest_sizes(backend, n, k, pair, "bfloat16").items():
+        problem = exact_problem(Case((size.rows,) * size.num_groups, n, k), size.rows)
+        call = backend.call(problem)
+        if name == "a":
+            codes = np.asarray(problem.a).view(np.uint8).view(numpy_dtype(pair[0]))
+            call.arguments[0] = FarRows(backend.memory, codes).argument
+        else:
+            out = FarRows(backend.memory, np.zeros((problem.cum_m, n), numpy_dtype("bfloat16")))
+            call.out_argument = out.argument
+        assert call.plan().config == config
+        call.launch()
+        bits = call.result() if name == "a" else out.read().view(np.uint16)
+        assert_exact(problem, bits)

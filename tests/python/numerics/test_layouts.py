@@ -167,6 +167,18 @@ def test_expected_m_changes_no_bit(backend):
         assert len(configs) > 1, configs
 
 
+def test_full_slabs_in_every_kind_of_tile(backend):
+    """Numbers and sizes of slabs that take six configurations of sm90 on an H200."""
+    configs = set()
+    for num_slabs, rows in ((2, 1), (2, 65), (2, 193), (9, 1), (9, 129), (2, 1024)):
+        counts = (rows,) * num_slabs
+        groups = make_groups("masked", counts)
+        call = check(backend, Case(counts, 1408, 192), groups, expected_m=rows)
+        configs.add(call.plan().config)
+    if backend.is_gpu:
+        assert len(configs) > 2, configs
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_validation(backend, kind):
     """A well-formed array passes; the sentence names the array of the layout."""

@@ -44,6 +44,13 @@ def test_sizes(steps, rows, k):
         assert_quantized(steps.quantize(x, block=block), x, "float8_e4m3fn", block, "MN")
 
 
+@pytest.mark.parametrize("shape, block", [((66000, 1, 16), (1, 32)), ((128 * 65537, 1), (128, 32))])
+def test_more_than_a_grid_has(steps, shape, block):
+    """More matrices, and more blocks of rows, than an axis of a grid has CTAs."""
+    x = random_values(shape, "bfloat16")
+    assert_quantized(steps.quantize(x, block=block), x, "float8_e4m3fn", block, "MN")
+
+
 @pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
 @pytest.mark.parametrize("block", [(1, 128), (128, 128)])
 def test_different_blocks_side_by_side(steps, x_dtype, block):

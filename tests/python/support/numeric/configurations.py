@@ -36,6 +36,20 @@ def smallest_sizes(
     return found
 
 
+def tallest_sizes(
+    runner: Runner, n: int, k: int, pair: tuple[str, str], out_dtype: str, most_rows: int
+) -> dict[str, Size]:
+    """Every configuration that groups of at most so many rows can take, with the most rows that
+    take it.
+    """
+    found: dict[str, Size] = {}
+    for rows in (r for r in GROUP_ROWS if r <= most_rows):
+        for num_groups in NUM_GROUPS:
+            size = Size(num_groups, rows)
+            found[plan_of(runner, size, n, k, pair, out_dtype).config] = size
+    return found
+
+
 def plan_of(
     runner: Runner,
     size: Size,

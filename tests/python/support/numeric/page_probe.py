@@ -13,9 +13,10 @@ import numpy as np
 import groupgemm_fp8 as gg
 from numeric.cases import Case, exact_problem, rows_for
 from numeric.compare import assert_exact
+from numeric.configurations import smallest_sizes
 from numeric.formats import DTYPE_PAIRS, OUT_DTYPES, OUT_FORMATS, numpy_dtype
 from numeric.memory import DeviceView
-from numeric.runner import COMPLETE_BACKENDS
+from numeric.runner import COMPLETE_BACKENDS, Runner
 
 PAGE = mmap.PAGESIZE
 PROT_NONE = 0
@@ -137,9 +138,20 @@ def cases():
                     count += 1
 
 
+def cases_of_configurations(backend: str):
+    """Cases of every configuration that a GPU backend has, with tails of n and k."""
+    pair = DTYPE_PAIRS[0]
+    for n, k in ((136, 336), (1408, 192)):
+        for size in smallest_sizes(Runner(backend), n, k, pair, "bfloat16").values():
+            for major in ("MN", "K"):
+                rows = (size.rows,) * size.num_groups
+                yield Case(rows, n, k, (1, 128, 128), *pair, "bfloat16", major)
+
+
 def main(at_end: bool, backend: str) -> int:
     count = 0
-    for case in cases():
+    configured = () if backend == "cpu" else cases_of_configurations(backend)
+    for case in (*cases(), *configured):
         if case.granularity[1:] != (128, 128) and backend not in COMPLETE_BACKENDS:
             continue
         probe(case, at_end, backend)

@@ -225,15 +225,16 @@ class StepRunner:
         return step
 
     def combine(self, x, position, weight, *, out_dtype=None, pads=(), shift=0, seed=0):
-        """A Step that returns [out]."""
+        """A Step that returns [out]. With pads every array has a row stride of its own."""
         out_dtype = numpy_dtype(out_dtype or x.dtype.name)
+        wider = lambda more: tuple(pad + more for pad in pads)  # noqa: E731
         inputs = {
             "x": self._input("x", x, pads, shift),
-            "position": self._input("position", position, pads, poison=WILD_INDEX_BYTE),
-            "weight": self._input("weight", weight, pads),
+            "position": self._input("position", position, wider(1), poison=WILD_INDEX_BYTE),
+            "weight": self._input("weight", weight, wider(2)),
         }
         shape = (len(position), x.shape[1])
-        out = self._output("out", shape, out_dtype, pads, shift, seed)
+        out = self._output("out", shape, out_dtype, wider(8), shift, seed)
         args = _ffi_moe.CombineArgs(
             x_rows=len(x),
             num_tokens=len(position),
