@@ -100,6 +100,33 @@ print(statuses)
 """
 )
 
+FIRST_CALLS = (
+    STEPS
+    + """
+import small_problem
+arrays = small_problem.inputs()
+meet = threading.Barrier(8)
+results = []
+def work():
+    meet.wait()
+    for _ in range(20):
+        out = gg.group_gemm_fp8_nt_groupwise(**arrays)
+        results.append((out.tobytes(), steps().tobytes(), str(gg.plan(**arrays))))
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(results), len(set(results)))
+"""
+)
+
+
+def test_first_calls_of_threads_that_meet():
+    """In a Python without a global lock they run at the same time."""
+    assert run_python("-c", FIRST_CALLS).split() == ["160", "1"]
+
+
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
 
 
