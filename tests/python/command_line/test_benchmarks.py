@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from groupgemm_fp8._cli.case_files import packaged_cases, read_cases
@@ -62,12 +63,29 @@ def test_layouts():
         assert (done.returncode, done.stdout) == (1, "layouts: needs a GPU that PyTorch can use\n")
         return
     shapes = ("3x5x256x256", "3x300x256x256")
-    printed = run_python(script, "--seconds", "0.01", "--hints", "9", "--shapes", *shapes)
+    printed = run_python(script, "--rounds", "2", "--hints", "9", "--shapes", *shapes)
     first, second = printed.split("x 300 rows")
     for name in ("indptr int64", "ends int64, starts at 16", "masked, slabs of 4096, hint 9"):
         assert all(f"  {name} " in part for part in (first, second))
     assert "slabs of 256" in first
     assert "slabs of 256" not in second
+
+
+def test_interval_of_a_median():
+    """It holds the true ratio, is narrow, and a few samples far off do not move it."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    spec = importlib.util.spec_from_file_location("layout_timing", BENCHMARKS / "layout_timing.py")
+    timing = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(timing)
+    rng = np.random.default_rng(0)
+    missed = 0
+    for _ in range(40):
+        ratios = [*rng.normal(1.004, 0.003, 40), 1.5, 0.5, 1.9]
+        median, low, high = timing.median_and_interval(ratios)
+        assert low <= median <= high
+        assert high - low < 0.006
+        missed += not low <= 1.004 <= high
+    assert missed <= 6  # 2 are to be expected
 
 
 def test_cases_of_models():
