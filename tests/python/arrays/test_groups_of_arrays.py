@@ -18,6 +18,7 @@ from numeric.cases import Case, exact_problem, random_problem
 from numeric.compare import assert_exact
 from numeric.formats import DTYPE_PAIRS, FP8_NAN, OUT_DTYPES, OUT_FORMATS, numpy_dtype
 from numeric.group_layouts import KINDS, Groups, make_groups
+from numeric.problem import ceil_div
 from numeric.raw_call import placed, placed_scales, swapped
 
 COUNTS = (13, 0, 129, 1, 40)
@@ -31,6 +32,7 @@ LAYOUTS = tuple(
 )
 ARGUMENTS = {"indptr": "m_indptr", "ends": "m_ends", "counts": "m_counts", "masked": "m_counts"}
 BEFORE = 7  # what out holds
+FAR_WORDS = {"int32": (), "int64": (2**31, 2**31 + 5, 2**32, 2**32 + 3, -(2**40))}
 
 
 @functools.cache
@@ -105,25 +107,36 @@ def test_same_bits_as_indptr(backend, maker, layout, majors):
         assert_rows(bits, groups.covered(), rows, out_dtype)
 
 
+def model_spans(kind: str, values: list[int], alignment: int, num_rows: int):
+    """Yields the first row of each group and the row after its last one, by the definition.
+
+    Values are clamped to [0, num_rows], and a group starts where those before it have ended.
+    """
+    clamped = [min(max(value, 0), num_rows) for value in values]
+    reached = clamped.pop(0) if kind == "indptr" else 0
+    for value in clamped:
+        if kind == "masked":
+            yield 0, value
+            continue
+        start = min(ceil_div(reached, alignment) * alignment, num_rows)
+        if kind == "counts":
+            yield start, min(start + value, num_rows)
+            reached = min(start + value, num_rows)
+        else:
+            reached = max(reached, value)
+            yield min(start, reached), reached
+
+
 def model_rows(kind: str, values: list[int], alignment: int, num_rows: int) -> np.ndarray:
     """The group of each row by the definition of the layout, or -1; of each slab with slabs."""
+    spans = list(model_spans(kind, values, alignment, num_rows))
+    rows = np.arange(num_rows)
     if kind == "masked":
-        rows = np.arange(num_rows)
-        return np.array([np.where(rows < count, g, -1) for g, count in enumerate(values)], int)
+        ends = np.array([end for _, end in spans], int).reshape(-1, 1)
+        return np.where(rows < ends, np.arange(len(spans)).reshape(-1, 1), -1)
     groups = np.full(num_rows, -1)
-    if kind == "indptr":
-        spans = list(itertools.pairwise(values))
-    else:
-        spans, end = [], 0
-        for value in values:
-            start = (end + alignment - 1) // alignment * alignment
-            if kind == "counts":
-                end = start + value
-            elif value > end:
-                end = value
-            spans.append((start, end))
     for group, (start, end) in enumerate(spans):
-        groups[start : max(start, end)] = group
+        groups[start:end] = group
     return groups
 
 
@@ -144,8 +157,27 @@ def layouts(draw):
     return kind, groups.values, alignment, groups.num_rows
 
 
-@given(layout=layouts(), out_dtype=st.sampled_from(OUT_DTYPES))
-def check_against_the_model(backend, maker, layout, out_dtype):
+@st.composite
+def hostile_layouts(draw):
+    """Draws a layout of up to 100 groups with contents that no caller means."""
+    kind = draw(st.sampled_from(KINDS))
+    dtype = draw(st.sampled_from(["int32", "int64"]))
+    num_groups = draw(st.sampled_from([1, 2, 5, 33, 100]))
+    num_rows = draw(st.sampled_from([0, 1, 7, 20, 130] if num_groups <= 5 else [1, 7, 20]))
+    has_starts = kind in ("ends", "counts")
+    alignment = draw(st.sampled_from([1, 3, 16, 2**31 - 1])) if has_starts else 1
+    info = np.iinfo(dtype)
+    near = st.integers(-3, num_rows + 3)
+    far = st.sampled_from([info.min, info.max, -(2**31), 2**31 - 1, *FAR_WORDS[dtype]])
+    num_values = num_groups + (kind == "indptr")
+    word = draw(st.sampled_from([near, st.one_of(near, far)]))
+    values = draw(st.lists(word, min_size=num_values, max_size=num_values))
+    order = draw(st.sampled_from([None, sorted, lambda given: sorted(given, reverse=True)]))
+    values = order(values) if order else values
+    return kind, np.array(values, dtype), alignment, num_rows
+
+
+def check_layout(backend, maker, layout, out_dtype, n=72, k=272):
     kind, values, alignment, num_rows = layout
     batch_size = len(values) - (kind == "indptr")
     group_of_row = model_rows(kind, values.tolist(), alignment, num_rows)
@@ -154,7 +186,7 @@ def check_against_the_model(backend, maker, layout, out_dtype):
     # The problem has the rows of groups one after the other, the call where the layout has them.
     rows = np.argsort(flat, kind="stable")[np.count_nonzero(flat < 0) :]
     sizes = tuple(int((flat == group).sum()) for group in range(batch_size))
-    case = Case(sizes, 72, 272, out_dtype=out_dtype)
+    case = Case(sizes, n, k, out_dtype=out_dtype)
     problem = exact_problem(case)
     a = np.full((flat.size, problem.k), FP8_NAN, np.uint8)
     a_scale = np.full((flat.size, problem.a_scale.shape[1]), np.nan, np.float32)
@@ -181,7 +213,36 @@ def check_against_the_model(backend, maker, layout, out_dtype):
 
 
 def test_random_layouts_against_the_model(backend, maker):
-    check_against_the_model(backend, maker)
+    @given(layout=layouts(), out_dtype=st.sampled_from(OUT_DTYPES))
+    def check(layout, out_dtype):
+        check_layout(backend, maker, layout, out_dtype)
+
+    check()
+
+
+def test_hostile_layouts_against_the_model(backend, maker):
+    """Negative, descending and huge values, and alignments past the rows, mean what they clamp to.
+
+    Callers are promised less: that nothing outside out is touched.
+    """
+
+    @given(layout=hostile_layouts(), out_dtype=st.sampled_from(OUT_DTYPES))
+    def check(layout, out_dtype):
+        check_layout(backend, maker, layout, out_dtype)
+
+    check()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_thousands_of_hostile_groups_against_the_model(backend, maker, kind):
+    rng = np.random.default_rng(5)
+    num_rows = 1 if kind == "masked" else 700
+    words = rng.integers(-2, num_rows + 9, 4096 + (kind == "indptr"))
+    if kind == "counts":
+        words %= rng.integers(1, 5, words.size)  # few rows each, so that many groups have some
+    words[rng.integers(3000, words.size, 4)] = (-(2**63), -1, 2**31 + 1, 2**32)
+    words = np.sort(words) if kind == "indptr" else words
+    check_layout(backend, maker, (kind, words, 1, num_rows), "bfloat16", n=8, k=32)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
