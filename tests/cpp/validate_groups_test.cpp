@@ -172,7 +172,7 @@ void check_masked() {
   CHECK(validated(args).status == ggfp8::kSuccess && validated(args).empty);
 }
 
-// The hint is what a caller says, within a slab; else 128 rows, whatever the slabs.
+// The hint is what a caller says, within a slab; else 128 rows, or those of slabs of up to 192.
 void check_expected_m() {
   const auto expected = [](int64_t rows, int64_t groups, int64_t hint) {
     Args args = args_of(kMasked);
@@ -188,6 +188,8 @@ void check_expected_m() {
   CHECK_EQ(expected(256, 32, 0), 128);
   CHECK_EQ(expected(4096, 32, 0), 128);
   CHECK_EQ(expected(256, 4, 0), 128);
+  CHECK_EQ(expected(193, 4, 0), 128);
+  CHECK_EQ(expected(192, 4, 0), 192);
   CHECK_EQ(expected(100, 4, 0), 100);
   CHECK_EQ(expected(1, 1000, 0), 1);
 }
