@@ -94,6 +94,30 @@ void check_table(std::span<const Case> cases) {
   }
 }
 
+// Rows have the same shape whether they follow one another or lie in slabs of any size.
+void check_same_shape_in_slabs() {
+  ggfp8::DeviceInfo device;
+  device.num_processors = 132;
+  device.compute_major = 9;
+  for (const int64_t batch_size : {1, 8, 32, 128}) {
+    for (const int64_t rows : {1, 16, 64, 129, 192, 256, 1024}) {
+      for (const auto& [n, k] : {std::pair{4096, 7168}, {7168, 2048}, {1536, 2048}}) {
+        ggfp8::Problem problem;
+        problem.batch_size = batch_size;
+        problem.cum_m = batch_size * rows;
+        problem.n = n, problem.k = k, problem.num_k_blocks = k / 128;
+        const int packed = ggfp8::sm90::choose(problem, device).shape_idx;
+        problem.group_kind = ggfp8::GroupKind::kMasked;
+        problem.expected_m = rows;
+        for (const int64_t slab : {rows, rows + 3, 2 * rows, int64_t{4096}}) {
+          problem.cum_m = batch_size * slab;
+          CHECK_EQ(ggfp8::sm90::choose(problem, device).shape_idx, packed);
+        }
+      }
+    }
+  }
+}
+
 // With slabs the hint takes the place of the mean number of rows, and the worst case is that of all
 // slabs. TMA needs strides of slabs that it can take.
 void check_slabs() {
@@ -293,6 +317,7 @@ void check_items() {
 int main() {
   check_table(kManyTiles);
   check_table(kFewTiles);
+  check_same_shape_in_slabs();
   check_slabs();
   check_instances(std::make_index_sequence<ggfp8::sm90::kNumInstances>());
   check_widest();

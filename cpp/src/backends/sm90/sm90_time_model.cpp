@@ -49,8 +49,10 @@ RowsOfGroups shared_evenly(const Problem& problem) {
   return {min_of(problem.batch_size, num_rows), num_rows};
 }
 
+// Slabs count as if one of them could hold all rows: the same rows have the same shape in every
+// layout.
 RowsOfGroups in_one_group(const Problem& problem) {
-  return {1, min_of(expected_rows(problem), problem.rows_per_slab())};
+  return {1, expected_rows(problem)};
 }
 
 // Tiles of all groups, those with swapped operands apart.
