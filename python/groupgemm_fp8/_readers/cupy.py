@@ -6,13 +6,14 @@ FP8.
 """
 
 import functools
+import struct
 from contextlib import contextmanager, nullcontext
 
 import cupy
 from cupy import ndarray
 
 from .. import _library
-from .._dtypes import FP8, dlpack_type, dlpack_types
+from .._dtypes import FP8, dlpack_type
 from .._ffi import DEVICE_CUDA, SUCCESS, TENSOR_LAYOUTS
 from .interface import numpy_dtype
 
@@ -20,8 +21,7 @@ from .interface import numpy_dtype
 def describe(x, call, place: int) -> None:
     memory, dtype, shape, strides = x.data, x.dtype, x.shape, x.strides
     code, bits = dlpack_type(dtype)
-    if bits != 8:
-        strides = _in_elements(strides, bits // 8)
+    strides = _in_elements(strides, bits)
     call.put(place, memory.ptr, (DEVICE_CUDA, memory.device_id), (code, bits), shape, strides)
 
 
@@ -51,25 +51,27 @@ def _packed(x) -> bytes:
     """The ggfp8_tensor of x with its sizes and strides; any error means that describe() must do."""
     if type(x) is not ndarray:
         raise TypeError("not an array of CuPy itself")
-    memory, shape, strides = x.data, x.shape, x.strides
-    dtype = x.dtype
-    code, bits = dlpack_types.get(dtype) or dlpack_type(dtype)
-    if bits != 8:
-        strides = _in_elements(strides, bits // 8)
-    rank = len(shape)
-    device = memory.device_id
-    return _pack_by_rank[rank](
-        memory.ptr, DEVICE_CUDA, device, rank, code, bits, 1, 0, 0, 0, *shape, *strides
-    )
+    memory = x.data
+    return _address(memory.ptr) + _layout(x.shape, x.strides, x.dtype, memory.device_id)
 
 
-_pack_by_rank = [layout.pack for layout in TENSOR_LAYOUTS]
+_address = struct.Struct("@P").pack  # the first member of a ggfp8_tensor
 
 
 @functools.lru_cache(maxsize=1024)
-def _in_elements(strides: tuple[int, ...], size: int) -> tuple[int, ...]:
-    """Strides in elements of a size; CuPy's are always divisible by it."""
-    return tuple(stride // size for stride in strides)
+def _layout(shape: tuple[int, ...], strides: tuple[int, ...], dtype, ordinal: int) -> bytes:
+    """All but the address of a ggfp8_tensor. A model has few layouts, and asks for them again."""
+    code, bits = dlpack_type(dtype)
+    rank = len(shape)
+    packed = TENSOR_LAYOUTS[rank].pack(
+        0, DEVICE_CUDA, ordinal, rank, code, bits, 1, 0, 0, 0, *shape, *_in_elements(strides, bits)
+    )
+    return packed[len(_address(0)) :]
+
+
+def _in_elements(strides: tuple[int, ...], bits: int) -> tuple[int, ...]:
+    """Byte strides of CuPy in elements; they are always divisible by an element's size."""
+    return tuple(8 * stride // bits for stride in strides)
 
 
 def empty(like, shape: tuple[int, ...], dtype: str, ordinal: int):
