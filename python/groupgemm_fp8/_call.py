@@ -183,6 +183,20 @@ class Call:
             self.memory, place, data, *device, rank, *dtype, 1, 0, 0, 0, *shape, *strides
         )
 
+    def shape(self, described: int) -> tuple[int, ...]:
+        """The sizes of a described array; () for one of more axes than any argument has."""
+        _, _, _, ndim, _, _, _, shape, _, _ = self._tensor(described)
+        if ndim > _ffi.MAX_RANK:
+            return ()
+        return tuple((ctypes.c_int64 * ndim).from_address(shape or described + _ffi.TENSOR.size))
+
+    def dtype(self, described: int) -> tuple[int, int]:
+        """DLPack's code and bits of a described array."""
+        return self._tensor(described)[4:6]
+
+    def _tensor(self, described: int) -> tuple:
+        return _ffi.TENSOR.unpack_from(self.memory, described - self.address)
+
     def pointer_device(self, address: int) -> tuple[int, int]:
         """The device that an address belongs to, as the driver knows it."""
         device_type, ordinal = ctypes.c_int32(), ctypes.c_int32()

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import _ffi, _ffi_moe, _library
 from ._call import Call
-from ._dtypes import OUTPUTS, argument_dtype_name, dtype_name
+from ._dtypes import OUTPUTS, argument_dtype_name, named_dlpack_type
 from ._options import scale_major_code
 
 
@@ -33,14 +33,8 @@ def quantize(
     call = Call((x, out, row_index, position, out_scale), stream)
     inputs = [call.describe("x", x)]
     inputs += [_optional(call, "row_index", row_index), _optional(call, "position", position)]
-    shape = list(x.shape)
-    if row_index is not None:
-        shape[-2:] = [row_index.shape[0], x.shape[-1]]
-    elif position is not None:
-        shape[-2:] = [position.shape[0] * position.shape[1], x.shape[-1]]
-    if out is not None:
-        shape = list(out.shape)
     result = _Outputs(call, x)
+    shape = _quantised_shape(call, *inputs)
     result.add_quantised(out, out_scale, shape, dtype, (rows, k), scale_major_mode)
     flags = _ffi_moe.FLAG_POWER_OF_TWO_SCALES if power_of_two_scales else 0
     packed = _ffi_moe.QUANTIZE_OPTIONS.pack(
@@ -55,6 +49,23 @@ def quantize(
     function = _library.load().ggfp8_quantize_groupwise_tensors
     _library.check(function(*inputs, *result.described, packed, call.stream_handle()))
     return result.finish()
+
+
+def _quantised_shape(call, x, row_index, position) -> tuple[int, ...]:
+    """The shape of x, with the rows that it is gathered to."""
+    shape = call.shape(x)
+    *batch, rows, k = _last(shape, 3 if len(shape) == 3 else 2)
+    if row_index is not None:
+        (rows,) = _last(call.shape(row_index), 1)
+    elif position is not None:
+        tokens, top_k = _last(call.shape(position), 2)
+        rows = tokens * top_k
+    return *batch, rows, k
+
+
+def _last(shape: tuple[int, ...], num_axes: int) -> tuple[int, ...]:
+    """The last sizes of an argument, 0 where it has none: the C function refuses such a shape."""
+    return tuple(max(size, 0) for size in (*(0,) * num_axes, *shape)[-num_axes:])
 
 
 def silu_mul_quantize(
@@ -75,8 +86,9 @@ def silu_mul_quantize(
     block_k = granularity[1]
     call = Call((gate_up, out, m_indptr, out_scale), stream)
     inputs = [call.describe("gate_up", gate_up), _optional(call, "m_indptr", m_indptr)]
-    shape = [gate_up.shape[0], gate_up.shape[-1] // 2] if out is None else list(out.shape)
+    rows, columns = _last(call.shape(inputs[0]), 2)
     result = _Outputs(call, gate_up)
+    shape = (rows, columns // 2)
     result.add_quantised(out, out_scale, shape, dtype, (1, block_k), scale_major_mode)
     flags = _ffi_moe.FLAG_POWER_OF_TWO_SCALES if power_of_two_scales else 0
     packed = _ffi_moe.SILU_OPTIONS.pack(
@@ -97,7 +109,7 @@ def route(top_k_index, batch_size, stream=None):
     """The arrays of route(), without a look at tracers."""
     call = Call((top_k_index,), stream)
     described = call.describe("top_k_index", top_k_index)
-    tokens, top_k = top_k_index.shape
+    tokens, top_k = _last(call.shape(described), 2)
     result = _Outputs(call, top_k_index)
     result.add("row_index", None, (tokens * top_k,), "int32")
     result.add("position", None, (tokens, top_k), "int32")
@@ -120,11 +132,15 @@ def combine(x, position, weight, *, out=None, out_dtype=None, stream=None):
     call = Call((x, out, position, weight), stream)
     inputs = [call.describe("x", x), call.describe("position", position)]
     inputs.append(call.describe("weight", weight))
-    if out is not None and name is not None and dtype_name(out.dtype) != name:
-        raise TypeError(f"out_dtype: got {name}, but out has dtype {dtype_name(out.dtype)}")
+    names = {named_dlpack_type(output): output for output in OUTPUTS}
     result = _Outputs(call, x)
-    shape = (position.shape[0], x.shape[-1])
-    result.add("out", out, shape, name or dtype_name(x.dtype))
+    tokens, _ = _last(call.shape(inputs[1]), 2)
+    _, columns = _last(call.shape(inputs[0]), 2)
+    # NOTE: the C function refuses an x of another type.
+    result.add("out", out, (tokens, columns), name or names.get(call.dtype(inputs[0]), "float32"))
+    own_name = names.get(call.dtype(result.described[0]))
+    if name is not None and own_name not in (None, name):
+        raise TypeError(f"out_dtype: got {name}, but out has dtype {own_name}")
     function = _library.load().ggfp8_combine_tensors
     flags = result.read_only
     _library.check(function(*inputs, *result.described, flags, call.stream_handle()))
@@ -166,7 +182,8 @@ class _Outputs:
     def add_quantised(self, out, out_scale, shape, dtype: str, block, scale_major_mode) -> None:
         """The FP8 array of that shape, and its scales."""
         self.add("out", out, shape, dtype)
-        scales = scale_shape(shape, block, scale_major_mode)
+        own_shape = _last(self._call.shape(self.described[-1]), len(shape))
+        scales = scale_shape(own_shape, block, scale_major_mode)
         self.add("out_scale", out_scale, scales, "float32")
 
     def finish(self) -> tuple:
