@@ -142,6 +142,7 @@ def group_gemm_fp8_nt_groupwise(
 
     Source of the signature: FlashInfer, flashinfer.gemm.group_gemm_fp8_nt_groupwise.
     """
+    needed = None
     if not is_traced(a):
         group_layout, groups = find_groups(a, m_indptr, m_ends, m_counts, stream)
         chosen = options(
@@ -162,13 +163,15 @@ def group_gemm_fp8_nt_groupwise(
         )
         try:
             return run((a, b, a_scale, b_scale, groups), out, chosen, stream, workspace)
-        except OperatorNeededError:
-            pass
+        except OperatorNeededError as error:
+            needed = error
     if stream is not None or workspace is not None or validate:
         raise ValueError(_DEFAULTS_WANTED)
     from . import torch as operators
 
-    return operators.group_gemm_fp8_nt_groupwise(
+    return call_operator(
+        needed,
+        operators.group_gemm_fp8_nt_groupwise,
         a,
         b,
         a_scale,
@@ -177,10 +180,10 @@ def group_gemm_fp8_nt_groupwise(
         scale_granularity_mnk,
         scale_major_mode,
         mma_sm,
-        out,
-        out_dtype,
-        backend,
-        segment_alignment,
+        out=out,
+        out_dtype=out_dtype,
+        backend=backend,
+        segment_alignment=segment_alignment,
         a_dtype=a_dtype,
         b_dtype=b_dtype,
         skip_check=skip_check,
@@ -202,6 +205,24 @@ def is_traced(a: Any) -> bool:
         return True
     is_traced = frameworks[type(a)].is_traced
     return is_traced is not None and is_traced()
+
+
+def call_operator(
+    needed: OperatorNeededError | None, operator: Any, *arguments: Any, **keywords: Any
+) -> Any:
+    """Calls an operator of PyTorch. `needed` says why, where no tracer wants one."""
+    if needed is None:
+        return operator(*arguments, **keywords)
+    from ._readers.torch import is_transformed
+
+    if keywords.get("out") is not None and is_transformed():
+        raise ValueError(
+            "out: got an array inside a function transform (vmap, functionalize), wanted None"
+        )
+    try:
+        return operator(*arguments, **keywords)
+    except NotImplementedError as error:  # a subclass that does not know the operator
+        raise TypeError(f"{needed}, and it refuses the operator") from error
 
 
 def run(inputs: tuple, out: Any, chosen: Options, stream: Any = None, workspace: Any = None) -> Any:

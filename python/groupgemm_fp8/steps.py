@@ -94,31 +94,24 @@ def quantize_groupwise(
             "check_finite: got True, wanted it for NumPy arrays alone: others would wait"
         )
     rows, k = checked_block(granularity)
-    if is_traced:
-        _refuse_in_operator(out=out, out_scale=out_scale, stream=stream)
-        from . import torch as operators
+    arguments = (x, (rows, k), fp8, scale_major_mode)
+    keywords = {
+        "row_index": row_index,
+        "position": position,
+        "power_of_two_scales": power_of_two_scales,
+    }
+    needed = None
+    if not is_traced:
+        try:
+            return _steps.quantize(
+                *arguments, **keywords, out=out, out_scale=out_scale, stream=stream
+            )
+        except OperatorNeededError as error:
+            needed = error
+    _refuse_in_operator(out=out, out_scale=out_scale, stream=stream)
+    from . import torch as operators
 
-        return operators.quantize_groupwise(
-            x,
-            (rows, k),
-            fp8,
-            scale_major_mode,
-            row_index=row_index,
-            position=position,
-            power_of_two_scales=power_of_two_scales,
-        )
-    return _steps.quantize(
-        x,
-        (rows, k),
-        fp8,
-        scale_major_mode,
-        row_index=row_index,
-        position=position,
-        power_of_two_scales=power_of_two_scales,
-        out=out,
-        out_scale=out_scale,
-        stream=stream,
-    )
+    return ops.call_operator(needed, operators.quantize_groupwise, *arguments, **keywords)
 
 
 def silu_mul_quantize_groupwise(
@@ -166,33 +159,25 @@ def silu_mul_quantize_groupwise(
     rows, block_k = checked_block(granularity)
     if rows != 1:
         raise ValueError(f"granularity: got {(rows, block_k)}, wanted (1, k)")
-    if ops.is_traced(gate_up):
-        _refuse_in_operator(out=out, out_scale=out_scale, stream=stream)
-        from . import torch as operators
+    arguments = (gate_up, (rows, block_k), fp8, scale_major_mode)
+    keywords = {
+        "m_indptr": m_indptr,
+        "limit": limit,
+        "alpha": alpha,
+        "power_of_two_scales": power_of_two_scales,
+    }
+    needed = None
+    if not ops.is_traced(gate_up):
+        try:
+            return _steps.silu_mul_quantize(
+                *arguments, **keywords, out=out, out_scale=out_scale, stream=stream
+            )
+        except OperatorNeededError as error:
+            needed = error
+    _refuse_in_operator(out=out, out_scale=out_scale, stream=stream)
+    from . import torch as operators
 
-        return operators.silu_mul_quantize_groupwise(
-            gate_up,
-            (rows, block_k),
-            fp8,
-            scale_major_mode,
-            m_indptr=m_indptr,
-            limit=limit,
-            alpha=alpha,
-            power_of_two_scales=power_of_two_scales,
-        )
-    return _steps.silu_mul_quantize(
-        gate_up,
-        (rows, block_k),
-        fp8,
-        scale_major_mode,
-        m_indptr=m_indptr,
-        limit=limit,
-        alpha=alpha,
-        power_of_two_scales=power_of_two_scales,
-        out=out,
-        out_scale=out_scale,
-        stream=stream,
-    )
+    return ops.call_operator(needed, operators.silu_mul_quantize_groupwise, *arguments, **keywords)
 
 
 def route(top_k_index: Any, batch_size: int, *, stream: Any = None) -> Routing:
@@ -211,12 +196,16 @@ def route(top_k_index: Any, batch_size: int, *, stream: Any = None) -> Routing:
     Raises:
         TypeError, ValueError, GroupGemmError: as group_gemm_fp8_nt_groupwise.
     """
-    if ops.is_traced(top_k_index):
-        _refuse_in_operator(stream=stream)
-        from . import torch as operators
+    needed = None
+    if not ops.is_traced(top_k_index):
+        try:
+            return Routing(*_steps.route(top_k_index, batch_size, stream))
+        except OperatorNeededError as error:
+            needed = error
+    _refuse_in_operator(stream=stream)
+    from . import torch as operators
 
-        return Routing(*operators.route(top_k_index, batch_size))
-    return Routing(*_steps.route(top_k_index, batch_size, stream))
+    return Routing(*ops.call_operator(needed, operators.route, top_k_index, batch_size))
 
 
 def combine(
@@ -247,12 +236,17 @@ def combine(
     Raises:
         TypeError, ValueError, GroupGemmError: as group_gemm_fp8_nt_groupwise.
     """
-    if ops.is_traced(x):
-        _refuse_in_operator(out=out, stream=stream)
-        from . import torch as operators
+    arguments = (x, position, weight)
+    needed = None
+    if not ops.is_traced(x):
+        try:
+            return _steps.combine(*arguments, out=out, out_dtype=out_dtype, stream=stream)
+        except OperatorNeededError as error:
+            needed = error
+    _refuse_in_operator(out=out, stream=stream)
+    from . import torch as operators
 
-        return operators.combine(x, position, weight, out_dtype=out_dtype)
-    return _steps.combine(x, position, weight, out=out, out_dtype=out_dtype, stream=stream)
+    return ops.call_operator(needed, operators.combine, *arguments, out_dtype=out_dtype)
 
 
 def _is_for_numpy(x: Any) -> bool:

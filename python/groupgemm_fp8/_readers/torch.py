@@ -91,7 +91,7 @@ def product(inputs: tuple, out, chosen):
 
 
 def _check_storage(x) -> None:
-    if _is_transformed():
+    if is_transformed():
         raise OperatorNeededError("got a tensor inside a function transform")
     if x.numel() and not x.untyped_storage().nbytes():
         raise UnreadableError("got a tensor whose storage was freed, wanted one with memory")
@@ -129,7 +129,7 @@ def describe_fake(x, call, place: int) -> None:
 FAKE = "got a fake or meta tensor, wanted one with memory"
 
 
-def _is_transformed() -> bool:
+def is_transformed() -> bool:
     """Whether a transform of torch.func runs, whose tensors stand for others."""
     return torch._C._functorch.maybe_current_level() is not None
 
@@ -137,7 +137,7 @@ def _is_transformed() -> bool:
 def _unreachable(x, error: Exception) -> Exception:
     """Why PyTorch does not show a tensor's memory."""
     reason = str(error).partition("\n")[0]
-    if _is_transformed():
+    if is_transformed():
         return OperatorNeededError(f"got a tensor inside a function transform: {reason}")
     if x.device.type == "meta":
         return UnreadableError(FAKE)
