@@ -18,7 +18,7 @@ import numpy as np
 from . import _library, _xla, ops
 from ._call import Call
 from ._dtypes import UE8M0
-from ._groups import INPUT_NAMES, find_groups
+from ._groups import INPUT_NAMES
 from ._jax_steps import combine, quantize_groupwise, route, silu_mul_quantize_groupwise
 from ._options import Options, options
 from ._xla import Spec as _Spec
@@ -95,7 +95,7 @@ def group_gemm_fp8_nt_groupwise(
 
     A workspace is allocated by XLA where a backend needs one. Sizes may be symbols of jax.export.
     """
-    group_layout, groups = find_groups(a, m_indptr, m_ends, m_counts)
+    group_layout, groups = ops.find_groups(a, m_indptr, m_ends, m_counts)
     chosen = options(
         scale_granularity_mnk,
         scale_major_mode,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from . import _ffi, _library
 from ._call import Call
 from ._frameworks import frameworks
-from ._groups import INPUT_NAMES, find_groups
+from ._groups import GROUP_ARGUMENTS, INPUT_NAMES
 from ._options import Options, options
 from .errors import OperatorNeededError
 
@@ -193,6 +193,34 @@ def group_gemm_fp8_nt_groupwise(
         expected_m=expected_m,
         b_scale_major_mode=b_scale_major_mode,
     )
+
+
+def find_groups(
+    a: Any, m_indptr: Any, m_ends: Any, m_counts: Any, stream: Any = None
+) -> tuple[str, Any]:
+    """The key in LAYOUTS of a call, and its group array: the one argument that is not None."""
+    if m_ends is None and m_counts is None and m_indptr is not None:
+        return "indptr", m_indptr
+    arrays = (m_indptr, m_ends, m_counts)
+    given = [name for name, x in zip(GROUP_ARGUMENTS, arrays, strict=True) if x is not None]
+    if not given:
+        raise TypeError("m_indptr: got None, wanted an array, or m_ends or m_counts in its place")
+    if len(given) > 1:
+        raise ValueError(
+            f"{given[1]}: got an array beside {given[0]}, wanted one of "
+            f"{', '.join(GROUP_ARGUMENTS)} alone"
+        )
+    if m_ends is not None:
+        return "ends", m_ends
+    return ("masked" if _num_axes(a, stream) == 3 else "counts"), m_counts
+
+
+def _num_axes(a: Any, stream: Any) -> int:
+    shape = getattr(a, "shape", None)
+    if shape is None:
+        call = Call((a,), stream)
+        shape = call.shape(call.describe("a", a))
+    return len(shape)
 
 
 def is_traced(a: Any) -> bool:

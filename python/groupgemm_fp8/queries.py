@@ -7,9 +7,15 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from . import _ffi, _library
 from ._call import Call
-from ._groups import GROUP_ARGUMENTS, find_groups
+from ._groups import GROUP_ARGUMENTS
 from ._options import backend_name, backend_names, options
-from .ops import args_of, describe, group_gemm_fp8_nt_groupwise, workspace_bytes_of
+from .ops import (
+    args_of,
+    describe,
+    find_groups,
+    group_gemm_fp8_nt_groupwise,
+    workspace_bytes_of,
+)
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

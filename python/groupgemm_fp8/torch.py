@@ -20,7 +20,7 @@ import torch
 
 from . import _torch_steps, ops
 from ._dtypes import FP8, OUTPUTS, dtype_name
-from ._groups import LAYOUTS, find_groups
+from ._groups import LAYOUTS
 from ._options import Options, options
 from ._readers.torch import HAS_TANGENT, WANTS_GRAD, has_tangent
 from ._torch_steps import combine, quantize_groupwise, route, silu_mul_quantize_groupwise
@@ -140,7 +140,7 @@ def _run(
     **keywords,
 ):
     """The operator's kernel, on the CPU and on CUDA."""
-    group_layout, groups = find_groups(a, m_indptr, m_ends, m_counts)
+    group_layout, groups = ops.find_groups(a, m_indptr, m_ends, m_counts)
     keywords["group_layout"] = group_layout
     chosen = options(scale_granularity_mnk, scale_major_mode, mma_sm, **keywords)
     return ops.run((a, b, a_scale, b_scale, groups), out, chosen)
@@ -186,7 +186,7 @@ def _fake(
     **keywords,
 ):
     """Tells a tracer the result's shape and type, and raises errors that need no memory."""
-    group_layout, groups = find_groups(a, m_indptr, m_ends, m_counts)
+    group_layout, groups = ops.find_groups(a, m_indptr, m_ends, m_counts)
     keywords["group_layout"] = group_layout
     chosen = options(tuple(scale_granularity_mnk), scale_major_mode, mma_sm, **keywords)
     _check_fp8("a", a, chosen.a_dtype)
