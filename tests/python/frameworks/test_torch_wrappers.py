@@ -61,7 +61,7 @@ def test_a_wrapper_is_taken_by_the_operator(call, name):
 
 @pytest.mark.parametrize("call, name", PLACES)
 def test_a_subclass_that_refuses_operators(call, name):
-    """What such a class raises is no error of the documentation."""
+    """Names the argument: what such a class raises is no error of the documentation."""
     function, tensors, options = calls()[call]
     refusing = Wrapper(tensors[name], refuses=NotImplementedError("an operator"))
     with pytest.raises(TypeError, match=f"^{name}: got a Wrapper, which only an .* it refuses"):
