@@ -24,6 +24,7 @@ constexpr int kVectorBytes = 16;
 using Floats __attribute__((vector_size(kVectorBytes))) = float;
 using Dwords __attribute__((vector_size(kVectorBytes))) = uint32_t;
 using Words __attribute__((vector_size(kVectorBytes))) = uint16_t;
+using HalfWords __attribute__((vector_size(kVectorBytes / 2))) = uint16_t;
 using HalfBytes __attribute__((vector_size(kVectorBytes / 2))) = uint8_t;  // of half the width
 
 #if defined(__FMA__)
@@ -39,16 +40,11 @@ inline Floats fused_multiply_add(Floats x, float y, Floats z) {
 }
 #endif
 
-// Converts a vector's number of float16 elements, exactly.
 #if defined(__AVX512F__)
-constexpr bool kConvertsHalves = true;
-
-inline Floats halves_to_floats(const uint16_t* x) {
-  return reinterpret_cast<Floats>(
-      _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))));
+// Converts float16 elements, exactly.
+inline Floats halves_to_floats(HalfWords x) {
+  return reinterpret_cast<Floats>(_mm512_maskz_cvtph_ps(0xFFFF, reinterpret_cast<__m256i>(x)));
 }
-#else
-constexpr bool kConvertsHalves = false;  // halves_to_floats() does not exist
 #endif
 
 }  // namespace
