@@ -30,19 +30,18 @@ QuantizeStrip choose_strip_function(const QuantizeProblem& problem, const Device
   }
 }
 
-// Quantises a row of x into the first of its targets, and copies codes and scales to the others.
+// Quantises a row of x into the first of its targets, copies the codes to the others, and leaves
+// the scales, one after the other, in `scales`.
 template <class Targets>
 void quantize_to_targets(const QuantizeProblem& p, QuantizeStrip quantize_strip, int64_t row,
-                         bool past_caches, Targets targets) {
+                         bool past_caches, Targets targets, float* scales) {
   const int64_t first = targets.next();
   if (first < 0) return;
   const int64_t x_row_bytes = p.x_row_stride * size_of(p.x_dtype);
-  quantize_strip(p, {static_cast<const char*>(p.x) + row * x_row_bytes, x_row_bytes,
-                     p.out + first * p.out_row_stride, p.out_row_stride,
-                     p.scale + first * p.scale_row_stride, 1});
   const uint8_t* codes = p.out + first * p.out_row_stride;
-  Targets others = targets;
-  for (int64_t target = others.next(); target >= 0; target = others.next()) {
+  quantize_strip(p, {static_cast<const char*>(p.x) + row * x_row_bytes, x_row_bytes,
+                     p.out + first * p.out_row_stride, p.out_row_stride, scales, 1, x_row_bytes});
+  for (int64_t target = targets.next(); target >= 0; target = targets.next()) {
     if (target == first) continue;
     uint8_t* out = p.out + target * p.out_row_stride;
     if (past_caches) {
@@ -51,14 +50,46 @@ void quantize_to_targets(const QuantizeProblem& p, QuantizeStrip quantize_strip,
       std::memcpy(out, codes, static_cast<size_t>(p.k));
     }
   }
-  for (int64_t block = 0; block < p.num_k_blocks(); ++block) {
+}
+
+// Scales of some rows of x are kept until all are known, and then written block by block: where the
+// scales of a block are neighbours, those of a row lie in lines that would push one another out of
+// the caches.
+constexpr int64_t kMostScales = 4096;
+constexpr int64_t kMostRowsTogether = 16;
+
+// Quantises rows first to last - 1 of x, which have at most kMostScales scales.
+template <class TargetsOf>
+void quantize_together(const QuantizeProblem& p, QuantizeStrip quantize_strip, int64_t first,
+                       int64_t last, bool past_caches, const TargetsOf& targets_of) {
+  const int64_t num_blocks = p.num_k_blocks();
+  float scales[kMostScales];
+  QuantizeProblem packed = p;
+  packed.scale_k_stride = 1;
+  for (int64_t row = first; row < last; ++row) {
+    quantize_to_targets(packed, quantize_strip, row, past_caches, targets_of(row),
+                        scales + (row - first) * num_blocks);
+  }
+  for (int64_t block = 0; block < num_blocks; ++block) {
     float* scale = p.scale + block * p.scale_k_stride;
-    const float value = scale[first * p.scale_row_stride];
-    others = targets;
-    for (int64_t target = others.next(); target >= 0; target = others.next()) {
-      scale[target * p.scale_row_stride] = value;
+    for (int64_t row = first; row < last; ++row) {
+      const float value = scales[(row - first) * num_blocks + block];
+      auto targets = targets_of(row);
+      for (int64_t target = targets.next(); target >= 0; target = targets.next()) {
+        scale[target * p.scale_row_stride] = value;
+      }
     }
   }
+}
+
+// The columns from `begin` on, as many as have kMostScales scales.
+QuantizeProblem columns_of(const QuantizeProblem& p, int64_t begin) {
+  QuantizeProblem piece = p;
+  piece.x = static_cast<const char*>(p.x) + begin * size_of(p.x_dtype);
+  piece.out = p.out + begin;
+  piece.scale = p.scale + begin / p.block_k * p.scale_k_stride;
+  piece.k = min_of(p.k - begin, kMostScales * p.block_k);
+  return piece;
 }
 
 // Quantises every row of x once. targets_of(row) has its rows of out, num_out_rows in all.
@@ -67,10 +98,21 @@ void quantize_each_once(const QuantizeProblem& p, const DeviceInfo& device, int6
                         int64_t num_out_rows, const TargetsOf& targets_of) {
   const QuantizeStrip quantize_strip = choose_strip_function(p, device);
   const bool past_caches = num_out_rows * p.k > kMostBytesInCaches;
-  const int64_t row_bytes = p.k * size_of(p.x_dtype) + ceil_div(num_out_rows, x_rows) * p.k;
-  for_each_in_parallel(x_rows, row_bytes, device.num_processors, [&](int64_t row) noexcept {
-    quantize_to_targets(p, quantize_strip, row, past_caches, targets_of(row));
-  });
+  const int64_t rows_for_all = x_rows / (kFewRowsPerThread * device.num_processors);
+  for (int64_t begin = 0; begin < p.k; begin += kMostScales * p.block_k) {
+    const QuantizeProblem piece = columns_of(p, begin);
+    const int64_t together = clamp_to<int64_t>(
+        min_of(rows_for_all, kMostScales / piece.num_k_blocks()), 1, kMostRowsTogether);
+    const int64_t row_bytes =
+        piece.k * size_of(p.x_dtype) + ceil_div(num_out_rows, x_rows) * piece.k;
+    for_each_in_parallel(ceil_div(x_rows, together), together * row_bytes, device.num_processors,
+                         [&](int64_t i) noexcept {
+                           const int64_t first = i * together;
+                           const int64_t last = min_of(first + together, x_rows);
+                           quantize_together(piece, quantize_strip, first, last, past_caches,
+                                             targets_of);
+                         });
+  }
 }
 
 // Quantises every row of x once where row_index names most of them several times; false where it
@@ -99,6 +141,7 @@ bool make_strip(const QuantizeProblem& p, const RowRange& range, int64_t matrix,
   strip->out_row_stride = p.out_row_stride;
   strip->scale = p.scale + matrix * p.scale_batch_stride + row_block * p.scale_row_stride;
   strip->num_rows = min_of<int64_t>(p.block_rows, p.rows - first);
+  strip->next_row_bytes = p.index_type == IndexType::kNone ? strip->x_row_bytes : 0;
   return true;
 }
 

@@ -18,6 +18,7 @@ struct CpuStrip {
   int64_t out_row_stride;
   float* scale;  // of the first block
   int64_t num_rows;
+  int64_t next_row_bytes;  // from x to the row that is likely to be read next; 0: none is known
 };
 
 using QuantizeStrip = void (*)(const QuantizeProblem& problem, const CpuStrip& strip);

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "host/input_convert.h"
+#include "host/vectors.h"
 #include "steps/quantize/quantize_cpu_amax.h"
 #include "steps/quantize/quantize_problem.h"
 
@@ -24,10 +25,25 @@ inline float at_least(float x, float limit) {
 constexpr float kLog2E = 0x1.715476p+0f;
 constexpr float kInteger = 0x1.8p23f;  // a float32 of this size has no fraction
 
-// 2^part for part in [-0.5, 0.5], by the Taylor series of exp(part * ln 2).
-inline float fraction_power(float part) {
-  float sum = 1.5403530e-4f;
-  sum = sum * part + 1.3333558e-3f;
+// The bits of a float, or of each float of a vector.
+inline uint32_t bits_of(float x) {
+  return __builtin_bit_cast(uint32_t, x);
+}
+inline Dwords bits_of(Floats x) {
+  return reinterpret_cast<Dwords>(x);
+}
+inline float value_of(uint32_t bits) {
+  return __builtin_bit_cast(float, bits);
+}
+inline Floats value_of(Dwords bits) {
+  return reinterpret_cast<Floats>(bits);
+}
+
+// 2^part for part in [-0.5, 0.5], by the Taylor series of exp(part * ln 2). Real is float, or a
+// vector of floats.
+template <class Real>
+inline Real fraction_power(Real part) {
+  Real sum = part * 1.5403530e-4f + 1.3333558e-3f;
   sum = sum * part + 9.6181291e-3f;
   sum = sum * part + 5.5504109e-2f;
   sum = sum * part + 2.4022651e-1f;
@@ -57,12 +73,18 @@ inline float exponential(float x) {
 // exponential(x) for |x| up to kModerateGate, where the result is normal: the integer is added to
 // the exponent. The lowest 9 bits of kInteger are 0, so `shifted` has the integer there.
 constexpr float kModerateGate = 80.0f;
-inline float moderate_exponential(float x) {
-  const float power = x * kLog2E;
-  const float shifted = power + kInteger;
-  const float sum = fraction_power(power - (shifted - kInteger));
-  const uint32_t exponent = __builtin_bit_cast(uint32_t, shifted) << 23;
-  return __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, sum) + exponent);
+template <class Real>
+inline Real moderate_exponential(Real x) {
+  const Real power = x * kLog2E;
+  const Real shifted = power + kInteger;
+  const Real sum = fraction_power(power - (shifted - kInteger));
+  return value_of(bits_of(sum) + (bits_of(shifted) << 23));
+}
+
+// silu(gate) * up for |gate| up to kModerateGate.
+template <class Real>
+inline Real activate_moderate(Real gate, Real up) {
+  return gate / (moderate_exponential(-gate) + 1.0f) * up;
 }
 
 // Variants of the gate. kModerate has no limit, 1 as alpha, and no gate beyond kModerateGate: the
@@ -72,7 +94,7 @@ enum class GateForm { kModerate, kSilu, kAddsOne };
 template <GateForm kForm>
 inline float activate(float gate, float up, float limit, float alpha) {
   if constexpr (kForm == GateForm::kModerate) {
-    return gate / (1.0f + moderate_exponential(-gate)) * up;
+    return activate_moderate(gate, up);
   } else {
     gate = at_most(gate, limit);
     up = at_least(at_most(up, limit), -limit);
@@ -94,14 +116,20 @@ inline void activate_row(const QuantizeProblem& problem, const char* row, int64_
   }
 }
 
+// Returns whether kModerate is the form for these gates.
+template <Dtype kIn>
+inline bool has_moderate_gates(const Gate& rule, const Input<kIn>* gate, int64_t count) {
+  return !rule.adds_one && !rule.has_limit && rule.alpha == 1.0f &&
+         largest_magnitude<kIn>(gate, count) <= kModerateGate;
+}
+
 template <Dtype kIn>
 inline void activate_columns(const QuantizeProblem& problem, const char* row, int64_t begin,
                              int64_t count, float* values) {
   const auto* gate = reinterpret_cast<const Input<kIn>*>(row) + begin;
   if (problem.gate.adds_one) {
     activate_row<kIn, GateForm::kAddsOne>(problem, row, begin, count, values);
-  } else if (!problem.gate.has_limit && problem.gate.alpha == 1.0f &&
-             largest_magnitude<kIn>(gate, count) <= kModerateGate) {
+  } else if (has_moderate_gates<kIn>(problem.gate, gate, count)) {
     activate_row<kIn, GateForm::kModerate>(problem, row, begin, count, values);
   } else {
     activate_row<kIn, GateForm::kSilu>(problem, row, begin, count, values);

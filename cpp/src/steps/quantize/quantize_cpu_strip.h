@@ -9,11 +9,13 @@
 
 #include "core/fp8_round.h"
 #include "host/input_convert.h"
+#include "host/prefetch.h"
 #include "steps/quantize/block_scale.h"
 #include "steps/quantize/quantize_cpu.h"
 #include "steps/quantize/quantize_cpu_amax.h"
 #include "steps/quantize/quantize_cpu_code.h"
 #include "steps/quantize/quantize_cpu_gate.h"
+#include "steps/quantize/quantize_cpu_gate_pairs.h"
 #include "steps/quantize/quantize_cpu_pairs.h"
 
 namespace ggfp8::steps {
@@ -159,30 +161,106 @@ inline void quantize_block(const QuantizeProblem& problem, const CpuStrip& strip
   quantize_row_block<Dtype::kFloat32, kOut>(values, count, problem.power_of_two, scale, out);
 }
 
+// The scales of kTileBlocks blocks whose largest magnitudes are in range; other blocks get some
+// number.
+struct TileScales {
+  float scales[kTileBlocks];
+  float reciprocals[kTileBlocks];
+};
+
+template <Dtype kOut>
+inline TileScales make_tile_scales(const float (&amax)[kTileBlocks], bool power_of_two) {
+  TileScales tile;
+  for (int64_t i = 0; i < kTileBlocks; ++i) {
+    const float quotient = amax[i] / kFp8Max<kOut>;
+    tile.scales[i] = power_of_two ? next_power_of_two(quotient) : quotient;
+    tile.reciprocals[i] = 1.0f / tile.scales[i];
+  }
+  return tile;
+}
+
+inline bool is_in_range(float amax) {
+  return amax >= kSmallAmax && amax <= kMaxFloat;
+}
+
 // Quantises up to kTileBlocks full blocks of a row. Each pass goes over all of them, so that the
 // latencies of the blocks' scales overlap.
 template <Dtype kIn, Dtype kOut>
 inline void quantize_tile(const Input<kIn>* x, int64_t num_blocks, bool power_of_two, float* scale,
                           int64_t scale_stride, uint8_t* out) {
-  float amax[kTileBlocks] = {}, scales[kTileBlocks], reciprocals[kTileBlocks];
+  float amax[kTileBlocks] = {};
   for (int64_t i = 0; i < num_blocks; ++i) {
     amax[i] = largest_magnitude<kIn>(x + i * kMaxBlockK, kMaxBlockK);
   }
-  for (int64_t i = 0; i < kTileBlocks; ++i) {
-    const float quotient = amax[i] / kFp8Max<kOut>;
-    scales[i] = power_of_two ? next_power_of_two(quotient) : quotient;
-    reciprocals[i] = 1.0f / scales[i];
-  }
+  const TileScales tile = make_tile_scales<kOut>(amax, power_of_two);
   for (int64_t i = 0; i < num_blocks; ++i) {
     const int64_t begin = i * kMaxBlockK;
-    if (amax[i] >= kSmallAmax && amax[i] <= kMaxFloat) {
-      scale[i * scale_stride] = scales[i];
-      round_in_range<kIn, kOut>(x + begin, kMaxBlockK, scales[i], reciprocals[i], out + begin);
+    if (is_in_range(amax[i])) {
+      scale[i * scale_stride] = tile.scales[i];
+      round_in_range<kIn, kOut>(x + begin, kMaxBlockK, tile.scales[i], tile.reciprocals[i],
+                                out + begin);
     } else {
       quantize_row_block<kIn, kOut>(x + begin, kMaxBlockK, power_of_two, &scale[i * scale_stride],
                                     out + begin);
     }
   }
+}
+
+// quantize_tile() of silu(gate) * up where all gates are moderate. Requests the row `next_row`
+// bytes further on: two streams with so much work between their loads run ahead of the processor's
+// own prefetching.
+template <Dtype kIn, Dtype kOut>
+inline void activate_tile(const Input<kIn>* gate, const Input<kIn>* up, int64_t num_blocks,
+                          int64_t next_row, bool power_of_two, float* scale, int64_t scale_stride,
+                          uint8_t* out) {
+  constexpr int64_t kVectorsOfBlock = 2 * kMaxBlockK / kElementsOfVector;
+  Floats values[kTileBlocks * kVectorsOfBlock];
+  float amax[kTileBlocks] = {};
+  for (int64_t i = 0; i < num_blocks; ++i) {
+    const int64_t begin = i * kMaxBlockK;
+    prefetch(reinterpret_cast<const char*>(gate + begin) + next_row, kMaxBlockK * 2);
+    prefetch(reinterpret_cast<const char*>(up + begin) + next_row, kMaxBlockK * 2);
+    amax[i] =
+        activate_pairs<kIn, kMaxBlockK>(gate + begin, up + begin, values + i * kVectorsOfBlock);
+  }
+  const TileScales tile = make_tile_scales<kOut>(amax, power_of_two);
+  bool all_in_range = true;
+  for (int64_t i = 0; i < num_blocks; ++i) {
+    const Floats* block = values + i * kVectorsOfBlock;
+    if (is_in_range(amax[i])) {
+      scale[i * scale_stride] = tile.scales[i];
+      round_value_pairs<kOut, kMaxBlockK>(block, tile.scales[i], tile.reciprocals[i],
+                                          out + i * kMaxBlockK);
+    } else {
+      all_in_range = false;
+    }
+  }
+  if (all_in_range) return;
+  for (int64_t i = 0; i < num_blocks; ++i) {
+    if (is_in_range(amax[i])) continue;
+    float merged[kMaxBlockK];
+    merge_pairs<kMaxBlockK>(values + i * kVectorsOfBlock, merged);
+    quantize_row_block<Dtype::kFloat32, kOut>(merged, kMaxBlockK, power_of_two,
+                                              &scale[i * scale_stride], out + i * kMaxBlockK);
+  }
+}
+
+template <Dtype kIn, Dtype kOut>
+inline void activate_and_quantize_tile(const QuantizeProblem& problem, const CpuStrip& strip,
+                                       int64_t begin, int64_t num_blocks, float* scale) {
+  const int64_t count = num_blocks * kMaxBlockK;
+  if constexpr (kIn != Dtype::kFloat32) {
+    const auto* gate = reinterpret_cast<const Input<kIn>*>(strip.x) + begin;
+    if (has_moderate_gates<kIn>(problem.gate, gate, count)) {
+      return activate_tile<kIn, kOut>(gate, gate + problem.k, num_blocks, strip.next_row_bytes,
+                                      problem.power_of_two, scale, problem.scale_k_stride,
+                                      strip.out + begin);
+    }
+  }
+  float values[kTileBlocks * kMaxBlockK];
+  activate_columns<kIn>(problem, strip.x, begin, count, values);
+  quantize_tile<Dtype::kFloat32, kOut>(values, num_blocks, problem.power_of_two, scale,
+                                       problem.scale_k_stride, strip.out + begin);
 }
 
 // Quantises the full blocks of a row; returns their number of columns.
@@ -195,10 +273,7 @@ inline int64_t quantize_tiles(const QuantizeProblem& problem, const CpuStrip& st
     const int64_t begin = block * kMaxBlockK;
     float* scale = strip.scale + block * problem.scale_k_stride;
     if (problem.gate.enabled) {
-      float values[kTileBlocks * kMaxBlockK];
-      activate_columns<kIn>(problem, strip.x, begin, count * kMaxBlockK, values);
-      quantize_tile<Dtype::kFloat32, kOut>(values, count, problem.power_of_two, scale,
-                                           problem.scale_k_stride, strip.out + begin);
+      activate_and_quantize_tile<kIn, kOut>(problem, strip, begin, count, scale);
     } else {
       const auto* x = reinterpret_cast<const Input<kIn>*>(strip.x) + begin;
       quantize_tile<kIn, kOut>(x, count, problem.power_of_two, scale, problem.scale_k_stride,
