@@ -1,13 +1,15 @@
 // Chunk: some neighbouring elements of a row in registers, the part that one thread works on.
 //
-// Full chunks at aligned addresses are read and written in pieces of 16 bytes, others element by
-// element. Elements past the end of the row are never read and count as zeros.
+// Full chunks at aligned addresses are read and written in pieces of 16 bytes, those of 8 bytes in
+// one piece, others element by element. Elements past the end of the row are never read and count
+// as zeros.
 #pragma once
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "core/problem.h"
 #include "ptx/out_convert.cuh"
@@ -17,13 +19,16 @@ namespace ggfp8::steps {
 template <Dtype kDtype>
 using Element = typename ptx::OutTraits<kDtype>::Element;
 
-// kSize is a multiple of 8.
+// kSize is a multiple of 4.
 template <Dtype kDtype, int kSize>
 union Chunk {
-  static constexpr int kNumVectors = kSize * static_cast<int>(sizeof(Element<kDtype>)) / 16;
+  static constexpr int kNumBytes = kSize * static_cast<int>(sizeof(Element<kDtype>));
+  using Vector = std::conditional_t<kNumBytes % 16 == 0, uint4, uint2>;
+  static constexpr int kNumVectors = kNumBytes / static_cast<int>(sizeof(Vector));
+  static constexpr int kNumWords = kNumBytes / 4;
 
-  uint4 vectors[kNumVectors];
-  uint32_t words[4 * kNumVectors];
+  Vector vectors[kNumVectors];
+  uint32_t words[kNumWords];
   typename ptx::OutTraits<kDtype>::Pair pairs[kSize / 2];
   Element<kDtype> elements[kSize];
 
@@ -38,16 +43,17 @@ __device__ __forceinline__ int chunk_length(int32_t col, int32_t end, int size) 
 template <Dtype kDtype, int kSize>
 __device__ __forceinline__ void clear(Chunk<kDtype, kSize>& chunk) {
 #pragma unroll
-  for (int i = 0; i < 4 * Chunk<kDtype, kSize>::kNumVectors; ++i) chunk.words[i] = 0;
+  for (int i = 0; i < Chunk<kDtype, kSize>::kNumWords; ++i) chunk.words[i] = 0;
 }
 
-// Reads a full chunk from a multiple of 16 bytes.
+// Reads a full chunk from a multiple of the size of its pieces.
 template <Dtype kDtype, int kSize>
 __device__ __forceinline__ void load_full(Chunk<kDtype, kSize>& chunk,
                                           const Element<kDtype>* source) {
 #pragma unroll
   for (int i = 0; i < Chunk<kDtype, kSize>::kNumVectors; ++i) {
-    chunk.vectors[i] = __ldg(reinterpret_cast<const uint4*>(source) + i);
+    using Vector = typename Chunk<kDtype, kSize>::Vector;
+    chunk.vectors[i] = __ldg(reinterpret_cast<const Vector*>(source) + i);
   }
 }
 
@@ -69,7 +75,8 @@ __device__ __forceinline__ void store_chunk(const Chunk<kDtype, kSize>& chunk,
   if (aligned && length == kSize) {
 #pragma unroll
     for (int i = 0; i < Chunk<kDtype, kSize>::kNumVectors; ++i) {
-      reinterpret_cast<uint4*>(target)[i] = chunk.vectors[i];
+      using Vector = typename Chunk<kDtype, kSize>::Vector;
+      reinterpret_cast<Vector*>(target)[i] = chunk.vectors[i];
     }
     return;
   }

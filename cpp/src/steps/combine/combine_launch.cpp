@@ -22,7 +22,9 @@ Status combine_on_cuda(const CombineProblem& problem, void* stream) {
   const DeviceGuard guard(problem.device_id);
   if (guard.status() != kSuccess) return guard.status();
   // Columns are shared out evenly to as many CTAs as the largest ones would need.
-  const int64_t num_chunks = ceil_div<int64_t>(problem.k, kCombineChunk);
+  const int64_t large_columns = int64_t{kMaxCombineThreads} * combine_shape(false).columns;
+  const bool small_grid = problem.num_tokens * ceil_div(problem.k, large_columns) <= kSmallGridCtas;
+  const int64_t num_chunks = ceil_div<int64_t>(problem.k, combine_shape(small_grid).columns);
   const int64_t num_ctas = ceil_div<int64_t>(num_chunks, kMaxCombineThreads);
   const int64_t num_threads = round_up<int64_t>(ceil_div(num_chunks, num_ctas), 32);
   CombineParams params = {};
@@ -32,7 +34,6 @@ Status combine_on_cuda(const CombineProblem& problem, void* stream) {
   params.out_aligned = rows_aligned(problem.out, problem.out_row_stride, problem.out_dtype);
 
   KernelLaunch launch;
-  const bool small_grid = problem.num_tokens * num_ctas <= kSmallGridCtas;
   launch.kernel = combine_kernel_address(problem.x_dtype, small_grid);
   launch.device_id = problem.device_id;
   launch.waits_for_kernels_before = true;

@@ -8,19 +8,24 @@
 
 namespace ggfp8::steps {
 
-constexpr int kCombineChunk = 8;         // neighbouring columns that a thread works on
 constexpr int kMaxCombineThreads = 128;  // of a CTA
 
-// Rows whose chunks a thread loads before it adds the first. Many take the registers of further
-// CTAs, which a small grid does not have.
-constexpr int kRowsAtOnce = 4;
-constexpr int kRowsAtOnceInSmallGrid = 8;
-constexpr int64_t kSmallGridCtas = 512;
+// How a grid is cut: neighbouring columns that a thread works on, and rows whose chunks it loads
+// before it adds the first. A small grid has registers for more rows, and needs more threads.
+struct CombineShape {
+  int columns;
+  int rows_at_once;
+};
+constexpr CombineShape combine_shape(bool small_grid) {
+  return small_grid ? CombineShape{4, 8} : CombineShape{8, 4};
+}
+constexpr int64_t kSmallGridCtas =
+    512;  // of kMaxCombineThreads threads that are shaped for a large grid
 
 struct CombineParams {
   CombineProblem problem;
   int32_t num_chunks;  // of a row
-  bool x_aligned;      // every chunk of x begins at a multiple of 16 bytes
+  bool x_aligned;      // rows of x begin at a multiple of 16 bytes
   bool out_aligned;    // likewise out
 };
 
