@@ -114,31 +114,46 @@ void test_block_scale() {
 
 // Every block is in one tile, no CTA is larger than the limit, few threads have no block.
 void test_row_tiles() {
-  for (int lanes : {2, 4, 8}) {
-    for (int64_t num_blocks = 1; num_blocks < 3000; ++num_blocks) {
-      const RowTiles tiles = make_row_tiles(num_blocks, lanes);
-      CHECK(int64_t{tiles.num_tiles} * tiles.blocks_per_tile >= num_blocks);
-      CHECK((int64_t{tiles.num_tiles} - 1) * tiles.blocks_per_tile < num_blocks);
-      CHECK(tiles.blocks_per_tile * lanes <= tiles.num_threads);
-      CHECK(tiles.num_threads <= kMaxRowThreads && tiles.num_threads % 32 == 0);
+  for (int max_threads : {kRowThreads, kMaxRowThreads}) {
+    for (int lanes : {2, 4, 8, 16}) {
+      for (int64_t num_blocks = 1; num_blocks < 3000; ++num_blocks) {
+        const RowTiles tiles = make_row_tiles(num_blocks, lanes, max_threads);
+        CHECK(int64_t{tiles.num_tiles} * tiles.blocks_per_tile >= num_blocks);
+        CHECK((int64_t{tiles.num_tiles} - 1) * tiles.blocks_per_tile < num_blocks);
+        CHECK(tiles.blocks_per_tile * lanes <= tiles.num_threads);
+        CHECK(tiles.num_threads <= max_threads && tiles.num_threads % 32 == 0);
+      }
     }
   }
-  CHECK_EQ(make_row_tiles(7168 / 128, 8).num_threads, 64);
-  CHECK_EQ(make_row_tiles(7168 / 128, 8).num_tiles, 7);
+  CHECK_EQ(make_row_tiles(7168 / 128, 8, kRowThreads).num_threads, 64);
+  CHECK_EQ(make_row_tiles(7168 / 128, 8, kRowThreads).num_tiles, 7);
 }
 
-// Small grids have a CTA for each row, and every row has a CTA.
-void test_rows_per_cta() {
-  CHECK_EQ(choose_rows_per_cta(64, 7), 1);
-  CHECK_EQ(choose_rows_per_cta(4096, 7), kRowsPerThread);
-  for (int64_t tiles : {1, 7, 56}) {
-    for (int64_t rows = 1; rows < 5000; ++rows) {
-      const int64_t each = choose_rows_per_cta(rows, tiles);
-      CHECK(each >= 1 && each <= kRowsPerThread);
-      CHECK(ceil_div(rows, each) * each >= rows);
+// Small grids have a CTA for each row, and large CTAs only where there are few.
+void test_row_shapes() {
+  using enum RowOrigin;
+  const auto rows = [](RowOrigin origin, int64_t num_rows) {
+    return choose_row_shape(origin, num_rows, 7168 / 128, 128);
+  };
+  CHECK_EQ(rows(kRow, 64).rows_per_cta, 1);
+  CHECK_EQ(rows(kRow, 4096).rows_per_cta, kRowsPerThread);
+  CHECK_EQ(rows(kRow, 512).max_threads, kRowThreads);
+  CHECK_EQ(rows(kIndexedRow, 64).max_threads, kRowThreads);
+  CHECK_EQ(rows(kIndexedRow, 512).max_threads, kMaxRowThreads);
+  CHECK_EQ(rows(kIndexedRow, 32768).max_threads, kRowThreads);
+  CHECK_EQ(rows(kGates, 64).chunk_size, kSmallChunkSize);
+  CHECK_EQ(rows(kGates, 4096).chunk_size, kChunkSize);
+  CHECK_EQ(rows(kRow, int64_t{1} << 40).rows_per_cta, kRowsPerThread);
+  for (RowOrigin origin : {kRow, kIndexedRow, kGates}) {
+    for (int block_k : {32, 64, 96, 128}) {
+      for (int64_t num_rows = 1; num_rows < 5000; ++num_rows) {
+        const RowShape shape = choose_row_shape(origin, num_rows, 57, block_k);
+        const int lanes = 1 << lanes_log2(block_k, shape.chunk_size);
+        CHECK(shape.rows_per_cta >= 1 && shape.rows_per_cta <= min_of(kRowsPerThread, lanes));
+        CHECK(lanes * shape.chunk_size >= block_k && lanes <= 16);
+      }
     }
   }
-  CHECK_EQ(choose_rows_per_cta(int64_t{1} << 40, 56), kRowsPerThread);
 }
 
 void test_route_plan() {
@@ -168,7 +183,7 @@ int main() {
   test_rounding<Dtype::kFloat8E5M2>();
   test_block_scale();
   test_row_tiles();
-  test_rows_per_cta();
+  test_row_shapes();
   test_route_plan();
   return check::report();
 }

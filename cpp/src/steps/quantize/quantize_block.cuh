@@ -13,10 +13,11 @@
 namespace ggfp8::steps {
 
 // Returns the largest magnitude; ignores NaNs.
-__device__ __forceinline__ float largest_magnitude(const float (&values)[kChunkSize]) {
+template <int kSize>
+__device__ __forceinline__ float largest_magnitude(const float (&values)[kSize]) {
   float largest = 0.0f;
 #pragma unroll
-  for (int i = 0; i < kChunkSize; ++i) largest = fmaxf(largest, fabsf(values[i]));
+  for (int i = 0; i < kSize; ++i) largest = fmaxf(largest, fabsf(values[i]));
   return largest;
 }
 
@@ -38,11 +39,12 @@ __device__ __forceinline__ bool is_in_range(float amax) {
 }
 
 // Makes infinities finite, and the elements of a block of small elements larger.
-__device__ __forceinline__ void bring_into_range(float (&values)[kChunkSize], float amax) {
+template <int kSize>
+__device__ __forceinline__ void bring_into_range(float (&values)[kSize], float amax) {
   if (is_in_range(amax)) return;
   const float factor = amax < kSmallAmax ? kSmallFactor : 1.0f;
 #pragma unroll
-  for (int i = 0; i < kChunkSize; ++i) values[i] = bring_into_range(values[i], factor);
+  for (int i = 0; i < kSize; ++i) values[i] = bring_into_range(values[i], factor);
 }
 
 // Returns the divisor of a block with this largest magnitude, which may be infinite.
@@ -63,31 +65,36 @@ __device__ __forceinline__ BlockDivisor make_divisor(float amax, bool power_of_t
 }
 
 // The FP8 values of a chunk.
+template <int kSize>
 struct Fp8Chunk {
-  uint32_t words[4];
+  uint32_t words[kSize / 4];
 
-  // Stores the first `length`; `aligned` tells whether the address is a multiple of 16.
+  // Stores the first `length`; `aligned` tells whether the address is a multiple of kSize.
   __device__ __forceinline__ void store(uint8_t* out, int length, bool aligned) const {
-    if (aligned && length == kChunkSize) {
-      *reinterpret_cast<uint4*>(out) = make_uint4(words[0], words[1], words[2], words[3]);
+    if (aligned && length == kSize) {
+      if constexpr (kSize == 16) {
+        *reinterpret_cast<uint4*>(out) = make_uint4(words[0], words[1], words[2], words[3]);
+      } else {
+        *reinterpret_cast<uint2*>(out) = make_uint2(words[0], words[1]);
+      }
       return;
     }
     if (length == 0) return;
 #pragma unroll
-    for (int i = 0; i < kChunkSize; ++i) {
+    for (int i = 0; i < kSize; ++i) {
       if (i < length) out[i] = static_cast<uint8_t>(words[i / 4] >> (8 * (i % 4)));
     }
   }
 };
 
 // Divides and rounds the values, which are in range.
-template <Dtype kOut>
-__device__ __forceinline__ Fp8Chunk quantize_chunk(const float (&values)[kChunkSize],
-                                                   const BlockDivisor& block) {
-  static_assert(kChunkSize == 16);
-  Fp8Chunk result = {};
+template <Dtype kOut, int kSize>
+__device__ __forceinline__ Fp8Chunk<kSize> quantize_chunk(const float (&values)[kSize],
+                                                          const BlockDivisor& block) {
+  static_assert(kSize == 8 || kSize == 16);
+  Fp8Chunk<kSize> result = {};
 #pragma unroll
-  for (int i = 0; i < kChunkSize; i += 2) {
+  for (int i = 0; i < kSize; i += 2) {
     const float low = divide(values[i], block.divisor, block.reciprocal);
     const float high = divide(values[i + 1], block.divisor, block.reciprocal);
     result.words[i / 4] |= ptx::round_to_fp8x2<kOut>(low, high) << (8 * (i % 4));

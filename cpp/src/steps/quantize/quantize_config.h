@@ -8,9 +8,11 @@
 
 namespace ggfp8::steps {
 
-constexpr int kChunkSize = 16;      // neighbouring elements of a row that a thread works on
-constexpr int kRowsPerThread = 2;   // rows of which a thread has a chunk each, loaded at once
-constexpr int kMaxRowThreads = 64;  // of a CTA that quantises blocks of one row
+constexpr int kChunkSize = 16;       // neighbouring elements of a row that a thread works on
+constexpr int kSmallChunkSize = 8;   // likewise for gates in a small grid, which has idle threads
+constexpr int kRowsPerThread = 2;    // rows of which a thread has a chunk each, loaded at once
+constexpr int kRowThreads = 64;      // of a CTA that quantises blocks of one row
+constexpr int kMaxRowThreads = 256;  // likewise where a grid would have too many CTAs to start
 constexpr int kTallBlockRows = 128;
 constexpr int kTallThreads = 256;  // of a CTA that quantises one block of 128 rows
 constexpr int kTallChunks = 4;     // chunks of a thread: 128 x 128 elements in 256 x 4 chunks
@@ -19,8 +21,9 @@ constexpr int64_t kMaxGridYZ = 65535;  // CTAs along the second and third axis o
 
 // Threads that share one row of a block, with a chunk each: a power of two, of which a block of 96
 // columns leaves a quarter idle.
-constexpr int lanes_log2(int block_k) {
-  return block_k == 32 ? 1 : (block_k == 64 ? 2 : 3);
+constexpr int lanes_log2(int block_k, int chunk_size = kChunkSize) {
+  const int lanes_of_chunks = block_k == 32 ? 1 : (block_k == 64 ? 2 : 3);
+  return chunk_size == kChunkSize ? lanes_of_chunks : lanes_of_chunks + 1;
 }
 
 // How the k-blocks of a row are dealt to CTAs.
@@ -30,21 +33,41 @@ struct RowTiles {
   int32_t num_threads;  // whole warps
 };
 
-// Makes as many tiles as CTAs of kMaxRowThreads would need, with the blocks shared out evenly, so
-// that few threads of the last tile have no block.
-constexpr RowTiles make_row_tiles(int64_t num_k_blocks, int lanes) {
-  const int64_t blocks_per_cta = kMaxRowThreads / lanes;
+// Makes as many tiles as CTAs of max_threads would need, with the blocks shared out evenly, so that
+// few threads of the last tile have no block.
+constexpr RowTiles make_row_tiles(int64_t num_k_blocks, int lanes, int max_threads) {
+  const int64_t blocks_per_cta = max_threads / lanes;
   const int64_t num_tiles = ceil_div(num_k_blocks, blocks_per_cta);
   const auto blocks = static_cast<int32_t>(ceil_div(num_k_blocks, num_tiles));
   const auto tiles = static_cast<int32_t>(ceil_div<int64_t>(num_k_blocks, blocks));
   return {tiles, blocks, round_up(blocks * lanes, 32)};
 }
 
-// Rows of a CTA that quantises blocks of one row: a single one where the grid is then still so
-// small that its CTAs run at once, because two rows take a CTA longer than one.
-constexpr int32_t choose_rows_per_cta(int64_t num_rows, int64_t num_tiles) {
+// The origin of the elements of a row.
+enum class RowOrigin { kRow, kIndexedRow, kGates };
+
+// The CTAs of a problem with blocks of one row.
+struct RowShape {
+  int chunk_size;
+  int max_threads;
+  int32_t rows_per_cta;
+};
+
+// A small grid has a row per CTA, because two take a CTA longer than one. Starting CTAs takes the
+// device 1.4 ns each: grids that would spend the time of their memory accesses on it have larger
+// CTAs.
+constexpr RowShape choose_row_shape(RowOrigin origin, int64_t num_rows, int64_t num_k_blocks,
+                                    int block_k) {
   constexpr int64_t kFewCtas = 2048;
-  return num_rows * num_tiles <= kFewCtas ? 1 : kRowsPerThread;
+  const int lanes = 1 << lanes_log2(block_k);
+  const int64_t num_tiles = make_row_tiles(num_k_blocks, lanes, kRowThreads).num_tiles;
+  if (num_rows * num_tiles <= kFewCtas) {
+    return origin == RowOrigin::kGates ? RowShape{kSmallChunkSize, kMaxRowThreads, 1}
+                                       : RowShape{kChunkSize, kRowThreads, 1};
+  }
+  const bool few_pairs = num_rows * num_tiles <= kFewCtas * kRowsPerThread;
+  const bool is_large = origin == RowOrigin::kIndexedRow && few_pairs;
+  return {kChunkSize, is_large ? kMaxRowThreads : kRowThreads, kRowsPerThread};
 }
 
 }  // namespace ggfp8::steps

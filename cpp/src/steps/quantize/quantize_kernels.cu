@@ -20,7 +20,9 @@ const void* address_of() {
   if constexpr (kKind == QuantizeKernel::kRows) {
     return reinterpret_cast<const void*>(&quantize_rows<PlainSource<kIn>, kOut>);
   } else if constexpr (kKind == QuantizeKernel::kGate) {
-    return reinterpret_cast<const void*>(&quantize_rows<GateSource<kIn>, kOut>);
+    return reinterpret_cast<const void*>(&quantize_rows<GateSource<kIn, kChunkSize>, kOut>);
+  } else if constexpr (kKind == QuantizeKernel::kSmallGate) {
+    return reinterpret_cast<const void*>(&quantize_rows<GateSource<kIn, kSmallChunkSize>, kOut>);
   } else {
     return reinterpret_cast<const void*>(&quantize_tall<PlainSource<kIn>, kOut>);
   }

@@ -6,12 +6,13 @@
 namespace ggfp8::steps {
 
 enum class QuantizeKernel {
-  kRows,  // blocks of one row
-  kGate,  // the same, of silu(gate) * up
-  kTall,  // blocks of 128 rows
+  kRows,       // blocks of one row
+  kGate,       // the same, of silu(gate) * up
+  kSmallGate,  // the same, for small grids
+  kTall,       // blocks of 128 rows
 };
 
-constexpr int kNumQuantizeKernels = 3 * 3 * 2;
+constexpr int kNumQuantizeKernels = 4 * 3 * 2;
 
 // Numbers the kernels by kind, type of x and type of out.
 constexpr int quantize_kernel_idx(QuantizeKernel kind, Dtype x_dtype, Dtype out_dtype) {

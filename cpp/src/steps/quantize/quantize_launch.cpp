@@ -11,8 +11,18 @@ namespace {
 
 KernelState kernel_states[kNumQuantizeKernels];
 
-QuantizeKernel choose_kernel(const QuantizeProblem& problem) {
-  if (problem.gate.enabled) return QuantizeKernel::kGate;
+RowShape shape_of(const QuantizeProblem& p) {
+  const RowOrigin origin =
+      p.gate.enabled
+          ? RowOrigin::kGates
+          : (p.index_type == IndexType::kNone ? RowOrigin::kRow : RowOrigin::kIndexedRow);
+  return choose_row_shape(origin, p.batch_size * p.rows, p.num_k_blocks(), p.block_k);
+}
+
+QuantizeKernel choose_kernel(const QuantizeProblem& problem, const RowShape& shape) {
+  if (problem.gate.enabled) {
+    return shape.chunk_size == kSmallChunkSize ? QuantizeKernel::kSmallGate : QuantizeKernel::kGate;
+  }
   return problem.block_rows == 1 ? QuantizeKernel::kRows : QuantizeKernel::kTall;
 }
 
@@ -27,6 +37,15 @@ bool is_out_aligned(const QuantizeProblem& p) {
   return is_aligned(p.out, 16) && p.out_row_stride % 16 == 0 && p.out_batch_stride % 16 == 0;
 }
 
+// CTAs that run at the same time share rows, rather than columns, where that joins their accesses:
+// a row that is gathered is read again in the same columns, and scales of a scattered row that lie
+// apart meet those of other rows.
+bool has_tiles_first(const QuantizeProblem& p, int64_t num_row_ctas) {
+  const bool scales_together = p.scale_k_stride <= p.scale_row_stride;
+  return !p.gate.enabled && p.index_type == IndexType::kNone &&
+         (p.position == nullptr || scales_together) && num_row_ctas <= kMaxGridYZ;
+}
+
 unsigned grid_size(int64_t count, int64_t limit) {
   return static_cast<unsigned>(min_of(count, limit));
 }
@@ -36,18 +55,20 @@ unsigned grid_size(int64_t count, int64_t limit) {
 Status quantize_on_cuda(const QuantizeProblem& problem, void* stream) {
   const DeviceGuard guard(problem.device_id);
   if (guard.status() != kSuccess) return guard.status();
-  const int lanes = lanes_log2(problem.block_k);
-  const RowTiles tiles = make_row_tiles(problem.num_k_blocks(), 1 << lanes);
-  const QuantizeParams params = {
-      problem,
-      static_cast<int32_t>(problem.num_k_blocks()),
-      lanes,
-      tiles.blocks_per_tile,
-      tiles.num_tiles,
-      choose_rows_per_cta(problem.batch_size * problem.rows, tiles.num_tiles),
-      is_x_aligned(problem),
-      is_out_aligned(problem)};
-  const QuantizeKernel kind = choose_kernel(problem);
+  const RowShape shape = shape_of(problem);
+  const int lanes = lanes_log2(problem.block_k, shape.chunk_size);
+  const RowTiles tiles = make_row_tiles(problem.num_k_blocks(), 1 << lanes, shape.max_threads);
+  const int64_t num_row_ctas = ceil_div<int64_t>(problem.rows, shape.rows_per_cta);
+  const QuantizeParams params = {problem,
+                                 static_cast<int32_t>(problem.num_k_blocks()),
+                                 lanes,
+                                 tiles.blocks_per_tile,
+                                 tiles.num_tiles,
+                                 shape.rows_per_cta,
+                                 has_tiles_first(problem, num_row_ctas),
+                                 is_x_aligned(problem),
+                                 is_out_aligned(problem)};
+  const QuantizeKernel kind = choose_kernel(problem, shape);
   const int idx = quantize_kernel_idx(kind, problem.x_dtype, problem.out_dtype);
   KernelLaunch launch;
   launch.kernel = quantize_kernel_address(idx);
@@ -59,8 +80,10 @@ Status quantize_on_cuda(const QuantizeProblem& problem, void* stream) {
     launch.num_ctas_y = grid_size(problem.num_row_blocks(), kMaxGridYZ);
     launch.threads_per_cta = kTallThreads;
   } else {
-    launch.num_ctas = static_cast<unsigned>(ceil_div<int64_t>(problem.rows, params.rows_per_cta));
-    launch.num_ctas_y = grid_size(tiles.num_tiles, kMaxGridYZ);
+    const int64_t first_axis = params.tiles_first ? tiles.num_tiles : num_row_ctas;
+    const int64_t second_axis = params.tiles_first ? num_row_ctas : tiles.num_tiles;
+    launch.num_ctas = static_cast<unsigned>(first_axis);
+    launch.num_ctas_y = grid_size(second_axis, kMaxGridYZ);
     launch.threads_per_cta = static_cast<unsigned>(tiles.num_threads);
   }
   return launch_kernel(launch, &kernel_states[idx], &params, static_cast<cudaStream_t>(stream));

@@ -15,6 +15,7 @@ struct QuantizeParams {
   int32_t blocks_per_tile;  // k-blocks that a CTA has side by side
   int32_t num_tiles;        // of so many k-blocks
   int32_t rows_per_cta;     // 1 to kRowsPerThread
+  bool tiles_first;         // along the grid's first axis, and rows along the second
   bool x_aligned;           // every chunk of x begins at a multiple of 16 bytes
   bool out_aligned;         // every chunk of out begins at a multiple of 16 bytes
 };

@@ -7,8 +7,9 @@
 //     row 0    | 8 chunks of 16        | 8 chunks of 16        | loads of all rows
 //     row 1    | likewise              |                       | are under way together
 //
-// Rows are the fastest axis of the grid: CTAs that run at the same time share columns, so a row
-// that is gathered several times is still in the L2 cache.
+// Rows or tiles are the fastest axis of the grid, as has_tiles_first() of quantize_launch.cpp
+// decides. Where rows are, CTAs that run at the same time share columns, so a row that is gathered
+// several times is still in the L2 cache.
 #pragma once
 
 #include <cstdint>
@@ -70,6 +71,7 @@ __device__ __forceinline__ float largest_of_lanes(float value, int lanes_log2) {
   value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, 1));
   if (lanes_log2 > 1) value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, 2));
   if (lanes_log2 > 2) value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, 4));
+  if (lanes_log2 > 3) value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, 8));
   return value;
 }
 
@@ -82,6 +84,7 @@ struct TilePlace {
   bool has_block;  // the block exists
 };
 
+template <int kSize>
 __device__ __forceinline__ TilePlace find_place(const QuantizeParams& params, int32_t tile) {
   const auto thread = static_cast<int32_t>(threadIdx.x);
   const int32_t block_of_tile = thread >> params.lanes_log2;
@@ -92,40 +95,68 @@ __device__ __forceinline__ TilePlace find_place(const QuantizeParams& params, in
   if (!place.has_block) place.k_block = 0;  // keeps columns inside of 32 bits
   const int32_t block_k = params.problem.block_k;
   const int32_t left = static_cast<int32_t>(params.problem.k) - place.k_block * block_k;
-  const int32_t col_of_block = place.lane * kChunkSize;
+  const int32_t col_of_block = place.lane * kSize;
   place.col = place.k_block * block_k + col_of_block;
-  place.length =
-      place.has_block ? chunk_length(col_of_block, min_of(left, block_k), kChunkSize) : 0;
+  place.length = place.has_block ? chunk_length(col_of_block, min_of(left, block_k), kSize) : 0;
   return place;
 }
 
 static_assert(kRowsPerThread <= 1 << lanes_log2(32));
 
-// Calls visit(target) for each row of out that row `row` is written to: the row itself or, with
-// positions, the rows that its positions name.
-template <bool kScatters, class Visit>
-__device__ __forceinline__ void for_each_target(const QuantizeProblem& p, int32_t row,
-                                                const Visit& visit) {
-  if (!kScatters || p.position == nullptr) {
-    visit(int64_t{row});
-    return;
-  }
-  const int32_t* position = p.position + row * p.position_row_stride;
+// The rows of out for a row of x, as the lanes of a warp hold them: lane j has that of position
+// `first` + j, or -1 for none.
+__device__ __forceinline__ int32_t load_target(const QuantizeProblem& p, int32_t row,
+                                               int32_t first) {
+  const int32_t j = first + static_cast<int32_t>(threadIdx.x % 32);
+  if (j >= p.top_k) return -1;
+  const int32_t target = __ldg(p.position + row * p.position_row_stride + j);
+  return target < p.out_rows ? target : -1;
+}
+
+// Stores a row's chunk and scale to all its targets, of which target_of_lane has the first 32. The
+// lanes of a block share the stores of its scale. All lanes of the warp call.
+template <int kSize>
+__device__ __forceinline__ void store_to_targets(const QuantizeParams& params, int32_t row,
+                                                 int32_t target_of_lane, const TilePlace& place,
+                                                 const Fp8Chunk<kSize>& result, float scale) {
+  const QuantizeProblem& p = params.problem;
+  const auto top_k = static_cast<int32_t>(p.top_k);
+  const int32_t num_lanes = 1 << params.lanes_log2;
+  uint8_t* out = p.out + place.col;
+  float* scales = p.scale + place.k_block * p.scale_k_stride;
+  for (int32_t first = 0; first < top_k; first += 32) {
+    if (first > 0) target_of_lane = load_target(p, row, first);
+    const int32_t count = min_of(top_k - first, 32);
 #pragma unroll 4
-  for (int32_t j = 0; j < p.top_k; ++j) {
-    const int32_t target = __ldg(position + j);
-    if (target >= 0 && target < p.out_rows) visit(int64_t{target});
+    for (int32_t j = 0; j < count; ++j) {
+      const int32_t target = __shfl_sync(0xFFFFFFFFu, target_of_lane, j);
+      if (target < 0) continue;
+      result.store(out + target * p.out_row_stride, place.length, params.out_aligned);
+    }
+    for (int32_t j = 0; j < count; j += num_lanes) {
+      const int32_t target = __shfl_sync(0xFFFFFFFFu, target_of_lane, j + place.lane);
+      if (target >= 0 && place.has_block) scales[target * p.scale_row_stride] = scale;
+    }
   }
 }
 
-// Quantises a tile of the CTA's rows. All threads of the CTA leave the same rows alone. Lane i of a
+// Quantises a tile of the CTA's rows. All threads of the CTA leave the same rows alone. Without
+// positions lane i of a
 // block writes the scale of row i.
 template <class Source, Dtype kOut>
 __device__ __forceinline__ void quantize_row_tile(const QuantizeParams& params, int32_t matrix,
                                                   int32_t first_row, const SourceRows& source,
                                                   int32_t tile) {
   const QuantizeProblem& p = params.problem;
-  const TilePlace place = find_place(params, tile);
+  const bool scatters = Source::kScatters && p.position != nullptr;
+  const TilePlace place = find_place<Source::kSize>(params, tile);
+  int32_t targets[kRowsPerThread] = {};
+  if (scatters) {
+#pragma unroll
+    for (int i = 0; i < kRowsPerThread; ++i) {
+      if (source.rows[i] >= 0) targets[i] = load_target(p, first_row + i, 0);
+    }
+  }
   Source chunks[kRowsPerThread];
   load_rows(chunks, params, matrix, place.col, place.length, [&](int i) { return source.rows[i]; });
 
@@ -135,35 +166,42 @@ __device__ __forceinline__ void quantize_row_tile(const QuantizeParams& params, 
 #pragma unroll
   for (int i = 0; i < kRowsPerThread; ++i) {
     if (source.rows[i] < 0) continue;
-    float values[kChunkSize];
+    float values[Source::kSize];
     chunks[i].values(params, values);
     const float amax = largest_of_lanes(largest_magnitude(values), params.lanes_log2);
     const BlockDivisor block = make_divisor<kOut>(amax, p.power_of_two);
     bring_into_range(values, amax);
-    const Fp8Chunk result = quantize_chunk<kOut>(values, block);
-    for_each_target<Source::kScatters>(p, first_row + i, [&](int64_t row) {
-      result.store(out + row * p.out_row_stride, place.length, params.out_aligned);
-    });
+    const auto result = quantize_chunk<kOut>(values, block);
+    if (scatters) {
+      store_to_targets(params, first_row + i, targets[i], place, result, block.scale);
+      continue;
+    }
+    result.store(out + int64_t{first_row + i} * p.out_row_stride, place.length, params.out_aligned);
     scale = place.lane == i ? block.scale : scale;
     writes_scale = writes_scale || place.lane == i;
   }
   if (writes_scale && place.has_block) {
-    float* scales = p.scale + matrix * p.scale_batch_stride + place.k_block * p.scale_k_stride;
-    for_each_target<Source::kScatters>(
-        p, first_row + place.lane, [&](int64_t row) { scales[row * p.scale_row_stride] = scale; });
+    p.scale[matrix * p.scale_batch_stride + place.k_block * p.scale_k_stride +
+            int64_t{first_row + place.lane} * p.scale_row_stride] = scale;
   }
 }
 
 template <class Source, Dtype kOut>
-__global__ void __launch_bounds__(kMaxRowThreads, Source::kWarpsPerSm * 32 / kMaxRowThreads)
+__global__ void __launch_bounds__(Source::kMaxThreads,
+                                  Source::kWarpsPerSm * 32 / Source::kMaxThreads)
     quantize_rows(const __grid_constant__ QuantizeParams params) {
   ptx::wait_for_kernels_before();
   const QuantizeProblem& p = params.problem;
-  const auto first_row = static_cast<int32_t>(blockIdx.x) * params.rows_per_cta;
+  const bool tiles_first = Source::kHasTilesFirst && params.tiles_first;
+  const unsigned row_cta = tiles_first ? blockIdx.y : blockIdx.x;
+  const unsigned first_tile = tiles_first ? blockIdx.x : blockIdx.y;
+  const unsigned tile_step = tiles_first ? gridDim.x : gridDim.y;
+  const int32_t first_row = static_cast<int32_t>(row_cta) * params.rows_per_cta;
   const auto batch_size = static_cast<int32_t>(p.batch_size);
   const SourceRows source = find_source_rows(p, first_row, params.rows_per_cta);
   for (int32_t matrix = blockIdx.z; matrix < batch_size; matrix += gridDim.z) {
-    for (int32_t tile = blockIdx.y; tile < params.num_tiles; tile += gridDim.y) {
+    for (auto tile = static_cast<int32_t>(first_tile); tile < params.num_tiles;
+         tile += static_cast<int32_t>(tile_step)) {
       quantize_row_tile<Source, kOut>(params, matrix, first_row, source, tile);
     }
   }

@@ -15,11 +15,14 @@ namespace ggfp8::steps {
 
 template <Dtype kDtype>
 struct PlainSource {
-  static constexpr bool kScatters = true;  // may have positions
+  static constexpr bool kScatters = true;       // may have positions
+  static constexpr bool kHasTilesFirst = true;  // may have them
   static constexpr Dtype kInput = kDtype;
-  static constexpr int kWarpsPerSm = 24;  // that registers allow
+  static constexpr int kSize = kChunkSize;
+  static constexpr int kMaxThreads = kMaxRowThreads;  // of a CTA with blocks of one row
+  static constexpr int kWarpsPerSm = kDtype == Dtype::kFloat32 ? 16 : 24;  // that registers allow
 
-  Chunk<kDtype, kChunkSize> chunk;
+  Chunk<kDtype, kSize> chunk;
 
   // Loads the chunk at `x`: a full and aligned one, or `length` elements.
   __device__ __forceinline__ void load_full(const Element<kDtype>* x, int64_t) {
@@ -29,19 +32,24 @@ struct PlainSource {
     steps::load_part(chunk, x, length);
   }
 
-  __device__ __forceinline__ void values(const QuantizeParams&, float (&values)[kChunkSize]) const {
+  __device__ __forceinline__ void values(const QuantizeParams&, float (&values)[kSize]) const {
     to_floats(chunk, values);
   }
 };
 
-template <Dtype kDtype>
+template <Dtype kDtype, int kChunk>
 struct GateSource {
   static constexpr bool kScatters = false;
+  static constexpr bool kHasTilesFirst = false;
   static constexpr Dtype kInput = kDtype;
-  static constexpr int kWarpsPerSm = kDtype == Dtype::kFloat32 ? 16 : 24;
+  static constexpr int kSize = kChunk;
+  static constexpr bool kIsSmall = kSize == kSmallChunkSize;
+  static constexpr int kMaxThreads = kIsSmall ? kMaxRowThreads : kRowThreads;
+  static constexpr int kWarpsPerSm =
+      kDtype == Dtype::kFloat32 ? (kIsSmall ? 24 : 16) : (kIsSmall ? 32 : 24);
 
-  Chunk<kDtype, kChunkSize> gate;
-  Chunk<kDtype, kChunkSize> up;
+  Chunk<kDtype, kSize> gate;
+  Chunk<kDtype, kSize> up;
 
   // The up half lies k elements after the gate half.
   __device__ __forceinline__ void load_full(const Element<kDtype>* x, int64_t k) {
@@ -54,26 +62,26 @@ struct GateSource {
   }
 
   __device__ __forceinline__ void values(const QuantizeParams& params,
-                                         float (&values)[kChunkSize]) const {
+                                         float (&values)[kSize]) const {
     const Gate& rule = params.problem.gate;
-    float ups[kChunkSize];
+    float ups[kSize];
     to_floats(gate, values);
     to_floats(up, ups);
     if (rule.has_limit) {
 #pragma unroll
-      for (int i = 0; i < kChunkSize; ++i) {
+      for (int i = 0; i < kSize; ++i) {
         values[i] = ptx::min_or_nan(values[i], rule.limit);
         ups[i] = ptx::max_or_nan(ptx::min_or_nan(ups[i], rule.limit), -rule.limit);
       }
     }
     if (rule.adds_one) {
 #pragma unroll
-      for (int i = 0; i < kChunkSize; ++i) ups[i] += 1.0f;
+      for (int i = 0; i < kSize; ++i) ups[i] += 1.0f;
     }
     constexpr float kMinusLog2E = -0x1.715476p+0f;
     const float factor = kMinusLog2E * rule.alpha;
 #pragma unroll
-    for (int i = 0; i < kChunkSize; ++i) {
+    for (int i = 0; i < kSize; ++i) {
       const float exponential = ptx::exp2_approx(factor * values[i]);
       values[i] = values[i] * ptx::reciprocal_approx(1.0f + exponential) * ups[i];
     }
@@ -89,7 +97,7 @@ __device__ __forceinline__ void load_rows(Source (&chunks)[kNumRows], const Quan
   const QuantizeProblem& p = params.problem;
   const auto* x =
       static_cast<const Element<Source::kInput>*>(p.x) + matrix * p.x_batch_stride + col;
-  if (params.x_aligned && length == kChunkSize) {
+  if (params.x_aligned && length == Source::kSize) {
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
       if (row_of(i) >= 0) chunks[i].load_full(x + row_of(i) * p.x_row_stride, p.k);

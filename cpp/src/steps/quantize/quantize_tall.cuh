@@ -50,7 +50,7 @@ __device__ __forceinline__ void quantize_tall_block(const QuantizeParams& params
 #pragma unroll
   for (int i = 0; i < kTallChunks; ++i) {
     if (row_of(i) < 0) continue;
-    float values[kChunkSize];
+    float values[Source::kSize];
     chunks[i].values(params, values);
     amax = fmaxf(amax, largest_magnitude(values));
   }
@@ -63,7 +63,7 @@ __device__ __forceinline__ void quantize_tall_block(const QuantizeParams& params
 #pragma unroll
   for (int i = 0; i < kTallChunks; ++i) {
     if (row_of(i) < 0) continue;
-    float values[kChunkSize];
+    float values[Source::kSize];
     chunks[i].values(params, values);
     bring_into_range(values, amax);
     uint8_t* out = p.out + matrix * p.out_batch_stride + row_of(i) * p.out_row_stride + col;
