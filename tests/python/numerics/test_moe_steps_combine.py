@@ -61,7 +61,7 @@ def test_every_type(steps, x_dtype, weight_dtype, out_dtype):
 
 @pytest.mark.parametrize("tokens, top_k, k", [
     (1, 1, 1), (1, 8, 7168), (3, 2, 8), (5, 3, 2056), (64, 8, 2048), (7, 9, 4100), (200, 6, 33),
-    (4, 0, 16), (0, 8, 16),
+    (4, 0, 16), (0, 8, 16), (600, 3, 40), (2, 70, 1160), (530, 37, 24),
 ])  # fmt: skip
 def test_sizes(steps, tokens, top_k, k):
     x, position, weight = random_case(50, tokens, top_k, k, seed=k)

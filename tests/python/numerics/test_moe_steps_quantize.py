@@ -170,7 +170,7 @@ def test_gather(steps, index_dtype, major, x_dtype):
 
 
 @pytest.mark.parametrize("major", MAJORS)
-@pytest.mark.parametrize("num_rows, k", [(1500, 272), (36000, 1152)])
+@pytest.mark.parametrize("num_rows, k", [(700, 4096), (1500, 272), (36000, 1152)])
 def test_gather_of_rows_that_repeat(steps, major, num_rows, k):
     """Rows many times or never, words that are no row; also an output beyond the caches."""
     x = random_values((600, k), "bfloat16")
@@ -197,21 +197,45 @@ def test_hostile_row_index(steps, index_dtype):
 
 @pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
 @pytest.mark.parametrize("major", MAJORS)
-@pytest.mark.parametrize("k", [272, 100])
-def test_scatter(steps, x_dtype, major, k):
+@pytest.mark.parametrize("k, top_k", [(272, 5), (100, 5), (100, 40)])
+def test_scatter(steps, x_dtype, major, k, top_k):
     """Each row of x goes to its positions; rows of out without one, and their scales, stay."""
     rng = np.random.default_rng(7)
     x = random_values((37, k), x_dtype)
-    position = np.full((37, 5), -1, np.int32)
-    targets = rng.permutation(200)[: position.size - 60].astype(np.int32)
+    position = np.full((37, top_k), -1, np.int32)
+    out_rows = position.size + 15
+    targets = rng.permutation(out_rows)[: position.size - 60].astype(np.int32)
     position.reshape(-1)[rng.permutation(position.size)[: targets.size]] = targets
-    step = steps.quantize(x, major=major, position=position, out_rows=200, seed=5)
+    step = steps.quantize(x, major=major, position=position, out_rows=out_rows, seed=5)
     codes, scale = step.run()
     wanted_codes, wanted_scale = quantize(x, "float8_e4m3fn", (1, 128), "K")
     scale = scale.T if major == "MN" else scale
     for row, choice in np.argwhere(position >= 0):
         np.testing.assert_array_equal(codes[position[row, choice]], wanted_codes[row])
         np.testing.assert_array_equal(scale[position[row, choice]], wanted_scale[row])
+
+
+@pytest.mark.parametrize("major", MAJORS)
+@pytest.mark.parametrize("rows, k", [(3, 131104), (2060, 64)])
+def test_scatter_of_long_and_of_many_rows(steps, rows, k, major):
+    """Rows with more scales than are kept at once, and grids with two rows a CTA."""
+    x = random_values((rows, k), "bfloat16")
+    position = np.random.default_rng(1).permutation(2 * rows).reshape(rows, 2).astype(np.int32)
+    step = steps.quantize(x, block=(1, 32), major=major, position=position, out_rows=2 * rows)
+    codes, scale = step.run()
+    wanted_codes, wanted_scale = quantize(x, "float8_e4m3fn", (1, 32), "K")
+    scale = scale.T if major == "MN" else scale
+    for choice in range(2):
+        np.testing.assert_array_equal(codes[position[:, choice]], wanted_codes)
+        np.testing.assert_array_equal(scale[position[:, choice]], wanted_scale)
+
+
+@pytest.mark.parametrize("major", MAJORS)
+@pytest.mark.parametrize("rows, k", [(2100, 128), (131100, 32)])
+def test_many_rows(steps, rows, k, major):
+    """Also more rows than the second axis of a grid has CTAs for."""
+    x = random_values((rows, k), "bfloat16")
+    assert_quantized(steps.quantize(x, major=major), x, "float8_e4m3fn", (1, 128), major)
 
 
 def test_hostile_position(steps):

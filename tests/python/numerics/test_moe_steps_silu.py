@@ -89,6 +89,19 @@ def test_sizes_strides_and_addresses(steps, rows, k):
         assert_close(step, activated(gate_up), "float8_e4m3fn", 128, "MN")
 
 
+@pytest.mark.parametrize("major", MAJORS)
+@pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
+def test_many_rows(steps, x_dtype, major):
+    gate_up = random_gate_up(2100, 160, x_dtype)
+    assert_close(
+        steps.silu_mul_quantize(gate_up, major=major),
+        activated(gate_up),
+        "float8_e4m3fn",
+        128,
+        major,
+    )
+
+
 @pytest.mark.parametrize("x_dtype", ["bfloat16", "float32"])
 def test_exact_where_silu_is(steps, x_dtype):
     """silu(x) is x from 20 on, and a zero of either factor gives zero."""
