@@ -21,9 +21,9 @@
 
 #include "backends/cpu/cpu_gemm_reference.h"
 #include "backends/cpu/cpu_isa.h"
-#include "backends/cpu/cpu_work_queue.h"
 #include "check.h"
 #include "cpu_problem.h"
+#include "host/tile_queue.h"
 #include "host/work_counter.h"
 #include "select/backend.h"
 

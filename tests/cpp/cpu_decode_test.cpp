@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <cstring>
 
-#include "backends/cpu/cpu_fp8_decode.h"
 #include "backends/cpu/cpu_isa.h"
 #include "check.h"
+#include "host/fp8_values.h"
 
 namespace {
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <random>
 
-#include "backends/cpu/cpu_fp8_decode.h"
 #include "check.h"
 #include "core/fp8_round.h"
+#include "host/fp8_values.h"
 #include "steps/quantize/block_scale.h"
 #include "steps/quantize/quantize_config.h"
 #include "steps/route/route_plan.h"

@@ -1,6 +1,6 @@
 // The `cpu` backend: host pointers, any processor, every case of the contract.
 //
-// A launch cuts the problem into tiles (cpu_work_queue), hands them to a few threads
+// A launch cuts the problem into tiles (host/tile_queue), hands them to a few threads
 // (host/call_threads), and computes each with the widest instruction set there is (cpu_isa,
 // cpu_gemm_tile).
 #include <cstddef>
@@ -8,10 +8,11 @@
 #include <new>
 
 #include "backends/cpu/cpu_isa.h"
-#include "backends/cpu/cpu_work_queue.h"
+#include "backends/cpu/cpu_tile_shape.h"
 #include "core/math.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 #include "host/call_threads.h"
+#include "host/tile_queue.h"
 #include "select/backend.h"
 
 namespace ggfp8 {
@@ -66,8 +67,8 @@ int32_t worthwhile_workers(const Problem& problem, int64_t num_rows, int64_t num
 }
 
 void compute_tiles(const Problem& problem, const CpuIsa& isa, const CpuScratch& scratch,
-                   CpuWorkQueue& queue) noexcept {
-  for (CpuTile tile; queue.next(&tile);) isa.compute_tile(problem, tile, scratch);
+                   TileQueue& queue) noexcept {
+  for (WorkTile tile; queue.next(&tile);) isa.compute_tile(problem, tile, scratch);
 }
 
 Support supports(const Problem& problem, const DeviceInfo&) {
@@ -97,7 +98,7 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan, const
     return fail(GGFP8_ERROR_OUT_OF_HOST_MEMORY, "cpu backend: no memory for its scratch tiles");
   }
   const DefaultFloatScope float_scope;
-  CpuWorkQueue queue(problem, shape);
+  TileQueue queue(problem, shape);
   run_with_helpers(
       num_workers - 1,
       [&]() noexcept {

@@ -1,5 +1,5 @@
-// The types that the parts of the cpu backend share: the unit of work, its scratch memory, its
-// limits, and the table entry of one instruction set.
+// The types that the parts of the cpu backend share: its limits, its scratch memory, and
+// the table entry of one instruction set.
 //
 // The order of additions is published and the same on every path: inside a k-block k ascends into
 // one float32 sum from +0 (the products of FP8 values are exact), then
@@ -11,6 +11,7 @@
 
 #include "core/device_info.h"
 #include "core/problem.h"
+#include "host/tile_queue.h"
 
 namespace ggfp8 {
 
@@ -20,16 +21,6 @@ constexpr int64_t kMaxTileRows = 256;
 constexpr int64_t kMaxTileCols = 256;
 constexpr int64_t kMaxGranularityK = 128;
 constexpr int64_t kMaxPanelCols = 32;
-
-// A rectangle of out inside one group.
-struct CpuTile {
-  int64_t group = 0;
-  int64_t group_begin = 0;  // first row of the group, in its slab
-  int64_t row_begin = 0;
-  int64_t num_rows = 0;
-  int64_t col_begin = 0;
-  int64_t num_cols = 0;
-};
 
 // Per-thread scratch, aligned to 64 bytes. Contents need not survive from tile to tile.
 struct CpuScratch {
@@ -44,7 +35,7 @@ struct CpuIsa {
   InstructionSet instruction_set;
   const char* name;         // as in GGFP8_CPU_ISA
   const char* config_name;  // the name and the register tile, rows x columns
-  void (*compute_tile)(const Problem& problem, const CpuTile& tile, const CpuScratch& scratch);
+  void (*compute_tile)(const Problem& problem, const WorkTile& tile, const CpuScratch& scratch);
 
   // Decodes count codes, a multiple of 16 up to kMaxGranularityK; values has kMaxGranularityK
   // elements, of which those after count are unspecified.

@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "backends/cpu/cpu_fp8_decode.h"
 #include "core/group_layout.h"
 #include "core/math.h"
+#include "host/fp8_values.h"
 #include "host/output_convert.h"
 
 namespace ggfp8 {

@@ -114,7 +114,7 @@ struct MultiplyTable<Isa, std::integer_sequence<int, kRowIndices...>> {
 };
 
 // Gathers the scale factors of one k-block: one per row and one per column of the tile.
-inline void load_scales(const Problem& problem, const CpuTile& tile, int64_t k_block_idx,
+inline void load_scales(const Problem& problem, const WorkTile& tile, int64_t k_block_idx,
                         const CpuScratch& scratch) {
   const float* sfa =
       problem.sfa.data + tile.group * problem.sfa.group_stride + k_block_idx * problem.sfa.k_stride;
@@ -150,7 +150,7 @@ void multiply_panel(int64_t num_rows, int64_t num_k, int64_t col, const CpuScrat
 }
 
 template <class Isa>
-void compute_tile(const Problem& problem, const CpuTile& tile, const CpuScratch& scratch) {
+void compute_tile(const Problem& problem, const WorkTile& tile, const CpuScratch& scratch) {
   const DecodeRows decode_rows = rows_decoder<Isa>(problem.a_dtype);
   const DecodePanel decode_panel = panel_decoder<Isa>(problem.b_dtype);
   const uint8_t* a =

@@ -23,8 +23,8 @@
 
 #include <cstdint>
 
-#include "backends/cpu/cpu_fp8_decode.h"
 #include "backends/cpu/cpu_gemm_tile.h"
+#include "host/fp8_values.h"
 
 namespace ggfp8 {
 namespace {

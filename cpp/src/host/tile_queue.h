@@ -1,4 +1,4 @@
-// Cuts a problem into tiles and hands them to threads, one at a time.
+// Cuts a problem into tiles of the output and hands them to threads, one at a time.
 //
 // core/group_layout.h makes groups disjoint whatever the group array holds, so the work is bounded
 // by cum_m rows and no two tiles overlap.
@@ -7,11 +7,20 @@
 #include <cstdint>
 #include <mutex>
 
-#include "backends/cpu/cpu_gemm.h"
 #include "core/group_layout.h"
 #include "core/problem.h"
 
 namespace ggfp8 {
+
+// A rectangle of out inside one group.
+struct WorkTile {
+  int64_t group = 0;
+  int64_t group_begin = 0;  // first row of the group, in its slab
+  int64_t row_begin = 0;
+  int64_t num_rows = 0;
+  int64_t col_begin = 0;
+  int64_t num_cols = 0;
+};
 
 // Totals of the groups, found by one pass over the group array.
 struct WorkSummary {
@@ -28,15 +37,12 @@ struct TileShape {
   int64_t max_cols = 0;
 };
 
-TileShape choose_tile_shape(const Problem& problem, const WorkSummary& work,
-                            int32_t num_workers) noexcept;
-
-class CpuWorkQueue {
+class TileQueue {
  public:
-  CpuWorkQueue(const Problem& problem, const TileShape& shape) noexcept;
+  TileQueue(const Problem& problem, const TileShape& shape) noexcept;
 
   // Fills the next tile, or returns false when there is none left. Thread-safe.
-  bool next(CpuTile* tile) noexcept;
+  bool next(WorkTile* tile) noexcept;
 
  private:
   bool next_group() noexcept;

@@ -1,6 +1,6 @@
 // The tiles of a problem: they cover every row and column of the groups once, in order, up to the
 // largest number of rows there is.
-#include "backends/cpu/cpu_work_queue.h"
+#include "host/tile_queue.h"
 
 #include <cstdint>
 #include <numeric>
@@ -12,9 +12,9 @@
 
 namespace {
 
-using ggfp8::CpuTile;
 using ggfp8::Problem;
 using ggfp8::TileShape;
+using ggfp8::WorkTile;
 
 Problem problem_of(const std::vector<int32_t>& m_indptr, int64_t n) {
   Problem problem;
@@ -29,10 +29,10 @@ Problem problem_of(const std::vector<int32_t>& m_indptr, int64_t n) {
 // Tiles of a group follow one another down a column, and columns one another.
 void check_tiles(const std::vector<int32_t>& m_indptr, int64_t n, const TileShape& shape) {
   const Problem problem = problem_of(m_indptr, n);
-  ggfp8::CpuWorkQueue queue(problem, shape);
+  ggfp8::TileQueue queue(problem, shape);
   int64_t num_elements = 0, num_wrong = 0;
-  CpuTile last{};
-  for (CpuTile tile; queue.next(&tile);) {
+  WorkTile last{};
+  for (WorkTile tile; queue.next(&tile);) {
     const size_t group = static_cast<size_t>(tile.group);
     const bool same_column =
         tile.group == last.group && tile.col_begin == last.col_begin && num_elements > 0;
@@ -48,7 +48,7 @@ void check_tiles(const std::vector<int32_t>& m_indptr, int64_t n, const TileShap
   }
   CHECK_EQ(num_wrong, 0);
   CHECK_EQ(num_elements, (int64_t{m_indptr.back()} - m_indptr.front()) * n);
-  CpuTile tile;
+  WorkTile tile;
   CHECK(!queue.next(&tile));  // and none comes after the last
 }
 
@@ -57,12 +57,12 @@ void check_threads() {
   constexpr int64_t kNumTiles = 400'000;
   const std::vector<int32_t> m_indptr = {0, kNumTiles};
   const Problem problem = problem_of(m_indptr, 8);
-  ggfp8::CpuWorkQueue queue(problem, {.max_rows = 1, .max_cols = 16});
+  ggfp8::TileQueue queue(problem, {.max_rows = 1, .max_cols = 16});
   std::vector<int64_t> sums(4), counts(4);
   std::vector<std::thread> threads;
   for (size_t i = 0; i < sums.size(); ++i) {
     threads.emplace_back([&, i] {
-      for (CpuTile tile; queue.next(&tile);) sums[i] += tile.row_begin, ++counts[i];
+      for (WorkTile tile; queue.next(&tile);) sums[i] += tile.row_begin, ++counts[i];
     });
   }
   for (std::thread& thread : threads) thread.join();

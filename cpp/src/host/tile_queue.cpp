@@ -1,8 +1,9 @@
-#include "backends/cpu/cpu_work_queue.h"
+#include "host/tile_queue.h"
 
 #include "core/math.h"
 
 namespace ggfp8 {
+
 WorkSummary summarize_work(const Problem& problem) noexcept {
   const GroupLayout layout = group_layout_of(problem);
   WorkSummary work;
@@ -18,31 +19,12 @@ WorkSummary summarize_work(const Problem& problem) noexcept {
   return work;
 }
 
-TileShape choose_tile_shape(const Problem& problem, const WorkSummary& work,
-                            int32_t num_workers) noexcept {
-  // With few rows the time goes into reading b: few columns at a time, so that the rows of b that
-  // are read at once stay within the translation buffer and the first-level cache.
-  constexpr int64_t kFewRows = 16;
-  constexpr int64_t kFewRowsCols = 64;
-  constexpr int64_t kTilesPerWorker = 4;  // evens out threads that run at different speeds
-
-  TileShape shape;
-  shape.max_rows = min_of(kMaxTileRows, max_of(work.max_group_rows, int64_t{1}));
-  shape.max_cols = work.num_rows <= kFewRows * work.num_groups ? kFewRowsCols : kMaxTileCols;
-  const int64_t num_row_tiles = max_of(work.num_groups, ceil_div(work.num_rows, shape.max_rows));
-  while (shape.max_cols > kMaxPanelCols &&
-         num_row_tiles * ceil_div(problem.n, shape.max_cols) < kTilesPerWorker * num_workers) {
-    shape.max_cols /= 2;
-  }
-  return shape;
-}
-
-CpuWorkQueue::CpuWorkQueue(const Problem& problem, const TileShape& shape) noexcept
+TileQueue::TileQueue(const Problem& problem, const TileShape& shape) noexcept
     : problem_(problem), shape_(shape), layout_(group_layout_of(problem)) {
   if (layout_.num_groups > 0) rows_.reached = first_reached_row(layout_);
 }
 
-bool CpuWorkQueue::next_group() noexcept {
+bool TileQueue::next_group() noexcept {
   while (group_ + 1 < layout_.num_groups) {
     ++group_;
     rows_ = rows_of_group(layout_, rows_.reached, group_);
@@ -53,7 +35,7 @@ bool CpuWorkQueue::next_group() noexcept {
   return false;
 }
 
-bool CpuWorkQueue::next(CpuTile* tile) noexcept {
+bool TileQueue::next(WorkTile* tile) noexcept {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (row_tile_idx_ == num_row_tiles_) {
     row_tile_idx_ = 0;
