@@ -9,18 +9,9 @@
 
 #include "core/group_layout.h"
 #include "core/problem.h"
+#include "host/work_tile.h"
 
 namespace ggfp8 {
-
-// A rectangle of out inside one group.
-struct WorkTile {
-  int64_t group = 0;
-  int64_t group_begin = 0;  // first row of the group, in its slab
-  int64_t row_begin = 0;
-  int64_t num_rows = 0;
-  int64_t col_begin = 0;
-  int64_t num_cols = 0;
-};
 
 // Totals of the groups, found by one pass over the group array.
 struct WorkSummary {

@@ -1,7 +1,7 @@
 // The `cpu` backend: host pointers, any processor, every case of the contract.
 //
-// A launch cuts the problem into tiles (host/tile_queue), hands them to a few threads
-// (host/call_threads), and computes each with the widest instruction set there is (cpu_isa,
+// A launch cuts the problem into tiles (cpu_tile_shape), hands them to a few threads
+// (host/tile_workers), and computes each with the widest instruction set there is (cpu_isa,
 // cpu_gemm_tile).
 #include <cstddef>
 #include <iterator>
@@ -11,8 +11,7 @@
 #include "backends/cpu/cpu_tile_shape.h"
 #include "core/math.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
-#include "host/call_threads.h"
-#include "host/tile_queue.h"
+#include "host/tile_workers.h"
 #include "select/backend.h"
 
 namespace ggfp8 {
@@ -66,11 +65,6 @@ int32_t worthwhile_workers(const Problem& problem, int64_t num_rows, int64_t num
                                        max_of(int64_t{num_processors}, int64_t{1})));
 }
 
-void compute_tiles(const Problem& problem, const CpuIsa& isa, const CpuScratch& scratch,
-                   TileQueue& queue) noexcept {
-  for (WorkTile tile; queue.next(&tile);) isa.compute_tile(problem, tile, scratch);
-}
-
 Support supports(const Problem& problem, const DeviceInfo&) {
   if (problem.device_type != DeviceType::kCpu) return refuse("it takes host pointers only");
   return {};
@@ -93,20 +87,12 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan, const
       worthwhile_workers(problem, work.num_rows, work.num_groups, plan.num_workers);
   const TileShape shape = choose_tile_shape(problem, work, num_workers);
 
-  const ScratchMemory own_scratch(shape);
-  if (!own_scratch.ok()) {
+  const auto compute_tile = [&](const WorkTile& tile, const CpuScratch& scratch) noexcept {
+    isa.compute_tile(problem, tile, scratch);
+  };
+  if (!compute_tiles<ScratchMemory>(problem, shape, num_workers, compute_tile)) {
     return fail(GGFP8_ERROR_OUT_OF_HOST_MEMORY, "cpu backend: no memory for its scratch tiles");
   }
-  const DefaultFloatScope float_scope;
-  TileQueue queue(problem, shape);
-  run_with_helpers(
-      num_workers - 1,
-      [&]() noexcept {
-        const DefaultFloatScope helper_float_scope;
-        const ScratchMemory scratch(shape);
-        if (scratch.ok()) compute_tiles(problem, isa, scratch.view(), queue);
-      },
-      [&]() noexcept { compute_tiles(problem, isa, own_scratch.view(), queue); });
   return kSuccess;
 }
 

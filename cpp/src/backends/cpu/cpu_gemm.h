@@ -11,7 +11,7 @@
 
 #include "core/device_info.h"
 #include "core/problem.h"
-#include "host/tile_queue.h"
+#include "host/work_tile.h"
 
 namespace ggfp8 {
 
