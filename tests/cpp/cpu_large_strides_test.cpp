@@ -10,6 +10,10 @@
 #include <vector>
 
 #include "address_space.h"
+#ifdef GGFP8_WITH_AMX
+#include "amx_soft_tile.h"
+#include "backends/amx/amx_scratch.h"
+#endif
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/cpu_isa.h"
 #include "check.h"
@@ -106,12 +110,36 @@ struct Forms {
   Form out;
 };
 
-void launch(const Problem& problem) {
+void launch_cpu(const Problem& problem) {
   ggfp8::DeviceInfo device;
   CHECK_EQ(ggfp8::query_cpu_device(&device), ggfp8::kSuccess);
   const ggfp8::Plan plan = ggfp8::kCpuBackend.plan(problem, device);
   CHECK_EQ(ggfp8::kCpuBackend.launch(problem, device, plan, {}), ggfp8::kSuccess);
 }
+
+// Computes with the code of the amx backend, in the tile registers of the tests.
+void launch_amx([[maybe_unused]] const Problem& problem) {
+#ifdef GGFP8_WITH_AMX
+  constexpr ggfp8::TileShape kShape = {16, 32};
+  const ggfp8::AmxScratchMemory scratch(kShape);
+  ggfp8::TileQueue queue(problem, kShape);
+  for (ggfp8::WorkTile tile; queue.next(&tile);) {
+    amx_model::compute_soft_tile(problem, tile, scratch.view());
+  }
+#endif
+}
+
+bool can_launch_amx() {
+#ifdef GGFP8_WITH_AMX
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
+void (*launch)(const Problem&) = launch_cpu;
 
 // The dense problem with its arrays.
 struct Dense {
@@ -237,5 +265,10 @@ void check_strides(bool has_slabs) {
 int main() {
   check_strides(false);
   check_strides(true);
+  if (can_launch_amx()) {
+    launch = launch_amx;
+    check_strides(false);
+    check_strides(true);
+  }
   return check::report();
 }

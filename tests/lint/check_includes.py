@@ -94,6 +94,7 @@ RULES = [
     ("steps/*/*.cu*", ["core/*", "ptx/*", "steps/chunk.cuh", OWN_STEP], [STD, CUDA]),
     ("xla/*_abi.h", [], [STD]),
     ("xla/*", ["groupgemm_fp8/*.h", "core/status.h", "xla/xla_*"], [STD]),
+    ("backends/amx/*", [PUBLIC, "core/*", "host/*", "select/backend.h", OWN], [STD, SYSTEM]),
     ("backends/cpu/*", [PUBLIC, "core/*", "host/*", "select/backend.h", OWN], [STD, SYSTEM]),
     ("backends/*/*_config.*", ["core/*", *OWN_PURE], [STD]),
     ("backends/*/*_column_scales.*", ["core/*"], [STD]),

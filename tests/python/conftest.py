@@ -76,8 +76,9 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("backend", names, indirect=True, scope="session")
     elif "gpu_backend" in metafunc.fixturenames:
         import groupgemm_fp8
+        from numeric.runner import HOST_BACKENDS
 
-        names = [name for name in groupgemm_fp8.backends() if name != "cpu"]
+        names = [name for name in groupgemm_fp8.backends() if name not in HOST_BACKENDS]
         metafunc.parametrize("gpu_backend", names or ["none"], indirect=True, scope="session")
     for fixture, devices in (("steps", ("cpu", "cuda")), ("gpu_steps", ("cuda",))):
         if fixture in metafunc.fixturenames:

@@ -15,7 +15,9 @@ struct DeviceInfo {
   int32_t id = 0;
   char name[256] = {0};
   InstructionSet instruction_set = InstructionSet::kPortable;  // that the CPU is to use
-  int32_t compute_major = 0;  // CUDA compute capability; 0 for the CPU
+  const char* amx_refusal =
+      "the device is no CPU";  // why AMX is out of reach, null where it is not
+  int32_t compute_major = 0;   // CUDA compute capability; 0 for the CPU
   int32_t compute_minor = 0;
   int32_t num_processors = 0;          // SMs, or usable CPU threads
   int64_t l2_bytes = 0;                // 0 where unknown

@@ -8,6 +8,9 @@
 namespace ggfp8 {
 
 extern const Backend kCpuBackend;
+#ifdef GGFP8_WITH_AMX
+extern const Backend kAmxBackend;
+#endif
 #ifdef GGFP8_WITH_SM90
 extern const Backend kSm90Backend;
 #endif
@@ -38,6 +41,9 @@ constexpr std::array kBackends = {
 #endif
 #ifdef GGFP8_WITH_MMA
     &kMmaBackend,
+#endif
+#ifdef GGFP8_WITH_AMX
+    &kAmxBackend,
 #endif
     &kCpuBackend,
 };

@@ -18,7 +18,7 @@ from .progress import progress
 # bits are bounded by the large figure, everything that sums in float32 by the small one.
 _FLOAT32_ERROR = 7.6e-6
 _TRUNCATED_ERROR = 1.6e-2
-_FLOAT32_BACKENDS = {"cpu", "mma", "sm100"}
+_FLOAT32_BACKENDS = {"amx", "cpu", "mma", "sm100"}
 _TRUNCATED_MMA_CAPABILITY = (8, 9)  # its mma.sync truncates as well
 
 _UNIT_ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24}

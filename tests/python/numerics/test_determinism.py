@@ -81,11 +81,11 @@ def test_fresh_process(backend):
 def test_number_of_workers_and_instruction_set(backend, variables):
     """A fresh process under other settings of the CPU backend gives the same bits."""
     if backend.is_gpu:
-        pytest.skip("these settings belong to the cpu backend")
+        pytest.skip("these settings belong to backends of the CPU")
     program = (
         "import test_determinism as t; from numeric.page_probe import has_instruction_set; "
         "from numeric.runner import Runner; "
-        "print(t.digest(Runner('cpu')) if has_instruction_set() else '')"
+        f"print(t.digest(Runner({backend.name!r})) if has_instruction_set() else '')"
     )
     answer = run_python("-c", program, **variables)
     if not answer:

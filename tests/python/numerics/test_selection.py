@@ -12,7 +12,7 @@ from numeric.cases import Case, exact_problem
 from numeric.compare import assert_exact
 from numeric.configurations import GROUP_ROWS, NUM_GROUPS, Size, plan_of
 from numeric.formats import DTYPE_PAIRS
-from numeric.runner import Call, unavailable_reason
+from numeric.runner import HOST_BACKENDS, Call, unavailable_reason
 
 # Calls that backend sm90 refuses, and a word of its reason.
 REFUSED_BY_SM90 = {
@@ -51,7 +51,7 @@ def test_the_first_that_can_is_taken(backend, set_variable):
     wanted = next(
         name
         for name in gg.backends()
-        if (name != "cpu") == backend.is_gpu and unavailable_reason(name) is None
+        if (name not in HOST_BACKENDS) == backend.is_gpu and unavailable_reason(name) is None
     )
     assert gg.plan(*call.arguments, **automatic(call)).backend == wanted
 

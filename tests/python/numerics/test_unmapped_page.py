@@ -2,8 +2,9 @@
 
 import pytest
 
+import groupgemm_fp8
 from numeric.process import run_python
-from numeric.runner import COMPLETE_BACKENDS
+from numeric.runner import COMPLETE_BACKENDS, unavailable_reason
 
 
 @pytest.mark.parametrize("isa", ["portable", "neon", "avx2", "avx512"])
@@ -13,6 +14,14 @@ def test_no_access_beside_the_arrays(edge, isa):
     if answer == "no such instruction set":
         pytest.skip(f"this processor has no {isa}")
     assert answer == "ok 192"
+
+
+@pytest.mark.parametrize("edge", ["end", "start"])
+def test_no_access_of_amx_beside_the_arrays(edge):
+    reason = unavailable_reason("amx") if "amx" in groupgemm_fp8.backends() else "not in this build"
+    if reason is not None:
+        pytest.skip(reason)
+    assert run_python("-m", "numeric.page_probe", edge, "amx") == "ok 192"
 
 
 @pytest.mark.parametrize("edge", ["end", "start"])

@@ -18,6 +18,7 @@ from skip_summary import need_of, summary
         ("Skipped: needs a Hopper GPU, this is another", "a GPU"),
         ("Skipped: needs another GPU, one of Hopper: this is a pretended GPU", "another GPU"),
         ("Skipped: backend sm100 refuses this device: compute capability 9.0", "another GPU"),
+        ("Skipped: backend amx refuses this device: no AMX", "AMX"),
         ("Skipped: PyTorch sees fewer than two CUDA devices", "two GPUs"),
         ("Skipped: JAX has one CUDA device, two are needed", "two GPUs"),
         ("Skipped: takes long; -m soak runs it", "time"),

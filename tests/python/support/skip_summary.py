@@ -8,6 +8,7 @@ _NEEDS = (
     ("JAX", ("JAX is not installed",), "pip install jax"),
     ("CuPy", ("CuPy is not installed",), "pip install cupy-cuda13x"),
     ("two GPUs", ("fewer than two CUDA devices", "two are needed"), "a machine with two"),
+    ("AMX", ("amx refuses",), "a Xeon since Sapphire Rapids, Linux 5.16 or later"),
     ("another GPU", ("refuses this device", "needs another GPU"), "one that its backend is for"),
     ("a GPU", ("GPU", "CUDA", "cuda", "Hopper"), "pip install '.[cuda]' on a GPU machine"),
     ("matplotlib", ("matplotlib",), "pip install matplotlib"),

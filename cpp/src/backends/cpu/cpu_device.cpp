@@ -15,6 +15,7 @@
 #include "backends/cpu/cpu_quota.h"
 #include "core/environment.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
+#include "host/amx_permission.h"
 
 namespace ggfp8 {
 namespace {
@@ -69,6 +70,7 @@ Status query_cpu_device(DeviceInfo* info) noexcept {
   if (Status s = read_num_threads(&device.num_processors)) return s;
   std::snprintf(device.name, sizeof(device.name), "%s", isa->name);
   device.instruction_set = isa->instruction_set;
+  device.amx_refusal = amx_refusal();
   device.l2_bytes = l2_bytes();
   *info = device;
   return kSuccess;

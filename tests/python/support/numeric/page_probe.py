@@ -16,7 +16,7 @@ from numeric.compare import assert_exact
 from numeric.configurations import smallest_sizes
 from numeric.formats import DTYPE_PAIRS, OUT_DTYPES, OUT_FORMATS, numpy_dtype
 from numeric.memory import DeviceView
-from numeric.runner import COMPLETE_BACKENDS, Runner
+from numeric.runner import COMPLETE_BACKENDS, HOST_BACKENDS, Runner
 
 PAGE = mmap.PAGESIZE
 PROT_NONE = 0
@@ -104,7 +104,7 @@ class FencedDeviceArray:
 def probe(case: Case, at_end: bool, backend: str) -> None:
     p = exact_problem(case)
     mn_major = p.scale_major == "MN"
-    make = FencedArray if backend == "cpu" else FencedDeviceArray
+    make = FencedArray if backend in HOST_BACKENDS else FencedDeviceArray
     arrays = []
     for values, dtype in (
         (p.a, numpy_dtype(p.a_dtype)),

@@ -18,7 +18,10 @@ from numeric.memory import DeviceMemory, HostMemory
 from numeric.problem import Problem
 
 # Backends that take everything in the contract: for them a refusal is a failure, not a skip.
-COMPLETE_BACKENDS = ("cpu", "mma")
+COMPLETE_BACKENDS = ("amx", "cpu", "mma")
+
+# Backends that take arrays of the host.
+HOST_BACKENDS = ("amx", "cpu")
 
 INPUTS = ("a", "b", "a_scale", "b_scale", "m_indptr")
 
@@ -105,7 +108,7 @@ class Runner:
 
     def __init__(self, name: str):
         self.name = name
-        self.is_gpu = name != "cpu"
+        self.is_gpu = name not in HOST_BACKENDS
         self.memory = DeviceMemory() if self.is_gpu else HostMemory()
 
     def fit(self, case: Case) -> Case:
@@ -152,14 +155,15 @@ class Runner:
 
 def unavailable_reason(name: str) -> str | None:
     """Why a backend cannot run on this machine, in words, or None."""
-    if name == "cpu":
-        return None
-    from groupgemm_fp8._cli.device import device_unavailable_reason
+    if name in HOST_BACKENDS:
+        memory = HostMemory()
+    else:
+        from groupgemm_fp8._cli.device import device_unavailable_reason
 
-    reason = device_unavailable_reason()
-    if reason is not None:
-        return f"backend {name} needs a GPU: {reason}"
-    memory = DeviceMemory()
+        reason = device_unavailable_reason()
+        if reason is not None:
+            return f"backend {name} needs a GPU: {reason}"
+        memory = DeviceMemory()
     shapes = (
         ((1, 128), "float8_e4m3fn"), ((1, 8, 128), "float8_e4m3fn"), ((1, 1), "float32"),
         ((1, 1, 1), "float32"), ((2,), "int32"),
