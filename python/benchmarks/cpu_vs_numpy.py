@@ -49,8 +49,9 @@ class Problem:
 class Library:
     """The function under test."""
 
-    def __init__(self, problem: Problem):
+    def __init__(self, problem: Problem, backend: str = "cpu"):
         self.problem = problem
+        self.backend = backend
         self.out = np.empty((problem.groups * problem.rows, problem.n), ml_dtypes.bfloat16)
 
     def __call__(self) -> None:
@@ -63,7 +64,7 @@ class Library:
             p.m_indptr,
             scale_major_mode="K",
             out=self.out,
-            backend="cpu",
+            backend=self.backend,
         )
 
 
