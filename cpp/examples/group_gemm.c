@@ -1,5 +1,5 @@
 /*
- * The smallest complete use from C: two groups on host arrays, which the cpu backend computes.
+ * The smallest complete use from C: two groups on host arrays, which are multiplied on the CPU.
  *
  * a has 6 rows: group 0 owns rows 0 to 1, group 1 owns rows 2 to 5. Every element of a is 1.0,
  * every element of b[g] is 2.0, and each scale differs, so that each result can be told by hand:

@@ -1,5 +1,5 @@
 // From C++: quantize float matrices to E4M3 with one scale per 128 elements, multiply them per
-// group on the cpu backend, and compare with the float product.
+// group on the CPU, and compare with the float product.
 //
 // The same call runs on a GPU when the pointers are device pointers, device_type is
 // GGFP8_DEVICE_CUDA and the last argument is a cudaStream_t.

@@ -40,9 +40,9 @@
  * ggfp8_reload_environment(). An empty one counts as none, and a bad value is an error that names
  * the variable.
  *   GGFP8_BACKEND      name of the backend to use where args->backend is NULL
- *   GGFP8_NUM_THREADS  most threads the CPU backend may use; default: the usable processors, at
+ *   GGFP8_NUM_THREADS  most threads of a call on the CPU; default: the usable processors, at
  *                      most what a container's quota of CPU time is worth
- *   GGFP8_CPU_ISA      portable, neon, avx2 or avx512: instruction set of the CPU backend; default:
+ *   GGFP8_CPU_ISA      portable, neon, avx2 or avx512: instruction set of the cpu backend; default:
  *                      the widest that the processor has. It never changes a result.
  *
  * Source of the operation: FlashInfer's flashinfer.gemm.group_gemm_fp8_nt_groupwise.

@@ -54,6 +54,17 @@ def test_host_overhead():
     assert "torch._scaled_grouped_mm: not measured: it runs on CUDA alone" in printed
 
 
+def test_cpu_backends():
+    """Every contender has a line with its ratios; wrong results of a backend end the script."""
+    options = ("--shape", "2x128x256", "--rows", "3", "--repeats", "1")
+    printed = run_python(str(BENCHMARKS / "cpu_backends.py"), *options)
+    lines = {line.split()[1]: line.split()[2:] for line in printed.splitlines()[1:]}
+    assert {"cpu", "numpy"} <= lines.keys()
+    assert float(lines["cpu"][3]) == 1.0
+    has_torch = importlib.util.find_spec("torch") is not None
+    assert ("torch" in lines) == ("read" in lines) == has_torch
+
+
 def test_layouts():
     """Every layout is timed, and has the rows of the first: the exit status says so."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")

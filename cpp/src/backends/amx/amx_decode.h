@@ -133,8 +133,8 @@ void decode_a(const uint8_t* a, int64_t stride, int64_t num_rows, int64_t num_k,
   for (int64_t k = 0; k < num_k; k += kCodesPerVector) {
     __m512i first[kAmxRows], second[kAmxRows];
     for (int64_t row = 0; row < kAmxRows; ++row) {
-      const uint8_t* codes = a + (row < num_rows ? row * stride : 0);
-      const Bf16Pair pair = decoder.decode(load_codes(codes + k, row < num_rows ? num_k - k : 0));
+      Bf16Pair pair = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+      if (row < num_rows) pair = decoder.decode(load_codes(a + row * stride + k, num_k - k));
       first[row] = pair.first;
       second[row] = pair.second;
     }
