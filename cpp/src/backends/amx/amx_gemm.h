@@ -1,16 +1,15 @@
 // The types that the parts of the amx backend share: its limits and its scratch memory.
 //
-// Operands are swapped: the tile instruction multiplies columns of b with rows of a, so that b,
-// which is read once, is decoded in the order of memory and never transposed:
+// Operands are swapped: the tile instruction multiplies columns of b with rows of a, so that b is
+// decoded in the order of memory and never transposed:
 //
 //   TDPBF16PS   sums (16 columns of b x 16 rows of a) += b (16 columns x 32 k) * a (32 k x 16 rows)
 //
-// Order of sums, published in docs/c.md:
+// Order of sums, published in cpp/README.md:
 //
-//   step       32 elements of k: even k ascend into one float32 sum from +0, odd k into another,
-//   and
-//              the two are added
-//   block sum  acc = acc + step, steps ascending, from +0
+//   step       32 elements of k: even k ascend into one float32 sum from +0, odd k into another;
+//              then the sum of the two
+//   block sum  sum = sum + step, steps ascending, from +0
 //   promotion  acc = fma(sfa * sfb, block sum, acc), k-blocks ascending, from +0
 //
 // Products of two FP8 values are exact in float32. The instruction flushes subnormal numbers, which
