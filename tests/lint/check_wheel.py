@@ -1,7 +1,7 @@
 """Checks what a wheel holds: check_wheel.py WHEEL.
 
 A wheel serves every Python 3 of one platform, carries the notices that its library asks for, has
-the headers beside the library, and holds nothing else than the package.
+the headers and the CMake package beside the library, and holds nothing else than the package.
 """
 
 import re
@@ -12,6 +12,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "groupgemm_fp8"
 LIBRARY = f"{PACKAGE}/lib{PACKAGE}.so"
+CMAKE_PACKAGE = [
+    f"{PACKAGE}/cmake/{PACKAGE}-{part}.cmake"
+    for part in ("config", "config-version", "targets", "targets-release")
+]
+BUILD_FILE = f"{PACKAGE}/build.json"  # the architectures of the library's GPU code
 NOTICES = ("LICENSE", "NOTICE")
 LICENSE = "Apache-2.0 AND BSD-3-Clause AND LicenseRef-NVIDIA-CUDA-Toolkit-EULA"
 # Phrases by which the notice of each part is recognised.
@@ -52,7 +57,8 @@ def notice_errors(texts):
 def content_errors(wheel):
     info = next(name.partition("/")[0] for name in wheel.namelist() if ".dist-info/" in name)
     headers = expected_headers(ROOT)
-    for name in [LIBRARY, *headers]:
+    required = {LIBRARY, BUILD_FILE, *CMAKE_PACKAGE, *headers}
+    for name in sorted(required):
         if name not in wheel.namelist():
             yield f"{name}: missing"
         elif name in headers and wheel.read(name) != headers[name].read_bytes():
@@ -61,11 +67,11 @@ def content_errors(wheel):
         if entry.is_dir():
             continue
         name = entry.filename
-        is_known = name.endswith((".py", ".json", "/py.typed")) or name in {LIBRARY, *headers}
+        is_known = name.endswith((".py", ".json", "/py.typed")) or name in required
         if not name.startswith((f"{PACKAGE}/", f"{info}/")):
             yield f"{name}: outside the package"
         elif not name.startswith(f"{info}/") and not is_known:
-            yield f"{name}: wanted only sources, headers and the library"
+            yield f"{name}: wanted only sources, headers, the CMake package and the library"
         if (entry.external_attr >> 28) == 0o12:
             yield f"{name}: is a symbolic link"
     folder = f"{info}/licenses/"

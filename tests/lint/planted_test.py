@@ -283,6 +283,7 @@ class PlantedTest(unittest.TestCase):
         licences = f"License-Expression: {check_wheel.LICENSE}\n"
         licences += "".join(f"License-File: {notice}\n" for notice in check_wheel.NOTICES)
         files = {check_wheel.LIBRARY: b"", f"{info}/METADATA": licences.encode()}
+        files |= dict.fromkeys([check_wheel.BUILD_FILE, *check_wheel.CMAKE_PACKAGE], b"")
         for header, source in check_wheel.expected_headers(check_wheel.ROOT).items():
             files[header] = source.read_bytes()
         for notice in check_wheel.NOTICES:

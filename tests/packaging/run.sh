@@ -77,6 +77,15 @@ left=$(find "$scratch/venv/lib" -name '*left_out_since*')
 [[ $older == *0.0.1 && $newer != "$older" && -z $left ]] ||
   fail "upgrade: got $newer after $older, left: $left"
 
+step "find_package against the installed wheel"
+package=$(cd "$scratch" && installed -m groupgemm_fp8 info --cmake-dir)
+version=$(installed -c "import groupgemm_fp8; print(groupgemm_fp8.__version__)")
+quietly cmake -S "$source_dir/tests/consumer/find_package" -B "$scratch/find_package" \
+  -DWANTED_VERSION="$version" -Dgroupgemm_fp8_DIR="$package"
+quietly cmake --build "$scratch/find_package"
+"$scratch/find_package/c_program"
+"$scratch/find_package/cpp_program"
+
 step "a C program against the installed wheel"
 folder=$(cd "$scratch" && installed -c "import groupgemm_fp8; print(groupgemm_fp8.__path__[0])")
 "${CC:-cc}" "$source_dir/tests/consumer/c_program.c" -o "$scratch/program" \

@@ -1,4 +1,4 @@
-"""`info`: what is installed, which devices there are, and which backend runs on each.
+"""`info`: which build is installed, which devices there are, and which backend runs on each.
 
 Nothing is computed and no framework is imported; without a GPU or a driver it says so.
 """
@@ -16,6 +16,7 @@ import groupgemm_fp8
 from .._groups import LAYOUTS
 from . import device as _device
 from . import options
+from .build import build_facts, build_line, cmake_dir
 from .machine import cuda_unavailable_reason, library_cuda_reason
 from .tested import evidence_for, gpu_code, tested
 
@@ -26,14 +27,24 @@ EPILOG = """\
 examples:
   groupgemm_fp8 info
   groupgemm_fp8 info --json
+  cmake -B build -Dgroupgemm_fp8_DIR=$(groupgemm_fp8 info --cmake-dir)
 """
 
 
 def add_arguments(parser):
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--json", action="store_true", help="print one JSON object instead")
+    instead.add_argument(
+        "--cmake-dir",
+        action="store_true",
+        help="print the folder of the CMake package instead, for find_package(groupgemm_fp8)",
+    )
 
 
 def run(chosen):
+    if chosen.cmake_dir:
+        print(cmake_dir())
+        return 0
     facts = collect()
     if chosen.json:
         print(json.dumps(facts, indent=2))
@@ -45,23 +56,19 @@ def run(chosen):
 def collect():
     """Returns everything `info` shows, as plain data."""
     devices = [_device_facts("cpu", 0)]
+    build = build_facts(devices[0]["backends"])
     devices += [_device_facts("cuda", idx) for idx in range(groupgemm_fp8.device_count("cuda"))]
     return {
         "version": groupgemm_fp8.__version__,
         "python": platform.python_version(),
         "backends": groupgemm_fp8.backends(),
-        "gpu_code": _gpu_code(devices[0]["backends"]),
+        "build": build,
+        "gpu_code": gpu_code(build["backends"], build["architectures"]),
         "devices": devices,
         "no_cuda_reason": library_cuda_reason(),
         "command_line_gpu_reason": cuda_unavailable_reason(),
         "frameworks": {name: _installed_version(name) for name in _FRAMEWORKS},
     }
-
-
-def _gpu_code(refusals):
-    """Returns what is known about this library's GPU code; backends say why they refuse a CPU."""
-    missing = "built without it"
-    return gpu_code({name for name, reason in refusals.items() if missing not in (reason or "")})
 
 
 def _device_facts(device_type, device_id):
@@ -74,7 +81,7 @@ def _device_facts(device_type, device_id):
     if device_type == "cpu":
         facts.update(name=options.cpu_name(info.name), evidence="executed")
     else:
-        facts["evidence"] = evidence_for((info.compute_major, info.compute_minor))
+        facts["evidence"] = evidence_for(info.name, (info.compute_major, info.compute_minor))
     return facts
 
 
@@ -125,9 +132,10 @@ def _installed_version(name):
 
 def _lines(facts):
     yield f"groupgemm_fp8 {facts['version']}, Python {facts['python']}"
-    yield f"backends: {', '.join(facts['backends'])}"
+    yield f"build: {build_line(facts['build'])}"
     for code in facts["gpu_code"]:
-        yield f"  {code['backend']} for {code['compute_capabilities']}: {code['evidence']}"
+        cards = f" ({', '.join(code['cards'])})" if code["cards"] else ""
+        yield f"  {code['backend']} for {code['compute_capabilities']}{cards}: {code['evidence']}"
     for device in facts["devices"]:
         yield from _device_lines(device)
     if facts["no_cuda_reason"]:

@@ -1,12 +1,14 @@
 """Parts of the commands: cases and floors, the check of results, timing, reports."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 import groupgemm_fp8
 from groupgemm_fp8._cli import (
     CommandError,
+    build,
     case_files,
     cases,
     ceilings,
@@ -252,24 +254,90 @@ class TestTested:
         for entry in document["gpu_code"]:
             assert entry["evidence"] in document["evidence"]
             assert entry["capabilities"]
+            assert entry["architectures"]
+            # Evidence of a run names the card that the run was on.
+            assert len(entry["cards"]) == 1 or entry["evidence"] in tested._ANY_CARD
         assert set(document["evidence"]) == set(document["meaning"])
         assert json.dumps(document)
 
     @pytest.mark.parametrize(
-        "capability, evidence",
+        "name, capability, evidence",
         [
-            ((9, 0), "executed"),
-            ((10, 3), "inspected"),
-            ((12, 1), "inspected"),
-            ((8, 9), "inspected"),
-            ((8, 6), "compiled"),
-            ((13, 0), "compiled"),
+            ("NVIDIA H200", (9, 0), "executed"),
+            ("NVIDIA H100 80GB HBM3", (9, 0), "partly"),
+            ("NVIDIA GH200 480GB", (9, 0), "compiled"),
+            ("NVIDIA B300", (10, 3), "inspected"),
+            ("another", (12, 1), "inspected"),
+            ("another", (8, 9), "inspected"),
+            ("NVIDIA A10", (8, 6), "compiled"),
+            ("another", (13, 0), "compiled"),
         ],
     )
-    def test_what_is_known_about_a_device(self, capability, evidence):
-        assert tested.evidence_for(capability) == evidence
+    def test_what_is_known_about_a_device(self, name, capability, evidence):
+        assert tested.evidence_for(name, capability) == evidence
 
-    def test_only_backends_of_the_library_are_listed(self):
+    def test_gpu_code_says_what_was_executed(self):
+        rows = tested.gpu_code({"sm90", "sm100", "mma", "cpu"})
+        evidence = {(row["backend"], *row["cards"]): row["evidence"] for row in rows}
+        assert evidence["sm90", "H200"] == evidence["mma", "H200"] == "executed, all tests"
+        assert evidence["sm90", "H100"] == "executed, not with all tests"
+        inspected = "compiled and inspected, not executed on that hardware"
+        assert evidence["sm100", "B200", "B300", "Thor"] == inspected
+
+    def test_only_code_of_the_library_is_listed(self):
         rows = tested.gpu_code({"mma"})
         assert {row["backend"] for row in rows} == {"mma"}
-        assert rows[-1]["compute_capabilities"] == "8.0, 8.6, and PTX for others"
+        assert rows[-1]["compute_capabilities"] == "PTX for others"
+        rows = tested.gpu_code({"sm90", "mma"}, ["90a-real", "90-real"])
+        assert {row["compute_capabilities"] for row in rows} == {"9.0"}
+        assert tested.gpu_code({"cpu"}, []) == []
+
+
+class TestBuild:
+    ON_CPU = "needs arrays on a CUDA device"
+    LEFT_OUT = "this library was built without it: no headers"
+
+    def line(self, monkeypatch, refusals, architectures):
+        monkeypatch.setattr(build, "_architectures", lambda: architectures)
+        return build.build_line(build.build_facts(refusals))
+
+    def test_everything(self, monkeypatch):
+        refusals = {"sm90": self.ON_CPU, "sm100": self.ON_CPU, "mma": self.ON_CPU, "cpu": None}
+        wanted = (
+            "everything (sm90, sm100, mma, cpu); for the CPU only: "
+            "pip install . -C cmake.define.GGFP8_ENABLE_CUDA=OFF"
+        )
+        for architectures in (None, tested.gpu_architectures()):
+            assert self.line(monkeypatch, refusals, architectures) == wanted
+        assert self.line(monkeypatch, refusals, ["90a-real", "100f-real"]) == (
+            "sm90, sm100, mma, cpu for 90a-real, 100f-real; "
+            "for everything: pip install . without options"
+        )
+
+    def test_what_was_left_out(self, monkeypatch):
+        assert self.line(monkeypatch, {"cpu": None}, []) == (
+            "CPU only, without sm90, sm100, mma; "
+            "for GPUs: pip install . without GGFP8_ENABLE_CUDA=OFF"
+        )
+        refusals = {"sm100": self.LEFT_OUT, "mma": self.ON_CPU, "cpu": None}
+        assert self.line(monkeypatch, refusals, None) == (
+            "mma, cpu, without sm90, sm100 (no headers); "
+            "for everything: pip install . without options"
+        )
+
+    def test_the_cmake_package_lies_beside_the_library(self, monkeypatch, tmp_path):
+        library = tmp_path / "lib" / "libgroupgemm_fp8.so"
+        monkeypatch.setattr(build._library, "load", lambda: SimpleNamespace(_name=str(library)))
+        with pytest.raises(CommandError, match=r"--cmake-dir: got no CMake package beside .*\.so"):
+            build.cmake_dir()
+        for folder in ("lib/cmake/groupgemm_fp8", "lib/cmake"):  # of cmake --install, and of pip
+            config = tmp_path / folder / "groupgemm_fp8-config.cmake"
+            config.parent.mkdir(parents=True, exist_ok=True)
+            config.touch()
+            assert build.cmake_dir() == config.parent
+
+    def test_build_json_tells_the_architectures(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(build, "_folder", lambda: tmp_path)
+        assert build._architectures() is None
+        (tmp_path / "build.json").write_text('{"architectures": ["90a-real"]}')
+        assert build._architectures() == ["90a-real"]

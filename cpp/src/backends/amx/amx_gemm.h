@@ -5,7 +5,7 @@
 //
 //   TDPBF16PS   sums (16 columns of b x 16 rows of a) += b (16 columns x 32 k) * a (32 k x 16 rows)
 //
-// Order of sums, published in cpp/README.md:
+// Order of sums, published in this folder's README:
 //
 //   step       32 elements of k: even k ascend into one float32 sum from +0, odd k into another;
 //              then the sum of the two
