@@ -36,7 +36,8 @@ def draw_cases(data):
             if bar:
                 _write_time(axes, offset, *bar, is_ours=name == _OURS)
     axes.set_yticks(range(len(records)), [_label(record) for record in records])
-    axes.tick_params(axis="y", length=0)
+    # A reader's fonts may be wider than those that the labels were placed with.
+    axes.tick_params(axis="y", length=0, pad=8)
     axes.set_ylim(len(records) - 0.5, -0.5)  # the first case on top
     greatest = max(bar[0] for bars in series.values() for bar in bars if bar)
     axes.set_xlim(0, max(1.0, greatest) * 1.08)

@@ -14,7 +14,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -257,20 +256,20 @@ def test_errors_read_as_the_document_has_them(name):
 
 EVIDENCE = {
     "executed": "yes",
+    "partly": "in part",
     "inspected": "no: compiled and inspected",
     "compiled": "no: compiled",
 }
 
 
-def test_evidence_is_that_of_the_command_line():
-    """docs/tested.md says of each backend and compute capability what `info` says."""
+@pytest.mark.parametrize("name", ["README.md", "docs/tested.md"])
+def test_evidence_is_that_of_the_command_line(name):
+    """Tables say of each backend and compute capability, or card, what `info` says."""
     known = REPOSITORY / "python" / "groupgemm_fp8" / "_cli" / "tested.json"
-    rows = (REPOSITORY / "docs" / "tested.md").read_text().splitlines()
+    rows = (REPOSITORY / name).read_text().splitlines()
     for entry in json.loads(known.read_text())["gpu_code"]:
-        for capability in filter(lambda name: name[0].isdigit(), entry["capabilities"]):
-            about = [row for row in rows if capability in row and f"`{entry['backend']}`" in row]
+        needed = [f"`{entry['backend']}`"]
+        needed += entry["cards"] if entry["evidence"] in ("executed", "partly") else []
+        for capability in filter(lambda text: text[0].isdigit(), entry["capabilities"]):
+            about = [row for row in rows if all(word in row for word in [capability, *needed])]
             assert any(f"| {EVIDENCE[entry['evidence']]}" in row for row in about), entry
-
-
-def test_speed_tables_are_those_of_the_data():
-    run(sys.executable, str(REPOSITORY / "docs" / "speed_tables.py"), "--check")
