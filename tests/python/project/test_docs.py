@@ -1,8 +1,8 @@
 """The documents: their code runs or compiles, their commands exist, their links lead somewhere.
 
 Python blocks of a document run in order in one process, C and C++ blocks with a main() are linked
-with the library that is tested. Blocks that need a framework or a GPU that is not there are left
-out. Commands of the shell are recognised, not run.
+with the library that is tested, and CMake blocks build or configure a project. Blocks that need a
+framework or a GPU that is not there are left out. Commands of the shell are recognised, not run.
 """
 
 import ast
@@ -20,6 +20,7 @@ import pytest
 
 import groupgemm_fp8
 from groupgemm_fp8 import _library
+from groupgemm_fp8._cli import CommandError, build
 from numeric import documents
 from numeric.process import REPOSITORY, run_python
 from numeric.runner import HOST_BACKENDS
@@ -58,10 +59,24 @@ PYTHON_BLOCKS = documents.blocks("python")
 PYTHON_DOCUMENTS = sorted({block.document for block in PYTHON_BLOCKS})
 
 
+# A name that blocks read and a reader has already, and code that makes something of that kind.
+GIVEN = {
+    "model.": "import fp8_models\nmodel = fp8_models.make_models('qwen3_moe', 'cpu')[1]\n",
+}
+
+
 def statement(block) -> str:
     """Python that runs the block; a traceback has the block's place in its document."""
+    given = "".join(code for name, code in GIVEN.items() if f"\n{name}" in block.text)
     text = "\n" * (block.line - 1) + block.text
-    return f"exec(compile({text!r}, {str(block.document)!r}, 'exec'))\n"
+    return f"{given}exec(compile({text!r}, {str(block.document)!r}, 'exec'))\n"
+
+
+def run_blocks(blocks, folder: Path):
+    """Runs Python blocks one after the other in one process."""
+    program = folder / "blocks.py"
+    program.write_text("".join(map(statement, blocks)))
+    run_python(str(program), timeout=300, JAX_PLATFORMS="cpu" if not has_gpu() else "")
 
 
 @pytest.mark.parametrize("path", PYTHON_DOCUMENTS, ids=names(PYTHON_DOCUMENTS))
@@ -69,9 +84,7 @@ def test_python_blocks_run(path, tmp_path):
     chosen = [block for block in PYTHON_BLOCKS if block.document == path]
     missing = {block.place: missing_module(block) for block in chosen}
     runnable = [block for block in chosen if missing[block.place] is None]
-    program = tmp_path / "blocks.py"
-    program.write_text("".join(map(statement, runnable)))
-    run_python(str(program), JAX_PLATFORMS="cpu" if not has_gpu() else "")
+    run_blocks(runnable, tmp_path)
     if not runnable:
         pytest.skip(f"{path.name} needs {', '.join(filter(None, missing.values()))}")
 
@@ -119,6 +132,38 @@ def test_c_blocks_compile_and_run(block, tmp_path):
     # The comment beside a program's printing has what it prints.
     wanted = re.search(r"(?:/\*|//) prints: (.*?)(?: \*/|$)", block.text, re.M)
     assert wanted is None or printed.strip() == wanted[1]
+
+
+CMAKE_BLOCKS = documents.blocks("cmake")
+PROJECT = """cmake_minimum_required(VERSION 3.25)
+project(uses_it LANGUAGES C CXX)
+add_executable(program program.c)
+"""
+
+
+def build_project(block, folder: Path):
+    """Configures a project that ends with the block; one that uses an installed copy is built."""
+    programs = [x.text for x in documents.blocks("c") if "GGFP8_DEVICE_CPU" in x.text]
+    (folder / "program.c").write_text(programs[0])
+    (folder / "CMakeLists.txt").write_text(PROJECT + block.text)
+    (folder / "groupgemm_fp8").symlink_to(REPOSITORY)
+    options = ["-DGGFP8_ENABLE_CUDA=OFF"]
+    if "find_package" in block.text:
+        options = [f"-Dgroupgemm_fp8_DIR={build.cmake_dir()}"]
+    run("cmake", "-S", str(folder), "-B", str(folder / "build"), *options)
+    if "find_package" in block.text:
+        run("cmake", "--build", str(folder / "build"))
+        run(str(folder / "build" / "program"))
+
+
+@pytest.mark.parametrize("block", CMAKE_BLOCKS, ids=[block.place for block in CMAKE_BLOCKS])
+def test_cmake_blocks_build_a_project(block, tmp_path):
+    if shutil.which("cmake") is None:
+        pytest.skip("CMake is not installed")
+    try:
+        build_project(block, tmp_path)
+    except CommandError as error:
+        pytest.skip(f"the library is not installed: {error}")
 
 
 SHELL_BLOCKS = [*documents.blocks("sh"), *documents.inline_commands()]
@@ -185,7 +230,12 @@ def test_every_block_has_a_language():
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=names(DOCUMENTS))
 def test_links_lead_somewhere(path):
-    for target in documents.links(path):
+    follow(path, documents.links(path))
+
+
+def follow(path, targets):
+    """Fails on a target that is not there; addresses of the web are left out."""
+    for target in targets:
         if re.match(r"https?://", target):
             continue
         file_name, _, anchor = target.partition("#")
@@ -193,6 +243,36 @@ def test_links_lead_somewhere(path):
         assert file.exists(), f"{path.name}: {target}: there is no such file"
         if anchor:
             assert anchor in documents.anchors(file), f"{path.name}: {target}: no such heading"
+
+
+CHECKS = {
+    "python": lambda block, folder: run_blocks([block], folder),
+    "c": compile_block,
+    "cmake": build_project,
+    "sh": lambda block, folder: [check_command(words) for words in commands(block)],
+    "link": lambda block, folder: follow(block.document, [block.text]),
+}
+
+
+@pytest.mark.parametrize(
+    "language, text",
+    [
+        ("python", "assert 1 + 1 == 3\n"),
+        ("python", "from groupgemm_fp8 import no_such_name\n"),
+        ("c", "int main(void) { return no_such_name; }\n"),
+        ("cmake", "target_link_libraries(program PRIVATE no_such::library)\n"),
+        ("sh", "python -m groupgemm_fp8 demo --no-such-option"),
+        ("sh", "python -m pip install . && python -m pip install -C cmake.define.GGFP8_NO=OFF ."),
+        ("sh", "python docs/no_such_file.py"),
+        ("link", "docs/no_such_file.md"),
+        ("link", "docs/python.md#no-such-heading"),
+    ],
+)
+def test_a_broken_block_is_found(language, text, tmp_path):
+    """Every check fails on a block that is wrong."""
+    block = documents.Block(REPOSITORY / "README.md", 1, language, text)
+    with pytest.raises(AssertionError):
+        CHECKS[language](block, tmp_path)
 
 
 def test_reference_has_every_public_name_and_parameter():
