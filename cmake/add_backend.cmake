@@ -104,10 +104,8 @@ endfunction()
 function(_ggfp8_announce what architectures)
   list(FILTER ARGN INCLUDE REGEX "\\.cu$")
   list(LENGTH ARGN num_sources)
-  list(LENGTH architectures num_architectures)
-  list(JOIN architectures " " names)
-  message(STATUS "groupgemm_fp8: ${what}: ${num_sources} CUDA sources, each for "
-    "${num_architectures} architectures (${names})")
+  list(JOIN architectures ", " names)
+  message(STATUS "groupgemm_fp8: ${what}: ${num_sources} CUDA sources for ${names}")
 endfunction()
 
 # Sets what every CUDA target of the library is compiled with.
