@@ -49,11 +49,14 @@ def main(arguments=None):
 
 
 def _parser(info, demo, bench):
-    parser = _Parser(prog="groupgemm_fp8", description="Grouped FP8 GEMM with groupwise scales.")
+    parser = _Parser(
+        prog="groupgemm_fp8",
+        description="Grouped FP8 matrix products, for mixture-of-experts layers.",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, module, purpose in (
-        ("info", info, "show backends, devices, and what runs where"),
-        ("demo", demo, "run a mixture-of-experts layer and check it"),
+        ("info", info, "show the build, the devices, and which backends run on each"),
+        ("demo", demo, "run an experts' layer step by step, check and time it"),
         ("bench", bench, "time cases against what the hardware allows"),
     ):
         command = commands.add_parser(

@@ -1,9 +1,10 @@
 """`bench`: times grouped products and relates each to the least time the hardware allows.
 
-That floor is the greater of operations over the dense FP8 rate and bytes over the read bandwidth,
-both measured in the same run; with --energy also the time that the power limit asks for. A small
-sample of every result is checked first, so that nothing wrong is ever timed; that holds for
-peers, too. With --layer it times whole experts' layers and their steps instead.
+The least time, called the floor, is the greater of two quotients: operations over the dense FP8
+rate, and bytes over the read bandwidth. Rate and bandwidth are measured in the same run. With
+--energy the floor also counts the time that the power limit asks for. A sample of every result,
+those of other libraries included, is checked before anything is timed. A mark (?) says which
+results are too noisy to trust. With --layer whole experts' layers and their steps are timed.
 """
 
 from __future__ import annotations
@@ -55,9 +56,14 @@ def add_arguments(parser):
         metavar="M,N,K",
         type=options.granularity,
         default=(1, 128, 128),
-        help="elements that share a scale (1,128,128)",
+        help="rows of a, columns of b and elements of k that share a scale (1,128,128)",
     )
-    how.add_argument("--scale-major", choices=("MN", "K"), default="MN", help="layout of scales")
+    how.add_argument(
+        "--scale-major",
+        choices=("MN", "K"),
+        default="MN",
+        help="axis of scales that runs fastest (MN)",
+    )
     what = parser.add_argument_group("measurement")
     number = {"type": options.positive_number, "metavar": "NUMBER"}
     what.add_argument("--seconds", default=1.0, help="time spent on each case (1)", **number)
@@ -69,13 +75,13 @@ def add_arguments(parser):
         nargs="?",
         const="all",
         metavar="NAMES",
-        help="time other libraries in turn with us: torch,deepgemm,humming; without NAMES all",
+        help="also time other libraries: torch,deepgemm,humming; without NAMES all",
     )
     what.add_argument(
         "--compile-jobs",
         type=options.positive,
         metavar="N",
-        help="have peers compile their kernels first, in N processes",
+        help="let the other libraries compile their kernels first, in N processes",
     )
     what.add_argument(
         "--energy", action="store_true", help="measure the power of a GPU, and count its energy"

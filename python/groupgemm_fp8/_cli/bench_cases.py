@@ -17,14 +17,17 @@ def add_case_options(parser):
     where = parser.add_argument_group(
         "cases: the packaged ones, a file, a grid of sizes, or a random sample"
     )
-    where.add_argument("--cases", metavar="FILE", help="JSON file of cases; its format: see below")
+    where.add_argument("--cases", metavar="FILE", help="JSON file of cases; the format is below")
     grid = {"type": options.positive, "nargs": "+", "metavar": "SIZE"}
     where.add_argument("--groups", help="numbers of groups", **grid)
     where.add_argument("--rows", help="rows of each group", **grid)
     where.add_argument("--n", help="columns of the result", **grid)
     where.add_argument("--k", help="inner dimension", **grid)
     where.add_argument(
-        "--filter", metavar="TEXT", nargs="+", help="only cases with one of the TEXTs in their name"
+        "--filter",
+        metavar="TEXT",
+        nargs="+",
+        help="only cases whose name contains one of the TEXTs",
     )
     drawn = parser.add_argument_group("random sample of the problems of published models")
     count = {"type": options.positive, "metavar": "N"}
@@ -52,7 +55,7 @@ def check_case_options(chosen):
     missing = [f"--{name}" for name in _GRID if getattr(chosen, name) is None]
     is_grid = not missing
     if missing and len(missing) < len(_GRID) and not chosen.host:
-        raise CommandError(f"a grid of sizes also needs {' '.join(missing)}")
+        raise CommandError(f"--groups, --rows, --n, --k: got no {missing[0]}, wanted all four")
     if is_grid + bool(chosen.cases) + bool(chosen.random) > 1:
         raise CommandError("--cases, --random and a grid of sizes exclude each other")
     for name in ("seed", "few_tiles", "max_rows", "max_weights"):
@@ -105,5 +108,8 @@ def check_sizes(case, granularity):
         if value % divisor:
             raise CommandError(f"{case.name}: {name}: got {value}, wanted a multiple of {divisor}")
     gm = granularity[0]
-    if any(rows % gm for rows in case.rows):
-        raise CommandError(f"{case.name}: rows of each group have to be multiples of {gm}")
+    for rows in case.rows:
+        if rows % gm:
+            raise CommandError(
+                f"{case.name}: rows: got a group with {rows}, wanted multiples of {gm}"
+            )

@@ -69,7 +69,9 @@ def check_layer_options(chosen):
         if getattr(chosen, name) not in (None, False):
             raise CommandError(f"--{option}: does not go with --layer")
     if tuple(chosen.granularity) != (1, 128, 128) or chosen.scale_major != "MN":
-        raise CommandError("--layer: has the scales of checkpoints, wanted no option for scales")
+        raise CommandError(
+            "--granularity, --scale-major: do not go with --layer, whose scales are checkpoints'"
+        )
     if chosen.out_dtype != "bfloat16":
         raise CommandError(f"--out-dtype: got {chosen.out_dtype}, wanted bfloat16 with --layer")
     if chosen.layer != "default":

@@ -125,7 +125,7 @@ def open_machine(name):
     device_id = int(match[1] or 0)
     count = groupgemm_fp8.device_count("cuda")
     if device_id >= count:
-        raise CommandError(f"--device {name}: there are {count} CUDA devices")
+        raise CommandError(f"--device {name}: got index {device_id}, wanted less than {count}")
     return GpuMachine(device_id)
 
 

@@ -46,9 +46,17 @@ def granularity(text):
 
 def add_call_options(parser):
     """Adds the options that choose where and how a call runs."""
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:INDEX")
-    parser.add_argument("--backend", help="a backend's name; the first that can, by default")
-    parser.add_argument("--out-dtype", choices=OUT_DTYPES, default="bfloat16")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda, cuda:INDEX, or auto (the first GPU; without a usable one the CPU)",
+    )
+    parser.add_argument(
+        "--backend", help="use this backend, instead of the first that supports the call"
+    )
+    parser.add_argument(
+        "--out-dtype", choices=OUT_DTYPES, default="bfloat16", help="type of results (bfloat16)"
+    )
 
 
 def require_writable(option, path):
