@@ -195,8 +195,10 @@ def sample_worst(sample):
 # Name of a part: the file that it comes from, and the function that writes it.
 PARTS = {
     "bullet": ("speed", speed_bullet),
-    "readme table": ("speed", lambda speed: speed_table(speed, README_CASES)),
-    "readme note": ("speed", lambda speed: paragraph(speed["note"])),
+    "readme table": (
+        "speed",
+        lambda speed: speed_table(speed, README_CASES) + "\n" + paragraph(speed["note"]),
+    ),
     "table": ("speed", speed_table),
     "note": ("speed", lambda speed: paragraph(speed["note"])),
     "means": ("speed", speed_means),

@@ -223,6 +223,14 @@ def test_shell_blocks_name_what_exists(block):
             check_command(words)
 
 
+def test_the_readme_installs_what_the_tests_need():
+    tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    wanted = {re.match(r"[\w-]+", text)[0] for text in project["optional-dependencies"]["test"]}
+    lines = [words for block in SHELL_BLOCKS for words in commands(block)]
+    assert any({*words[4:]} == wanted for words in lines if words[1:4] == ["-m", "pip", "install"])
+
+
 def test_every_block_has_a_language():
     """A block of a language that no test knows would go unchecked."""
     for path in DOCUMENTS:
