@@ -175,7 +175,8 @@ def _figures(timing, floor_seconds):
 
 def _heading():
     return (
-        f"{'layer':26} {'tokens':>7} {'time':>9} {'floor':>9} {'eff.':>5} {'bf16':>9} {'ratio':>6}"
+        f"{'layer':26} {'tokens':>7} {'time':>9} {'spread':>7} {'floor':>9} {'eff.':>5} "
+        f"{'bf16':>9} {'ratio':>6}"
     )
 
 
@@ -192,11 +193,16 @@ def _lines(record):
 
 def _figures_text(figures):
     time, floor = time_text(figures["us"] * 1e-6), time_text(figures["floor_us"] * 1e-6)
-    return f"{time:>9} {floor:>9} {share_text(figures['efficiency']):>5}"
+    spread = report.spread_text(figures, report.wide_spread(figures))
+    return f"{time:>9} {spread:>7} {floor:>9} {share_text(figures['efficiency']):>5}"
 
 
 def _closing_lines(records):
     yield f"bf16: {NOTE}; ratio: its time over ours"
+    figures = [part for record in records for part in (record, *record["steps"])]
+    noise = list(filter(None, map(report.wide_spread, figures)))
+    if noise:
+        yield f"?: too noisy to trust, {len(noise)} of {len(figures)} figures: {noise[0]}"
     reasons = [record["bf16"].get("unavailable") for record in records]
     for reason in dict.fromkeys(filter(None, reasons)):
         count = reasons.count(reason)

@@ -69,6 +69,11 @@ def _noise(record):
     """Returns why a result is too noisy to trust, or None."""
     if (record["efficiency"] or 0.0) > _MAX_EFFICIENCY:
         return "faster than the measured ceilings allow"
+    return wide_spread(record)
+
+
+def wide_spread(record):
+    """Returns that a result's samples lie too far apart to trust, in words, or None."""
     if (spread_of(record) or 0.0) > _MAX_SPREAD:
         return f"spread above {_MAX_SPREAD:.0%}"
     return None
@@ -79,6 +84,12 @@ def spread_of(record):
     if "us_low" not in record or "us_high" not in record:
         return None
     return (record["us_high"] - record["us_low"]) / record["us"]
+
+
+def spread_text(record, noise):
+    """Returns "7%", "40%?" for a result that is too noisy to trust, or "n/a"."""
+    spread = spread_of(record)
+    return ("n/a" if spread is None else f"{spread:.0%}") + ("?" if noise else "")
 
 
 class Table:
@@ -96,8 +107,7 @@ class Table:
         return f"{text} kernel"
 
     def line(self, record):
-        spread = "n/a" if spread_of(record) is None else f"{spread_of(record):.0%}"
-        spread += "?" if record.get("noise") else ""
+        spread = spread_text(record, record.get("noise"))
         text = (
             f"{record['name']:{self._name_width}} {time_text(record['us'] * 1e-6):>9} {spread:>7} "
             f"{rate_text(record['teraops_per_second'] * 1e12):>12} "

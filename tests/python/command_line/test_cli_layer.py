@@ -9,7 +9,7 @@ import pytest
 
 import groupgemm_fp8
 from groupgemm_fp8.__main__ import main
-from groupgemm_fp8._cli import layer, layer_sizes, layer_torch
+from groupgemm_fp8._cli import bench_layer, layer, layer_sizes, layer_torch
 from groupgemm_fp8._cli.ceilings import Ceilings
 from groupgemm_fp8._cli.device import DeviceArray
 from groupgemm_fp8._cli.machine import HostMachine
@@ -67,6 +67,19 @@ class TestOnTheCpu:
             assert record["floor_us"] == pytest.approx(sum(step["floor_us"] for step in steps))
             assert record["error"] < 0.08
             assert all(step["us_low"] <= step["us"] <= step["us_high"] for step in steps)
+
+    @pytest.mark.parametrize("high, mark", [(1.1, ""), (1.5, "?")])
+    def test_a_time_that_is_too_noisy_is_marked(self, high, mark):
+        times = {"us": 100.0, "us_low": 100.0, "us_high": 100.0 * high}
+        figures = {**times, "floor_us": 50.0, "efficiency": 0.5}
+        step = {"name": "route", "bound": "memory", **figures}
+        record = {"layer": "a layer", "tokens": 3, "bf16": {}, "steps": [step], **figures}
+        lines = list(bench_layer._lines(record))
+        assert all(f" {round(100 * (high - 1))}%{mark} " in line for line in lines)
+        note = "?: too noisy to trust, 2 of 2 figures: spread above 30%"
+        assert (note in list(bench_layer._closing_lines([record]))) == bool(mark)
+        heading = bench_layer._heading()
+        assert lines[0].index("50.0 us") + len("50.0 us") == heading.index("floor") + len("floor")
 
     def test_bf16_in_the_same_run(self, tmp_path, capsys):
         pytest.importorskip("torch", reason="PyTorch is not installed")
