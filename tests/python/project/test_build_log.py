@@ -1,5 +1,6 @@
 """Lines that a build prints about itself, and the bound of its memory: functions of cmake."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -69,6 +70,18 @@ def test_a_backend_has_a_line_with_its_time(tmp_path):
     assert stamp.exists()
     log.unlink()  # as with another generator
     assert run_cmake(*definitions, *script) == f"{line}\n"
+
+
+@pytest.mark.parametrize("architectures", [[], ["90a-real"], ["90a-real", "80-real"]])
+def test_the_build_file_has_the_architectures(tmp_path, architectures):
+    file = tmp_path / "build.json"
+    names = " ".join(architectures)
+    run_script(
+        tmp_path,
+        f"set_property(GLOBAL PROPERTY GGFP8_BUILT_ARCHITECTURES {names})",
+        f"ggfp8_write_build_file({file})",
+    )
+    assert json.loads(file.read_text()) == {"architectures": architectures}
 
 
 def test_jobs_fit_the_memory(tmp_path):
