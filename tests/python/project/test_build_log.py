@@ -33,6 +33,7 @@ def run_script(folder, *lines):
     "backends, said",
     [
         ("", "CPU only, without sm90, sm100, mma. For GPUs: GGFP8_ENABLE_CUDA=ON, with nvcc 13.0"),
+        ("another", "CPU only, without sm90, sm100, mma. For GPUs: GGFP8_ENABLE_CUDA=ON, with"),
         ("sm90 mma", "sm90, mma, cpu, without sm100. For everything: no options, and nvcc 13.0"),
         ("sm100 sm90 mma", "everything (sm100, sm90, mma, cpu). For the CPU only: GGFP8_ENABLE_"),
     ],
