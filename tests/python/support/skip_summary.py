@@ -2,15 +2,17 @@
 
 from collections import Counter
 
-# Each entry: what a test needs, words of the reasons that mean it, and the advice that helps.
+# Each entry: what a test needs, words of the reasons that mean it, in small letters, and the advice
+# that helps.
 _NEEDS = (
-    ("PyTorch", ("PyTorch is not installed", "needs PyTorch"), "pip install torch"),
-    ("JAX", ("JAX is not installed",), "pip install jax"),
-    ("CuPy", ("CuPy is not installed",), "pip install cupy-cuda13x"),
-    ("two GPUs", ("fewer than two CUDA devices", "two are needed"), "a machine with two"),
+    ("PyTorch", ("torch is not installed", "needs pytorch", "needs torch"), "pip install torch"),
+    ("JAX", ("jax is not installed",), "pip install jax"),
+    ("CuPy", ("cupy is not installed",), "pip install cupy-cuda13x"),
+    ("transformers", ("transformers is not installed",), "pip install transformers"),
+    ("two GPUs", ("fewer than two cuda devices", "two are needed"), "a machine with two"),
     ("AMX", ("amx refuses",), "a Xeon since Sapphire Rapids, Linux 5.16 or later"),
-    ("another GPU", ("refuses this device", "needs another GPU"), "one that its backend is for"),
-    ("a GPU", ("GPU", "CUDA", "cuda", "Hopper"), "pip install '.[cuda]' on a GPU machine"),
+    ("another GPU", ("refuses this device", "needs another gpu"), "one that its backend is for"),
+    ("a GPU", ("gpu", "cuda", "hopper"), "pip install '.[cuda]' on a GPU machine"),
     ("matplotlib", ("matplotlib",), "pip install matplotlib"),
     ("time", ("-m soak runs it",), "-m soak"),
 )
@@ -20,7 +22,7 @@ _OTHER = "something else"
 def need_of(reason):
     """Returns what a test that was skipped for this reason needs."""
     for need, words, _ in _NEEDS:
-        if any(word in reason for word in words):
+        if any(word in reason.lower() for word in words):
             return need
     return _OTHER
 
