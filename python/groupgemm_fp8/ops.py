@@ -165,8 +165,7 @@ def group_gemm_fp8_nt_groupwise(
             return run((a, b, a_scale, b_scale, groups), out, chosen, stream, workspace)
         except OperatorNeededError as error:
             needed = error
-    if stream is not None or workspace is not None or validate:
-        raise ValueError(_DEFAULTS_WANTED)
+    want_defaults(stream, workspace, validate)
     from . import torch as operators
 
     return call_operator(
@@ -193,6 +192,12 @@ def group_gemm_fp8_nt_groupwise(
         expected_m=expected_m,
         b_scale_major_mode=b_scale_major_mode,
     )
+
+
+def want_defaults(stream: Any, workspace: Any, validate: bool) -> None:
+    """Raises where an argument is given that operators of PyTorch do not have."""
+    if stream is not None or workspace is not None or validate:
+        raise ValueError(_DEFAULTS_WANTED)
 
 
 def find_groups(

@@ -37,8 +37,8 @@ struct ThreadPosition {
 
 // Starts the four wgmma of a k-block. m_word and n_word are the lower words of descriptors. The
 // first 32 k of both operands lie `offset` units of 16 bytes after what these describe; descriptors
-// count in such units. Groups of eight rows of the M side lie kGroupBytesM apart. Postcondition: partial_acc is
-// complete after wgmma_wait<0>().
+// count in such units. Groups of eight rows of the M side lie kGroupBytesM apart. Postcondition:
+// partial_acc is complete after wgmma_wait<0>().
 template <class Multiply, int kGroupBytesM = 1024, int kSize>
 __device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint32_t m_word,
                                                uint32_t n_word, int offset) {
