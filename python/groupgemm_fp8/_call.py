@@ -12,6 +12,7 @@ until it is dropped, so drop it after the C function has returned.
 """
 
 import ctypes
+import numbers
 import struct
 
 from . import _ffi, _library
@@ -223,7 +224,7 @@ def _stream(stream) -> tuple[int, int | None]:
     stream is an integer, or a stream object of any framework.
     """
     ordinal = None
-    if isinstance(stream, int) and not isinstance(stream, bool):
+    if isinstance(stream, numbers.Integral) and not isinstance(stream, bool):
         handle = stream
     elif hasattr(stream, "cuda_stream"):  # PyTorch
         handle = stream.cuda_stream

@@ -65,6 +65,8 @@ class CudaStream:
     [
         (0, 0),
         (2**63, 2**63),
+        (np.int64(7), 7),
+        (np.uint64(2**63), 2**63),
         (stream_object(cuda_stream=16), 16),
         (stream_object(ptr=32), 32),
         (CudaStream(), 48),
@@ -75,6 +77,12 @@ class CudaStream:
 )
 def test_stream_objects(stream, handle):
     assert _call._stream(stream) == (handle, None)
+
+
+@pytest.mark.parametrize("stream", [np.float32(7), np.zeros(2, int), np.array(7.5), 7.0, True, "7"])
+def test_what_is_no_stream(stream):
+    with pytest.raises(TypeError, match="^stream: got .*, wanted "):
+        _call._stream(stream)
 
 
 @pytest.mark.parametrize(
