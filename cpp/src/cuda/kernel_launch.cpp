@@ -66,7 +66,7 @@ cudaError_t enqueue_grid(const KernelLaunch& launch, bool begins_early, const vo
 
 // Enqueues the kernel, early where that saves time.
 cudaError_t enqueue_early_if_worth_it(const KernelLaunch& launch, const KernelState& state,
-                              const void* params, cudaStream_t stream) {
+                                      const void* params, cudaStream_t stream) {
   if ((state.early_devices.load(std::memory_order_relaxed) & bit_of(launch.device_id)) == 0) {
     return enqueue_grid(launch, false, params, stream);
   }

@@ -8,6 +8,7 @@ import pytest
 
 import small_problem
 from numeric.process import EXAMPLES, run_python
+from numeric.runner import HOST_BACKENDS
 from small_problem import CUM_M, N, expected, same_bits
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
@@ -51,7 +52,7 @@ def put(arrays, device):
 @pytest.mark.parametrize("b_dtype", ["float8_e4m3fn", "float8_e5m2"])
 def test_backends(gpus, name, a_dtype, b_dtype):
     arrays = small_problem.inputs(a_dtype, b_dtype)
-    placed = put(arrays, jax.devices("cpu")[0] if name == "cpu" else gpus[0])
+    placed = put(arrays, jax.devices("cpu")[0] if name in HOST_BACKENDS else gpus[0])
     for out_dtype in ("bfloat16", "float16", "float32"):
         options = {"out_dtype": out_dtype, "backend": name}
         product = jax.jit(lambda x, options=options: group_gemm_fp8_nt_groupwise(**x, **options))

@@ -150,7 +150,7 @@ def cases_of_configurations(backend: str):
 
 def main(at_end: bool, backend: str) -> int:
     count = 0
-    configured = () if backend == "cpu" else cases_of_configurations(backend)
+    configured = () if backend in HOST_BACKENDS else cases_of_configurations(backend)
     for case in (*cases(), *configured):
         if case.granularity[1:] != (128, 128) and backend not in COMPLETE_BACKENDS:
             continue
