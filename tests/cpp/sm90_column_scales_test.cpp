@@ -59,7 +59,7 @@ void check_layout(const ColumnScales& layout) {
 }  // namespace
 
 int main() {
-  for (const ggfp8::sm90::TileShape& shape : ggfp8::sm90::kTileShapes) {
+  for (const ggfp8::sm90::NamedShape& shape : ggfp8::sm90::kTileShapes) {
     check_layout(ggfp8::sm90::Config{shape, {}, {}}.column_scales());
   }
   return check::report();

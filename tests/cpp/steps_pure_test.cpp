@@ -117,7 +117,7 @@ void test_row_tiles() {
   for (int max_threads : {kRowThreads, kMaxRowThreads}) {
     for (int lanes : {2, 4, 8, 16}) {
       for (int64_t num_blocks = 1; num_blocks < 3000; ++num_blocks) {
-        const RowTiles tiles = make_row_tiles(num_blocks, lanes, max_threads);
+        const BlockTiles tiles = deal_blocks(num_blocks, lanes, max_threads);
         CHECK(int64_t{tiles.num_tiles} * tiles.blocks_per_tile >= num_blocks);
         CHECK((int64_t{tiles.num_tiles} - 1) * tiles.blocks_per_tile < num_blocks);
         CHECK(tiles.blocks_per_tile * lanes <= tiles.num_threads);
@@ -125,8 +125,8 @@ void test_row_tiles() {
       }
     }
   }
-  CHECK_EQ(make_row_tiles(7168 / 128, 8, kRowThreads).num_threads, 64);
-  CHECK_EQ(make_row_tiles(7168 / 128, 8, kRowThreads).num_tiles, 7);
+  CHECK_EQ(deal_blocks(7168 / 128, 8, kRowThreads).num_threads, 64);
+  CHECK_EQ(deal_blocks(7168 / 128, 8, kRowThreads).num_tiles, 7);
 }
 
 // Small grids have a CTA for each row, and large CTAs only where there are few.

@@ -401,20 +401,22 @@ GGFP8_API int32_t ggfp8_group_gemm_nt_groupwise_tensors(
     const ggfp8_tensor* workspace, const ggfp8_group_gemm_options* options, void* stream);
 
 /*
- * How a tuple of a language is read, whose objects are arrays. All functions are given.
+ * Functions with which this library reads a tuple of arrays that belongs to an interpreter, Python
+ * for example. None of them may be NULL. Where one fails, it returns another value than 0 and
+ * leaves an error in the interpreter.
  *
- * describe     Describes an object and returns 0, or another value and an error in the language: a
- *              framework's dltensor_from_py_object_no_sync, of DLPack's exchange table.
- * item         Finds object idx of a tuple: Python's PyTuple_GetItem. The reference is borrowed
- *              from the tuple, which the caller holds and no thread can change: that suffices in a
+ * describe     Describes an array; returns 0. DLPack's exchange table of a framework calls this
+ *              function dltensor_from_py_object_no_sync.
+ * item         Returns object idx of a tuple: PyTuple_GetItem. The caller holds the tuple in the
+ *              call and no thread can change a tuple, so a borrowed reference suffices, in a
  *              Python without a global lock, too.
  * current_stream
- *              Stores the stream on which the framework works on a CUDA device and returns 0, or
- *              another value and an error in the language: current_work_stream of that table.
- * unlock, lock Give the language's lock back, and take it again with the result of unlock:
+ *              Stores the stream on which the framework works on a CUDA device; returns 0.
+ *              DLPack's exchange table calls this function current_work_stream.
+ * unlock, lock Release the interpreter's lock, and take it again with the result of unlock:
  *              PyEval_SaveThread and PyEval_RestoreThread.
- * lowest_data  Data before this address is no memory: a framework may leave a small number in an
- *              array whose memory it has freed. 0 where a framework does not.
+ * lowest_data  The least address that an array can have. Some frameworks leave a small number as
+ *              the address of an array whose memory they have freed. 0: any address.
  */
 typedef struct ggfp8_object_reader {
   int (*describe)(void* object, ggfp8_tensor* tensor);
@@ -426,10 +428,10 @@ typedef struct ggfp8_object_reader {
 } ggfp8_object_reader;
 
 /*
- * The same product of the objects a, b, a_scale, b_scale, groups, out of a tuple, for bindings of
- * languages to which every call of a C function is dear. It runs on the framework's current stream
- * of the device of a. The caller holds the language's lock, and holds it again after the call; the
- * product itself runs without the lock.
+ * The same product of the objects a, b, a_scale, b_scale, groups, out of a tuple, for interpreters
+ * in which every call of a C function takes long. It runs on the framework's current stream of the
+ * device of a. The caller holds the interpreter's lock before the call and after it; the product
+ * itself runs without the lock.
  * Errors: any status above. GGFP8_ERROR_INVALID_ARGUMENT if the reader refuses an object or a
  * device; an error that it has set stays set. GGFP8_ERROR_INVALID_WORKSPACE if a workspace is
  * needed.
@@ -478,8 +480,8 @@ GGFP8_API int32_t ggfp8_group_gemm_plan(const ggfp8_group_gemm_args* args, ggfp8
 GGFP8_API int32_t ggfp8_reload_environment(void);
 
 /*
- * The value of GGFP8_BACKEND that calls go by, "" where there is none: as the environment was read,
- * whatever it says by now. Valid for the life of the process.
+ * Returns the value of GGFP8_BACKEND that calls use: the one that was read last, even if the
+ * environment has changed since. "" if the variable is not set. Valid for the life of the process.
  */
 GGFP8_API const char* ggfp8_environment_backend(void);
 
@@ -521,9 +523,9 @@ GGFP8_API int32_t ggfp8_device_query(int32_t device_type, int32_t device_id,
                                      ggfp8_device_info* info);
 
 /*
- * Writes the device that a pointer belongs to, as CUDA's driver knows it. Host memory, also what
- * CUDA does not know, and any pointer where no CUDA is in use, belong to the CPU. Managed memory
- * belongs to the CUDA device that allocated it.
+ * Asks CUDA's driver to which device a pointer belongs. Managed memory belongs to the CUDA device
+ * that allocated it. Host memory belongs to the CPU, and so does every pointer that the driver does
+ * not know, and every pointer in a process that does not use CUDA.
  * Errors: GGFP8_ERROR_INVALID_ARGUMENT if device_type or device_id is NULL.
  */
 GGFP8_API int32_t ggfp8_pointer_device(const void* pointer, int32_t* device_type,

@@ -107,7 +107,7 @@ struct Config : Shape {
   }
 };
 
-struct TileShape : Shape {
+struct NamedShape : Shape {
   const char* name;  // block_m x block_n, then what the CTAs of a cluster share
 };
 
@@ -126,7 +126,7 @@ constexpr Shape small_shape(int block_n, int num_stages) {
           .k_blocks_per_stage = 4};
 }
 
-constexpr std::array<TileShape, 7> kTileShapes = {{
+constexpr std::array<NamedShape, 7> kTileShapes = {{
     {{.block_m = 32,
       .block_n = 128,
       .cluster_size = 1,

@@ -11,12 +11,12 @@ namespace ggfp8::sm90 {
 namespace {
 
 // Returns how many clusters the device runs at once: every SM holds one CTA.
-int64_t num_clusters(const TileShape& shape, const DeviceInfo& device) {
+int64_t num_clusters(const NamedShape& shape, const DeviceInfo& device) {
   return max_of(device.num_processors / shape.cluster_size, 1);
 }
 
 // Returns the most tiles that any groups can make: every group may add a partly filled one.
-int64_t max_tiles(const Problem& problem, const TileShape& shape) {
+int64_t max_tiles(const Problem& problem, const NamedShape& shape) {
   const int64_t row_tiles =
       min_of(problem.cum_m / shape.cluster_m() + problem.batch_size, problem.cum_m);
   return row_tiles * ceil_div<int64_t>(problem.n, shape.cluster_n());
@@ -27,7 +27,7 @@ int64_t max_tiles(const Problem& problem, const TileShape& shape) {
 Choice choose(const Problem& problem, const DeviceInfo& device) {
   Choice choice;
   choice.shape_idx = fastest_shape(problem, device);
-  const TileShape& shape = kTileShapes[static_cast<size_t>(choice.shape_idx)];
+  const NamedShape& shape = kTileShapes[static_cast<size_t>(choice.shape_idx)];
   // The last wave may halve tiles.
   const int64_t num_items = max_tiles(problem, shape) * (shape.multicast == Multicast::kB ? 2 : 1);
   choice.num_ctas =
@@ -72,7 +72,7 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
       problem.a.group_stride >= kTensorMapStrideEnd) {
     return refuse("needs strides of a and b below 2^40 bytes");
   }
-  for (const TileShape& shape : kTileShapes) {
+  for (const NamedShape& shape : kTileShapes) {
     const int64_t max_n = INT32_MAX / shape.cluster_n() * shape.cluster_n();
     if (problem.n > max_n) return refuse("needs n of at most %jd", max_n);
     // Small blocks are for calls of few tiles.

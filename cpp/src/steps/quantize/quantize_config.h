@@ -27,7 +27,7 @@ constexpr int lanes_log2(int block_k, int chunk_size = kChunkSize) {
 }
 
 // How the k-blocks of a row are dealt to CTAs.
-struct RowTiles {
+struct BlockTiles {
   int32_t num_tiles;
   int32_t blocks_per_tile;
   int32_t num_threads;  // whole warps
@@ -35,7 +35,7 @@ struct RowTiles {
 
 // Makes as many tiles as CTAs of max_threads would need, with the blocks shared out evenly, so that
 // few threads of the last tile have no block.
-constexpr RowTiles make_row_tiles(int64_t num_k_blocks, int lanes, int max_threads) {
+constexpr BlockTiles deal_blocks(int64_t num_k_blocks, int lanes, int max_threads) {
   const int64_t blocks_per_cta = max_threads / lanes;
   const int64_t num_tiles = ceil_div(num_k_blocks, blocks_per_cta);
   const auto blocks = static_cast<int32_t>(ceil_div(num_k_blocks, num_tiles));
@@ -60,7 +60,7 @@ constexpr RowShape choose_row_shape(RowOrigin origin, int64_t num_rows, int64_t 
                                     int block_k) {
   constexpr int64_t kFewCtas = 2048;
   const int lanes = 1 << lanes_log2(block_k);
-  const int64_t num_tiles = make_row_tiles(num_k_blocks, lanes, kRowThreads).num_tiles;
+  const int64_t num_tiles = deal_blocks(num_k_blocks, lanes, kRowThreads).num_tiles;
   if (num_rows * num_tiles <= kFewCtas) {
     return origin == RowOrigin::kGates ? RowShape{kSmallChunkSize, kMaxRowThreads, 1}
                                        : RowShape{kChunkSize, kRowThreads, 1};

@@ -57,7 +57,7 @@ Status quantize_on_cuda(const QuantizeProblem& problem, void* stream) {
   if (guard.status() != kSuccess) return guard.status();
   const RowShape shape = shape_of(problem);
   const int lanes = lanes_log2(problem.block_k, shape.chunk_size);
-  const RowTiles tiles = make_row_tiles(problem.num_k_blocks(), 1 << lanes, shape.max_threads);
+  const BlockTiles tiles = deal_blocks(problem.num_k_blocks(), 1 << lanes, shape.max_threads);
   const int64_t num_row_ctas = ceil_div<int64_t>(problem.rows, shape.rows_per_cta);
   const QuantizeParams params = {problem,
                                  static_cast<int32_t>(problem.num_k_blocks()),
