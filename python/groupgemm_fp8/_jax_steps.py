@@ -14,7 +14,13 @@ import numpy as np
 
 from . import _library, _steps, _xla
 from ._dtypes import FP8, OUTPUTS, argument_dtype_name
-from ._options import checked_block, checked_scale_major_mode, scale_major_code
+from ._options import (
+    checked_batch_size,
+    checked_block,
+    checked_flag,
+    checked_scale_major_mode,
+    scale_major_code,
+)
 from .steps import Routing
 
 _INDICES = ("int32", "int64")
@@ -118,6 +124,7 @@ def route(top_k_index: Any, batch_size: int) -> Routing:
     Raises:
         TypeError, ValueError, jax.errors.JaxRuntimeError: as group_gemm_fp8_nt_groupwise does.
     """
+    batch_size = checked_batch_size(batch_size)
     tokens, top_k = _checked("top_k_index", top_k_index, _INDICES, "(T, top_k)", (2,)).shape
     if not all(isinstance(size, int) for size in (tokens, top_k)):
         raise ValueError(f"top_k_index: got shape {(tokens, top_k)}, wanted numbers")
@@ -176,7 +183,7 @@ def _scale_attributes(block, scale_major_mode: str, power_of_two_scales: bool) -
     return {
         "block_k": np.int32(block[1]),
         "scale_major": np.int32(scale_major_code(scale_major_mode)),
-        "power_of_two_scales": np.int32(bool(power_of_two_scales)),
+        "power_of_two_scales": np.int32(checked_flag("power_of_two_scales", power_of_two_scales)),
     }
 
 

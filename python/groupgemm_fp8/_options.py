@@ -156,7 +156,7 @@ def _check(
     expected_m,
 ) -> Options:
     _integer_of("segment_alignment", segment_alignment, 1)
-    _bool_of("skip_check", skip_check)
+    checked_flag("skip_check", skip_check)
     checked = Options(
         _granularity(scale_granularity_mnk),
         checked_scale_major_mode("scale_major_mode", scale_major_mode),
@@ -165,7 +165,7 @@ def _check(
         _backend(backend),
         None if a_dtype is None else argument_dtype_name("a_dtype", a_dtype, FP8),
         None if b_dtype is None else argument_dtype_name("b_dtype", b_dtype, FP8),
-        _bool_of("validate", validate),
+        checked_flag("validate", validate),
         scale_major_mode
         if b_scale_major_mode is None
         else checked_scale_major_mode("b_scale_major_mode", b_scale_major_mode),
@@ -278,7 +278,11 @@ def _backends() -> dict[str, int]:
     return {ctypes.string_at(name).decode(): name for name in names}
 
 
-def _bool_of(argument: str, value) -> bool:
+def checked_batch_size(value) -> int:
+    return _integer_of("batch_size", value, 0, _library.load().ggfp8_max_batch_size())
+
+
+def checked_flag(argument: str, value) -> bool:
     if type(value) is not bool:
         raise TypeError(f"{argument}: got {value!r}, wanted True or False")
     return value

@@ -12,7 +12,7 @@ from typing import Any
 from . import _ffi, _ffi_moe, _library
 from ._call import Call
 from ._dtypes import OUTPUTS, argument_dtype_name, named_dlpack_type
-from ._options import scale_major_code
+from ._options import checked_batch_size, checked_flag, scale_major_code
 
 
 def quantize(
@@ -36,7 +36,7 @@ def quantize(
     result = _Outputs(call, x)
     shape = _quantised_shape(call, *inputs)
     result.add_quantised(out, out_scale, shape, dtype, (rows, k), scale_major_mode)
-    flags = _ffi_moe.FLAG_POWER_OF_TWO_SCALES if power_of_two_scales else 0
+    flags = _flags(power_of_two_scales)
     packed = _ffi_moe.QUANTIZE_OPTIONS.pack(
         _ffi_moe.QUANTIZE_OPTIONS.size,
         rows,
@@ -90,7 +90,7 @@ def silu_mul_quantize(
     result = _Outputs(call, gate_up)
     shape = (rows, columns // 2)
     result.add_quantised(out, out_scale, shape, dtype, (1, block_k), scale_major_mode)
-    flags = _ffi_moe.FLAG_POWER_OF_TWO_SCALES if power_of_two_scales else 0
+    flags = _flags(power_of_two_scales)
     packed = _ffi_moe.SILU_OPTIONS.pack(
         _ffi_moe.SILU_OPTIONS.size,
         positive("limit", limit),
@@ -105,8 +105,14 @@ def silu_mul_quantize(
     return result.finish()
 
 
+def _flags(power_of_two_scales) -> int:
+    is_set = checked_flag("power_of_two_scales", power_of_two_scales)
+    return _ffi_moe.FLAG_POWER_OF_TWO_SCALES if is_set else 0
+
+
 def route(top_k_index, batch_size, stream=None):
     """The arrays of route(), without a look at tracers."""
+    batch_size = checked_batch_size(batch_size)
     call = Call((top_k_index,), stream)
     described = call.describe("top_k_index", top_k_index)
     tokens, top_k = _last(call.shape(described), 2)
@@ -211,9 +217,14 @@ def scale_shape(shape: Sequence[int], block: Sequence[int], major: str) -> tuple
 def positive(name: str, value: float | None) -> float:
     if value is None:
         return 0.0
-    if not value > 0:
-        raise ValueError(f"{name}: got {value!r}, wanted None or a positive number")
-    return float(value)
+    sentence = f"{name}: got {value!r}, wanted None or a positive number"
+    try:
+        is_positive, number = value > 0, float(value)
+    except (TypeError, ValueError):
+        raise TypeError(sentence) from None
+    if not is_positive:
+        raise ValueError(sentence)
+    return number
 
 
 def route_workspace_bytes(tokens: int, top_k: int, batch_size: int, device_type: int) -> int:
