@@ -3,13 +3,15 @@
     python python/benchmarks/moe_steps.py
     python python/benchmarks/moe_steps.py --device cpu --json steps.json
     python python/benchmarks/moe_steps.py --device cpu --one-thread
+    python python/benchmarks/moe_steps.py --scale-major K
 
 On a GPU each step is captured many times into a CUDA graph, on input sets that together exceed the
 L2 cache several times. A floor is the bytes that must be read and written over --bandwidth, or a
 time where the number of launches decides. On the CPU calls are timed one by one, and a floor is the
 bytes over the bandwidth of torch's copy of 256 MiB, on as many threads, in turn with the step.
 --one-thread counts the time of the processor in place of the time that passes, which other programs
-take part of. The plain torch form of each step runs in turn with it.
+take part of. The plain torch form of each step runs in turn with it. Scales are MN-major, or
+K-major as in moe_ffn.
 
 Needs torch, and on a GPU cuda-python.
 """
@@ -84,13 +86,14 @@ CPU_CASES = (
 class Arrays:
     """The arrays of one input set, on one device, and the calls on them."""
 
-    def __init__(self, case, device, seed):
+    def __init__(self, case, device, seed, scale_major="MN"):
         generator = torch.Generator(device).manual_seed(seed)
         bf16 = {"dtype": torch.bfloat16, "device": device}
         rows, k = case.rows, case.k
         x_rows = case.tokens if case.step in ("gather", "scatter") else rows
         width = 2 * k if case.step == "silu" else k
         self.case, self.device = case, device
+        self.scale_major = _ffi.SCALE_MAJOR_K if scale_major == "K" else _ffi.SCALE_MAJOR_MN
         self.index = torch.randint(
             0, case.groups, (case.tokens, case.top_k), device=device, generator=generator
         )
@@ -140,6 +143,7 @@ class Arrays:
                     top_k=self.case.top_k if scatters else 0,
                     out_rows=self.case.rows if scatters else 0,
                     block_rows=self.block_rows,
+                    scale_major=self.scale_major,
                     **self.place(),
                 ),
                 stream,
@@ -155,6 +159,7 @@ class Arrays:
                     scale=self.scale.data_ptr(),
                     rows=self.case.rows,
                     k=self.case.k,
+                    scale_major=self.scale_major,
                     **self.place(),
                 ),
                 stream,
@@ -229,12 +234,13 @@ class Arrays:
         return self.x.nbytes + self.codes.nbytes + self.scale.nbytes
 
 
-def measure(case, device, stream, seconds, copy, bytes_per_second, clock):
+def measure(case, options, stream, copy, clock):
     """One line of the table, as a dict. copy: a contender, whose bandwidth counts on the CPU."""
-    sets = [Arrays(case, device, 0)]
+    device, seconds, bytes_per_second = options.device, options.seconds, options.bandwidth
+    sets = [Arrays(case, device, 0, options.scale_major)]
     wanted = math.ceil(ROTATED_BYTES / sets[0].num_bytes()) if device != "cpu" else 1
     num_sets = min(max(wanted, 2), MAX_SETS) if device != "cpu" else 1
-    sets += [Arrays(case, device, seed) for seed in range(1, num_sets)]
+    sets += [Arrays(case, device, seed, options.scale_major) for seed in range(1, num_sets)]
     handle = None if stream is None else stream.handle
     ours = Contender("ours", lambda idx: sets[idx % num_sets].call(handle), num_sets)
     if stream is None:
@@ -310,6 +316,7 @@ def main():
     parser.add_argument(
         "--bandwidth", type=float, default=H200_BYTES_PER_SECOND, help="bytes per second of floors"
     )
+    parser.add_argument("--scale-major", choices=("MN", "K"), default="MN")
     parser.add_argument("--only", default="", help="cases whose names contain this")
     parser.add_argument("--json", help="also write the results to this file")
     options = parser.parse_args()
@@ -334,11 +341,7 @@ def main():
     rows = []
     for case in cases:
         if options.only in case.name:
-            rows.append(
-                measure(
-                    case, options.device, stream, options.seconds, copy, options.bandwidth, clock
-                )
-            )
+            rows.append(measure(case, options, stream, copy, clock))
             print_row(rows[-1])
     if options.json:
         result = {"device": options.device, "copy_bytes_per_second": copied, "rows": rows}
