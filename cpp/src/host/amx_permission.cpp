@@ -1,5 +1,8 @@
 #include "host/amx_permission.h"
 
+#include "core/remembered.h"
+#include "core/status.h"
+
 #if defined(__x86_64__) && defined(__linux__)
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -59,7 +62,13 @@ const char* find_refusal() noexcept {
 }  // namespace
 
 const char* amx_refusal() noexcept {
-  static const char* const refusal = find_refusal();
+  static Remembered<const char*> known_refusal;
+  const char* refusal = nullptr;
+  const auto read = [](const char** value) noexcept {
+    *value = find_refusal();
+    return kSuccess;
+  };
+  (void)known_refusal.get(read, &refusal);  // succeeds
   return refusal;
 }
 
