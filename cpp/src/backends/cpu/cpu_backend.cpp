@@ -11,6 +11,7 @@
 #include "backends/cpu/cpu_tile_shape.h"
 #include "core/math.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
+#include "host/tile_plan.h"
 #include "host/tile_workers.h"
 #include "select/backend.h"
 
@@ -51,19 +52,7 @@ class ScratchMemory {
   CpuScratch view_;
 };
 
-// Threads that num_rows rows in num_groups groups are worth. Decoding a group's b costs about as
-// much as multiplying it by kDecodeRows rows. Integers only: plan() must not raise the caller's
-// floating-point flags.
-int32_t worthwhile_workers(const Problem& problem, int64_t num_rows, int64_t num_groups,
-                           int32_t num_processors) noexcept {
-  constexpr int64_t kDecodeRows = 8;
-  constexpr int64_t kProductsPerWorker = 4'000'000;  // 0.1 ms: several times a thread's start
-  constexpr int64_t kEnough = int64_t{1} << 30;      // products of a row; keeps int64 from overflow
-  const int64_t num_products =
-      min_of(problem.n * problem.k, kEnough) * (num_rows + kDecodeRows * num_groups);
-  return static_cast<int32_t>(clamp_to(num_products / kProductsPerWorker, int64_t{1},
-                                       max_of(int64_t{num_processors}, int64_t{1})));
-}
+constexpr ThreadWork kThreadWork = {.decode_rows = 8, .products_per_worker = 4'000'000};
 
 Support supports(const Problem& problem, const DeviceInfo&) {
   if (problem.device_type != DeviceType::kCpu) return refuse("it takes host pointers only");
@@ -74,8 +63,9 @@ Plan plan(const Problem& problem, const DeviceInfo& device) {
   Plan plan;
   plan.config_idx = isa_index(device.instruction_set);
   plan.config_name = available_isas()[static_cast<size_t>(plan.config_idx)]->config_name;
-  plan.num_workers = worthwhile_workers(
-      problem, problem.cum_m, min_of(problem.batch_size, problem.cum_m), device.num_processors);
+  plan.num_workers =
+      worthwhile_workers(problem, problem.cum_m, min_of(problem.batch_size, problem.cum_m),
+                         device.num_processors, kThreadWork);
   return plan;
 }
 
@@ -84,7 +74,7 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan, const
   const WorkSummary work = summarize_work(problem);
   if (work.num_rows == 0) return kSuccess;
   const int32_t num_workers =
-      worthwhile_workers(problem, work.num_rows, work.num_groups, plan.num_workers);
+      worthwhile_workers(problem, work.num_rows, work.num_groups, plan.num_workers, kThreadWork);
   const TileShape shape = choose_tile_shape(problem, work, num_workers);
 
   const auto compute_tile = [&](const WorkTile& tile, const CpuScratch& scratch) noexcept {

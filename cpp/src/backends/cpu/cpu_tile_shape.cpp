@@ -2,6 +2,7 @@
 
 #include "backends/cpu/cpu_gemm.h"
 #include "core/math.h"
+#include "host/tile_plan.h"
 
 namespace ggfp8 {
 
@@ -16,11 +17,7 @@ TileShape choose_tile_shape(const Problem& problem, const WorkSummary& work,
   TileShape shape;
   shape.max_rows = min_of(kMaxTileRows, max_of(work.max_group_rows, int64_t{1}));
   shape.max_cols = work.num_rows <= kFewRows * work.num_groups ? kFewRowsCols : kMaxTileCols;
-  const int64_t num_row_tiles = max_of(work.num_groups, ceil_div(work.num_rows, shape.max_rows));
-  while (shape.max_cols > kMaxPanelCols &&
-         num_row_tiles * ceil_div(problem.n, shape.max_cols) < kTilesPerWorker * num_workers) {
-    shape.max_cols /= 2;
-  }
+  narrow_tiles(problem, work, kMaxPanelCols, kTilesPerWorker * num_workers, &shape);
   return shape;
 }
 
