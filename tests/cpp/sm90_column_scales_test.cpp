@@ -33,10 +33,10 @@ void check_part(const ColumnScales& layout, int block_col_begin, bool is_full_wi
   const std::vector<int> slots = filled_slots(layout, block_col_begin);
   const int first_slot = ColumnScales::first_slot(is_full_width, part_col_begin);
   CHECK_EQ(first_slot % ColumnScales::kSlotsOfGroup, 0);
-  CHECK(first_slot + ColumnScales::num_segments(part_n) <= layout.num_slots());
+  CHECK(first_slot + layout.num_segments() <= layout.num_slots());
   for (int i = 0; i < part_n / 2; ++i) {
-    const int segment = ColumnScales::segment_of_accumulator(i, part_n);
-    CHECK(segment < ColumnScales::num_segments(part_n));
+    const int segment = layout.segment_of_accumulator(i, part_n);
+    CHECK(segment < layout.num_segments());
     for (int lane = 0; lane < 32; ++lane) {
       const int column = block_col_begin + part_col_begin + column_of_accumulator(i, lane);
       CHECK_EQ(slots[static_cast<size_t>(first_slot + segment)], column / kScaleN);
@@ -44,8 +44,13 @@ void check_part(const ColumnScales& layout, int block_col_begin, bool is_full_wi
   }
 }
 
-// Full blocks begin at multiples of block_n, half blocks at multiples of half of it.
+// Full blocks begin at multiples of block_n, half blocks at multiples of half of it, blocks of open
+// width at multiples of 8.
 void check_layout(const ColumnScales& layout) {
+  if (layout.open_width) {
+    for (int begin = 0; begin < 4 * kScaleN; begin += 8) check_part(layout, begin, true, 0);
+    return;
+  }
   const int half_n = layout.block_n / 2;
   for (int half_idx = 0; half_idx < 24; ++half_idx) {
     const int begin = half_idx * half_n;

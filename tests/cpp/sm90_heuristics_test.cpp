@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,7 @@ constexpr const char* k128x128 = "128x128";
 constexpr const char* k64x64 = "64x64";
 constexpr const char* k64x32 = "64x32";
 constexpr const char* k64x16 = "64x16";
+constexpr const char* k128x96 = "128x96 narrowed";
 
 // Calls of many tiles: few rows of many groups take 128x128, which swaps operands for groups of few
 // rows and is fast where one group has all of them; groups of 129 to 192 rows take 192x128.
@@ -66,11 +68,11 @@ constexpr Case kFewTiles[] = {
     {384, 256, 1, 1, k64x16, 112},
     {15, 512, 56, 2, k64x16, 64},
     {253, 1024, 16, 2, k64x32, 132},
-    {20, 1536, 16, 5, k64x64, 120},
+    {20, 1536, 16, 5, k64x32, 132},
     {91, 4096, 56, 2, k64x64, 132},
     {9, 512, 56, 45, k64x16, 132},
     {1337, 1536, 40, 1, k128x128, 132},
-    {1743, 704, 16, 2, k128x192, 128},
+    {1743, 704, 16, 2, k128x96, 132},
     {8, 7168, 16, 8, k64x64, 132},
     {60, 2048, 3, 216, k64x64, 132},  // other shapes would keep too few groups in registers
     {1, 7168, 2, 1, k32x128, 56},
@@ -86,11 +88,46 @@ void check_table(std::span<const Case> cases) {
     problem.num_k_blocks = test_case.num_k_blocks;
     problem.batch_size = test_case.batch_size;
     const Choice choice = ggfp8::sm90::choose(problem, device);
-    const char* shape = ggfp8::sm90::kTileShapes[static_cast<size_t>(choice.shape_idx)].name;
+    const char* shape = ggfp8::sm90::kTileShapes[static_cast<size_t>(choice.tiling.shape_idx)].name;
     if (!CHECK(std::strcmp(shape, test_case.shape) == 0) ||
         !CHECK_EQ(choice.num_ctas, test_case.num_ctas)) {
       std::cerr << "  case " << &test_case - cases.data() << ": " << shape << "\n";
     }
+  }
+}
+
+// A width that is open is a multiple of 8 that the shape's blocks have. n of 144 blocks of 128
+// takes one wave of tiles of 144 columns.
+void check_open_widths() {
+  ggfp8::DeviceInfo device;
+  device.num_processors = 132;
+  int num_open = 0;
+  for (int64_t n = 8; n <= 20000; n += n < 2048 ? 8 : 512) {
+    for (const int64_t rows : {1, 24, 65, 128, 700}) {
+      for (const int64_t batch_size : {1, 2, 36}) {
+        ggfp8::Problem problem;
+        problem.cum_m = rows * batch_size, problem.batch_size = batch_size;
+        problem.n = n, problem.k = 6144, problem.num_k_blocks = 48;
+        const Choice choice = ggfp8::sm90::choose(problem, device);
+        const auto& shape = ggfp8::sm90::kTileShapes[static_cast<size_t>(choice.tiling.shape_idx)];
+        const int width = choice.tiling.tile_n;
+        if (!shape.open_width) {
+          CHECK_EQ(width, shape.cluster_n());
+          continue;
+        }
+        ++num_open;
+        CHECK(width > 0 && width <= shape.block_n && width % 8 == 0);
+      }
+    }
+  }
+  CHECK(num_open > 100);
+  for (const auto& [rows, n, width] : {std::tuple{69, 18432, 144}, {24, 18432, 144}}) {
+    ggfp8::Problem problem;
+    problem.cum_m = rows, problem.batch_size = 1;
+    problem.n = n, problem.k = 6144, problem.num_k_blocks = 48;
+    const Choice choice = ggfp8::sm90::choose(problem, device);
+    CHECK_EQ(choice.tiling.tile_n, width);
+    CHECK_EQ(choice.num_ctas, n / width);
   }
 }
 
@@ -106,12 +143,12 @@ void check_same_shape_in_slabs() {
         problem.batch_size = batch_size;
         problem.cum_m = batch_size * rows;
         problem.n = n, problem.k = k, problem.num_k_blocks = k / 128;
-        const int packed = ggfp8::sm90::choose(problem, device).shape_idx;
+        const int packed = ggfp8::sm90::choose(problem, device).tiling.shape_idx;
         problem.group_kind = ggfp8::GroupKind::kMasked;
         problem.expected_m = rows;
         for (const int64_t slab : {rows, rows + 3, 2 * rows, int64_t{4096}}) {
           problem.cum_m = batch_size * slab;
-          CHECK_EQ(ggfp8::sm90::choose(problem, device).shape_idx, packed);
+          CHECK_EQ(ggfp8::sm90::choose(problem, device).tiling.shape_idx, packed);
         }
       }
     }
@@ -137,7 +174,7 @@ void check_slabs() {
                                           {1024, k128x192}}) {
     problem.expected_m = expected_m;
     const Choice choice = ggfp8::sm90::choose(problem, device);
-    const char* name = ggfp8::sm90::kTileShapes[static_cast<size_t>(choice.shape_idx)].name;
+    const char* name = ggfp8::sm90::kTileShapes[static_cast<size_t>(choice.tiling.shape_idx)].name;
     CHECK(std::strcmp(name, shape) == 0);
     CHECK_EQ(choice.num_ctas, 132);
   }
@@ -317,6 +354,7 @@ void check_items() {
 int main() {
   check_table(kManyTiles);
   check_table(kFewTiles);
+  check_open_widths();
   check_same_shape_in_slabs();
   check_slabs();
   check_instances(std::make_index_sequence<ggfp8::sm90::kNumInstances>());

@@ -32,20 +32,23 @@ int num_parts_with(const OutBlock& block, int row, int col) {
 template <Config kConfig>
 void check_part(const OutBlock& block, int warpgroup) {
   const auto part = WarpgroupPart::make<kConfig>(block, warpgroup);
-  CHECK(part.num_cols == 0 || part.num_cols == kConfig.half_n() ||
-        part.num_cols == kConfig.block_n);
-  CHECK_EQ(part.template is_full_width<kConfig>(), part.num_cols == kConfig.block_n);
+  const int full_width = kConfig.open_width ? block.num_cols : kConfig.block_n;
+  CHECK(part.num_cols == 0 || part.num_cols == kConfig.half_n() || part.num_cols == full_width);
   if (part.num_cols == 0) return;
+  const bool is_full_width = part.num_cols == full_width;
+  CHECK_EQ(part.template is_full_width<kConfig>(), is_full_width);
   CHECK(part.row_begin < block.num_rows);
   // A full-width part begins where the tiles after it find the same descriptors.
-  if (part.num_cols == kConfig.block_n) CHECK_EQ(part.row_begin, warpgroup * kWarpgroupRows);
+  if (is_full_width) CHECK_EQ(part.row_begin, warpgroup * kWarpgroupRows);
   CHECK_EQ(part.template first_sfb<kConfig>(),
-           ColumnScales::first_slot(part.num_cols == kConfig.block_n, part.col_begin));
+           ColumnScales::first_slot(is_full_width, part.col_begin));
 }
 
 template <Config kConfig>
 void check_blocks() {
-  const int step = kConfig.column_scales().has_halves ? kConfig.half_n() : kConfig.block_n;
+  const int step = kConfig.column_scales().has_halves ? kConfig.half_n()
+                   : kConfig.open_width               ? 8
+                                                      : kConfig.block_n;
   for (int num_cols = 0; num_cols <= kConfig.block_n; num_cols += step) {
     for (int num_rows = 1; num_rows <= kConfig.block_m; ++num_rows) {
       const OutBlock block = {0, num_rows, 0, num_cols};
@@ -53,7 +56,7 @@ void check_blocks() {
         check_part<kConfig>(block, warpgroup);
       }
       for (int row = 0; row < num_rows; ++row) {
-        for (int col = 0; col < num_cols; col += 32) {
+        for (int col = 0; col < num_cols; col += 8) {
           CHECK_EQ(num_parts_with<kConfig>(block, row, col), 1);
         }
       }

@@ -10,6 +10,7 @@ namespace ggfp8 {
 struct Plan {
   int32_t config_idx = 0;        // meaning belongs to the backend
   const char* config_name = "";  // for people: a tile shape, an instruction set
+  int32_t tile_n = 0;            // columns of a tile, where the configuration leaves them open
   int32_t num_workers = 0;       // CTAs launched, or CPU threads at most
   size_t workspace_bytes = 0;
 };

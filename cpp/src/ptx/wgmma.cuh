@@ -72,11 +72,12 @@ struct Wgmma;
 #define GGFP8_REGISTERS_64 \
   GGFP8_REGISTERS_48       \
   ", %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
-#define GGFP8_REGISTERS_96                                                           \
-  GGFP8_REGISTERS_64                                                                 \
-  ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, "    \
-  "%79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, " \
-  "%95"
+#define GGFP8_REGISTERS_80 \
+  GGFP8_REGISTERS_64       \
+  ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79"
+#define GGFP8_REGISTERS_96 \
+  GGFP8_REGISTERS_80       \
+  ", %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
 #define GGFP8_8_OF(i)                                                                         \
   "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), \
       "+f"(d[i + 6]), "+f"(d[i + 7])
@@ -113,6 +114,8 @@ GGFP8_WGMMA_PAIRS(32, GGFP8_REGISTERS_16, "%16", "%17", "%18", GGFP8_16_OF(0))
 GGFP8_WGMMA_PAIRS(64, GGFP8_REGISTERS_32, "%32", "%33", "%34", GGFP8_32_OF(0))
 GGFP8_WGMMA_PAIRS(96, GGFP8_REGISTERS_48, "%48", "%49", "%50", GGFP8_32_OF(0), GGFP8_16_OF(32))
 GGFP8_WGMMA_PAIRS(128, GGFP8_REGISTERS_64, "%64", "%65", "%66", GGFP8_32_OF(0), GGFP8_32_OF(32))
+GGFP8_WGMMA_PAIRS(160, GGFP8_REGISTERS_80, "%80", "%81", "%82", GGFP8_32_OF(0), GGFP8_32_OF(32),
+                  GGFP8_16_OF(64))
 GGFP8_WGMMA_PAIRS(192, GGFP8_REGISTERS_96, "%96", "%97", "%98", GGFP8_32_OF(0), GGFP8_32_OF(32),
                   GGFP8_32_OF(64))
 
@@ -121,6 +124,7 @@ GGFP8_WGMMA_PAIRS(192, GGFP8_REGISTERS_96, "%96", "%97", "%98", GGFP8_32_OF(0), 
 #undef GGFP8_REGISTERS_32
 #undef GGFP8_REGISTERS_48
 #undef GGFP8_REGISTERS_64
+#undef GGFP8_REGISTERS_80
 #undef GGFP8_REGISTERS_96
 #undef GGFP8_8_OF
 #undef GGFP8_16_OF

@@ -57,9 +57,9 @@ ONE_TILE = (8, 2048)
 MANY_K_BLOCKS = (264, 5264)  # more than any ring of stages holds
 WIDTHS = (SHORT_TAILS, MANY_TILES, ONE_TILE, MANY_K_BLOCKS)
 
-# Least number of configurations that must be found with SHORT_TAILS, and with MANY_TILES. All seven
+# Least number of configurations that must be found with SHORT_TAILS, and with MANY_TILES. All nine
 # of sm90 are among them.
-NUM_CONFIGS = {SHORT_TAILS: {"mma": 3, "sm90": 6}, MANY_TILES: {"mma": 3, "sm90": 6}}
+NUM_CONFIGS = {SHORT_TAILS: {"mma": 3, "sm90": 8}, MANY_TILES: {"mma": 3, "sm90": 6}}
 
 
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
@@ -121,6 +121,20 @@ def test_every_number_of_rows_is_exact(backend, n, k, out_dtype):
         assert call.plan().config == config
         call.launch()
         assert_exact(problem, call.result())
+
+
+@pytest.mark.parametrize("n", range(104, 297, 32))
+@pytest.mark.parametrize(
+    "rows, scale_major",
+    [
+        ((65, 200, 400, 129, 64, 256, 0, 350, 330), "MN"),
+        ((129, 256, 500, 193, 130, 257, 0, 400, 385), "K"),
+    ],
+)
+def test_every_width_is_exact(backend, n, rows, scale_major):
+    """Tiles may be as wide as n or a part of it, and begin at any multiple of 8 columns."""
+    problem = exact_problem(Case(rows * 4, n, 336, scale_major=scale_major), seed=n)
+    assert_exact(problem, backend.run(problem))
 
 
 def heads(base: Problem, rows: tuple[int, ...]) -> Problem:

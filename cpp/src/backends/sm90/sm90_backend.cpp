@@ -31,7 +31,7 @@ int64_t slab_stride(int64_t stride, int64_t row_stride) {
   return stride == 0 ? row_stride : stride;
 }
 
-Status encode_maps(const Problem& problem, const Config& config, Params* params) {
+Status encode_maps(const Problem& problem, const Config& config, int tile_n, Params* params) {
   const ByteMatrices a = {
       .data = problem.a.data,
       .row_bytes = problem.k,
@@ -46,7 +46,8 @@ Status encode_maps(const Problem& problem, const Config& config, Params* params)
                           .row_stride = problem.b.row_stride,
                           .matrix_stride = problem.b.group_stride};
   if (Status s = encode_tensor_map(a, config.a_box_rows, &params->a_map)) return s;
-  if (Status s = encode_tensor_map(b, config.b_box_rows, &params->b_map)) return s;
+  const int b_box_rows = config.open_width ? tile_n : config.b_box_rows;
+  if (Status s = encode_tensor_map(b, b_box_rows, &params->b_map)) return s;
   if (config.is_small() && problem.k >= kBlockK) {
     const int depth = config.k_blocks_per_stage;
     if (Status s = encode_deep_tensor_map(a, config.a_box_rows, depth, &params->deep_a_map)) {
@@ -70,9 +71,8 @@ Status encode_maps(const Problem& problem, const Config& config, Params* params)
   return kSuccess;
 }
 
-Status make_params(const Problem& problem, const Config& config, int32_t num_clusters,
-                   Params* params) {
-  if (Status s = encode_maps(problem, config, params)) return s;
+Status make_params(const Problem& problem, const Config& config, const Plan& plan, Params* params) {
+  if (Status s = encode_maps(problem, config, plan.tile_n, params)) return s;
   params->sfa = problem.sfa.data;
   params->sfb = problem.sfb.data;
   params->out = problem.out.data;
@@ -89,10 +89,11 @@ Status make_params(const Problem& problem, const Config& config, int32_t num_clu
   params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
   params->num_full_k_blocks = static_cast<int32_t>(problem.k / kBlockK);
   params->granularity_m = problem.granularity_m;
-  params->schedule = make_tile_schedule(problem, config);
+  params->schedule = make_tile_schedule(problem, config, plan.tile_n);
+  params->tile_n = plan.tile_n;
   params->num_n_tiles = params->schedule.tiles_per_long;
   params->max_band_size = max_band_size(problem, config);
-  params->place_step = place_step(num_clusters);
+  params->place_step = place_step(plan.num_workers / config.cluster_size);
   params->out_dtype = problem.out_dtype;
   params->tma_sfa = !config.is_small() && can_load_sfa_by_tma(problem);
   params->out_aligned = problem.out_rows_aligned(16);
@@ -105,9 +106,7 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
   if (guard.status() != kSuccess) return guard.status();
   const Config config = config_of(plan.config_idx);
   Params params = {};
-  if (Status s = make_params(problem, config, plan.num_workers / config.cluster_size, &params)) {
-    return s;
-  }
+  if (Status s = make_params(problem, config, plan, &params)) return s;
   KernelLaunch launch;
   launch.kernel = kKernelTable[static_cast<size_t>(plan.config_idx)]();
   launch.device_id = problem.device_id;

@@ -12,7 +12,8 @@
 //   right                                  |    8    |    9    |   10    |      slots 8, 9, 10
 //
 // The fourth slot of a group is padding, so that one load of 16 bytes reads the group. A block of
-// 128 columns begins at a multiple of 128: it has one scale, in slot 0.
+// 128 columns begins at a multiple of 128: it has one scale, in slot 0. A block of open width
+// begins at a multiple of 8: each eight of its columns have one scale, in a slot of their own.
 #pragma once
 
 #include "core/math.h"
@@ -26,15 +27,19 @@ struct ColumnScales {
 
   int block_n;
   bool has_halves;  // parts of half a block exist
+  bool open_width;
 
-  // Segments of a part of `part_n` columns. Each has one scale, in slots that follow each other.
-  static constexpr int num_segments(int part_n) { return part_n % 3 == 0 ? 3 : 1; }
+  // Segments of a part. Each has one scale, in slots that follow each other.
+  constexpr int num_segments() const { return open_width ? block_n / 8 : has_halves ? 3 : 1; }
 
-  constexpr int num_slots() const { return (has_halves ? 3 : 1) * kSlotsOfGroup; }
+  constexpr int num_slots() const {
+    return open_width ? block_n / 8 : (has_halves ? 3 : 1) * kSlotsOfGroup;
+  }
 
   // The first column of a slot's segment, counted from the block's first. A padding slot has the
   // first column after its group's last segment.
   GGFP8_HOST_DEVICE constexpr int first_column(int slot) const {
+    if (open_width) return slot * 8;
     if (!has_halves) return 0;
     if (slot < kSlotsOfGroup) return slot * (block_n / 3);
     return (slot / kSlotsOfGroup - 1) * (block_n / 2) + slot % kSlotsOfGroup * (block_n / 2 / 3);
@@ -48,8 +53,8 @@ struct ColumnScales {
   }
 
   // The segment of accumulator `i` of a thread that has part_n / 2 of them (ptx/wgmma.cuh).
-  GGFP8_HOST_DEVICE static constexpr int segment_of_accumulator(int i, int part_n) {
-    return i * num_segments(part_n) / (part_n / 2);
+  GGFP8_HOST_DEVICE constexpr int segment_of_accumulator(int i, int part_n) const {
+    return i * num_segments() / (part_n / 2);
   }
 };
 

@@ -11,6 +11,7 @@
 
 #include "backends/sm90/sm90_column_scales.h"
 #include "core/dtype_pair.h"
+#include "core/math.h"
 #include "core/problem.h"
 
 namespace ggfp8::sm90 {
@@ -48,6 +49,11 @@ struct Shape {
   int b_box_rows;  // rows of b, which are columns of the output
   bool tma_store;  // has an epilogue by TMA store, for outputs of 16 bits
   int k_blocks_per_stage = 1;
+
+  // Each call chooses how many columns a block has: a multiple of 8 up to block_n. One TMA load
+  // brings all of them, and there is no cluster. wgmma multiplies block_n columns in any case;
+  // those past the chosen ones are never stored.
+  bool open_width = false;
 
   // Whether the block is small (sm90_small_mainloop.cuh). A stage has several k-blocks then.
   constexpr bool is_small() const { return k_blocks_per_stage > 1; }
@@ -99,7 +105,9 @@ struct Config : Shape {
   constexpr int a_bytes() const { return block_m * kBlockK; }
   constexpr int b_bytes() const { return block_n * kBlockK; }
 
-  constexpr ColumnScales column_scales() const { return {block_n, multicast == Multicast::kB}; }
+  constexpr ColumnScales column_scales() const {
+    return {block_n, multicast == Multicast::kB, open_width};
+  }
 
   constexpr int num_store_boxes() const { return block_n / 64; }  // of a warp
   constexpr int store_bytes() const {
@@ -126,7 +134,22 @@ constexpr Shape small_shape(int block_n, int num_stages) {
           .k_blocks_per_stage = 4};
 }
 
-constexpr std::array<NamedShape, 7> kTileShapes = {{
+// A shape of open width, for calls whose tiles would not fill the last wave.
+constexpr Shape open_shape(int block_n, int num_stages) {
+  return {.block_m = 128,
+          .block_n = block_n,
+          .cluster_size = 1,
+          .multicast = Multicast::kNone,
+          .max_swapped_rows = 0,
+          .num_consumers = 2,
+          .num_stages = num_stages,
+          .a_box_rows = 32,
+          .b_box_rows = block_n,
+          .tma_store = false,
+          .open_width = true};
+}
+
+constexpr std::array<NamedShape, 9> kTileShapes = {{
     {{.block_m = 32,
       .block_n = 128,
       .cluster_size = 1,
@@ -174,6 +197,8 @@ constexpr std::array<NamedShape, 7> kTileShapes = {{
     {small_shape(64, 3), "64x64"},
     {small_shape(32, 4), "64x32"},
     {small_shape(16, 5), "64x16"},
+    {open_shape(160, 6), "128x160 narrowed"},
+    {open_shape(96, 7), "128x96 narrowed"},
 }};
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());

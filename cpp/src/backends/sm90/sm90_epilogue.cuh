@@ -16,6 +16,7 @@ struct WarpRows {
   int32_t first_row;  // of the output
   int32_t row_end;
   int32_t col_begin;
+  int32_t col_end;  // of the output, or of a block of open width
   int lane;
 
   template <Config kConfig>
@@ -27,6 +28,8 @@ struct WarpRows {
     first_row = block.row_begin + part.row_begin + warp * 16;
     row_end = block.row_begin + block.num_rows;
     col_begin = block.col_begin + part.col_begin;
+    col_end = consumer.params.n;
+    if (kConfig.open_width) col_end = min(col_end, block.col_begin + block.num_cols);
     lane = position.lane;
   }
 };
@@ -38,7 +41,7 @@ __device__ __forceinline__ void store_directly_as(const BlockAccumulator<kN>& ma
   const WarpRows rows(consumer);
   using Element = typename ptx::OutTraits<kDtype>::Element;
   const device::OutRows out = {consumer.template out<Element>(), params.out_row_stride,
-                               rows.row_end, params.n, params.out_aligned};
+                               rows.row_end, rows.col_end, params.out_aligned};
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     device::store_eight_rows<kDtype, kN / 8>(

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_config.h"
-#include "backends/sm90/sm90_time_model.h"
 #include "core/math.h"
 #include "core/tensor_map_limits.h"
 
@@ -16,20 +15,21 @@ int64_t num_clusters(const NamedShape& shape, const DeviceInfo& device) {
 }
 
 // Returns the most tiles that any groups can make: every group may add a partly filled one.
-int64_t max_tiles(const Problem& problem, const NamedShape& shape) {
+int64_t max_tiles(const Problem& problem, const NamedShape& shape, int tile_n) {
   const int64_t row_tiles =
       min_of(problem.cum_m / shape.cluster_m() + problem.batch_size, problem.cum_m);
-  return row_tiles * ceil_div<int64_t>(problem.n, shape.cluster_n());
+  return row_tiles * ceil_div<int64_t>(problem.n, tile_n);
 }
 
 }  // namespace
 
 Choice choose(const Problem& problem, const DeviceInfo& device) {
   Choice choice;
-  choice.shape_idx = fastest_shape(problem, device);
-  const NamedShape& shape = kTileShapes[static_cast<size_t>(choice.shape_idx)];
+  choice.tiling = fastest_tiling(problem, device);
+  const NamedShape& shape = kTileShapes[static_cast<size_t>(choice.tiling.shape_idx)];
   // The last wave may halve tiles.
-  const int64_t num_items = max_tiles(problem, shape) * (shape.multicast == Multicast::kB ? 2 : 1);
+  const int64_t num_items =
+      max_tiles(problem, shape, choice.tiling.tile_n) * (shape.multicast == Multicast::kB ? 2 : 1);
   choice.num_ctas =
       static_cast<int>(min_of(num_clusters(shape, device), num_items)) * shape.cluster_size;
   return choice;
@@ -75,8 +75,8 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   for (const NamedShape& shape : kTileShapes) {
     const int64_t max_n = INT32_MAX / shape.cluster_n() * shape.cluster_n();
     if (problem.n > max_n) return refuse("needs n of at most %jd", max_n);
-    // Small blocks are for calls of few tiles.
-    if (!shape.is_small() && max_tiles(problem, shape) >= kMaxTiles)
+    // Small blocks and open widths are for calls of few tiles.
+    if (!shape.is_small() && max_tiles(problem, shape, shape.cluster_n()) >= kMaxTiles)
       return refuse("needs fewer than 2^30 tiles");
   }
   return {};
@@ -86,8 +86,9 @@ Plan plan(const Problem& problem, const DeviceInfo& device) {
   const Choice choice = choose(problem, device);
   Plan plan;
   plan.config_idx =
-      instance_idx(choice.shape_idx, dtype_pair_idx(problem.a_dtype, problem.b_dtype));
-  plan.config_name = kTileShapes[static_cast<size_t>(choice.shape_idx)].name;
+      instance_idx(choice.tiling.shape_idx, dtype_pair_idx(problem.a_dtype, problem.b_dtype));
+  plan.config_name = kTileShapes[static_cast<size_t>(choice.tiling.shape_idx)].name;
+  plan.tile_n = choice.tiling.tile_n;
   plan.num_workers = choice.num_ctas;
   return plan;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backends/sm90/sm90_config.h"
+#include "backends/sm90/sm90_time_model.h"
 #include "core/device_info.h"
 #include "core/plan.h"
 #include "core/problem.h"
@@ -12,7 +13,7 @@
 namespace ggfp8::sm90 {
 
 struct Choice {
-  int shape_idx = 0;  // into kTileShapes
+  Tiling tiling;
   int num_ctas = 1;
 };
 

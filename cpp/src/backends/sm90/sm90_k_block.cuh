@@ -12,21 +12,29 @@ namespace ggfp8::sm90 {
 
 // The scales of a k-block that a thread needs: of its two rows, and of the segments of its part's
 // columns (sm90_column_scales.h).
-template <int kN>
+template <ColumnScales kLayout>
 struct KBlockScales {
-  static constexpr int kNumSegments = ColumnScales::num_segments(kN);
+  static constexpr int kNumSegments = kLayout.num_segments();
+  static constexpr int kGroup = ColumnScales::kSlotsOfGroup;
 
   static constexpr int kRowStep = 8;  // from the thread's first row to its second
 
   float sfa[2];
-  float sfb[ColumnScales::kSlotsOfGroup];
+  float sfb[ceil_div(kNumSegments, kGroup)][kGroup];  // of segments, one after the other
+
+  __device__ __forceinline__ float sfb_of(int segment) const {
+    return sfb[segment / kGroup][segment % kGroup];
+  }
 
   // Loads from addresses in shared memory, at this place of the instructions.
   __device__ __forceinline__ void load(uint32_t sfa_address, uint32_t sfb_address) {
     if constexpr (kNumSegments > 1) {
-      ptx::load_shared_floats(sfb, sfb_address);
+#pragma unroll
+      for (int i = 0; i < ceil_div(kNumSegments, kGroup); ++i) {
+        ptx::load_shared_floats(sfb[i], sfb_address + i * sizeof(sfb[i]));
+      }
     } else {
-      sfb[0] = ptx::load_shared_float(sfb_address);
+      sfb[0][0] = ptx::load_shared_float(sfb_address);
     }
     sfa[0] = ptx::load_shared_float(sfa_address);
     sfa[1] = ptx::load_shared_float(sfa_address + kRowStep * sizeof(float));
@@ -39,19 +47,25 @@ struct KBlockScales {
     static_assert(kNumSegments == 1);
     sfa[0] = scales.sfa[row];
     sfa[1] = scales.sfa[row + kRowStep];
-    sfb[0] = scales.sfb[0];
+    sfb[0][0] = scales.sfb[0];
   }
 };
 
-template <int kN>
+// The factors sfa * sfb of a k-block. They are computed ahead where there are few; those of a block
+// of open width would take more registers than there are, so it keeps the scales.
+template <ColumnScales kLayout, int kN>
 class PromotionFactors {
  public:
-  __device__ __forceinline__ void compute(const KBlockScales<kN>& scales) {
+  __device__ __forceinline__ void compute(const KBlockScales<kLayout>& scales) {
+    if constexpr (kLayout.open_width) {
+      scales_ = scales;
+      return;
+    }
 #pragma unroll
     for (int segment = 0; segment < kNumSegments; ++segment) {
 #pragma unroll
       for (int row = 0; row < 2; ++row) {
-        factor_[segment][row] = __fmul_rn(scales.sfa[row], scales.sfb[segment]);
+        factor_[segment][row] = __fmul_rn(scales.sfa[row], scales.sfb_of(segment));
         asm volatile("" : "+f"(factor_[segment][row]));  // keeps the product here, ahead of its use
       }
     }
@@ -66,14 +80,20 @@ class PromotionFactors {
   // Returns the value of accumulator i after promotion.
   __device__ __forceinline__ float promoted(const BlockAccumulator<kN>& main_acc,
                                             const BlockAccumulator<kN>& partial_acc, int i) const {
-    const float factor = factor_[ColumnScales::segment_of_accumulator(i, kN)][i / 2 % 2];
-    return __fmaf_rn(factor, partial_acc[i], main_acc[i]);
+    return __fmaf_rn(factor(kLayout.segment_of_accumulator(i, kN), i / 2 % 2), partial_acc[i],
+                     main_acc[i]);
   }
 
  private:
-  static constexpr int kNumSegments = KBlockScales<kN>::kNumSegments;
+  static constexpr int kNumSegments = kLayout.num_segments();
+
+  __device__ __forceinline__ float factor(int segment, int row) const {
+    if constexpr (kLayout.open_width) return __fmul_rn(scales_.sfa[row], scales_.sfb_of(segment));
+    return factor_[segment][row];
+  }
 
   float factor_[kNumSegments][2];
+  KBlockScales<kLayout> scales_;
 };
 
 // Addresses of what a thread needs of stage 0. For another stage the compiler adds a constant where
@@ -123,9 +143,9 @@ struct StageAddresses {
     b_word += opaque_zero;
   }
 
-  template <int kN>
-  __device__ __forceinline__ KBlockScales<kN> load_scales(int stage_idx) const {
-    KBlockScales<kN> scales;
+  __device__ __forceinline__ KBlockScales<kConfig.column_scales()> load_scales(
+      int stage_idx) const {
+    KBlockScales<kConfig.column_scales()> scales;
     scales.load(sfa + stage_idx * kScalesBytes, sfb + stage_idx * kScalesBytes);
     return scales;
   }
@@ -141,7 +161,7 @@ struct StageAddresses {
 template <Config kConfig, int kN>
 struct KBlock {
   BlockAccumulator<kN> partial_acc;
-  PromotionFactors<kN> factors;
+  PromotionFactors<kConfig.column_scales(), kN> factors;
 
   // Starts the products. Precondition: the stage is full.
   __device__ __forceinline__ void start(const StageAddresses<kConfig>& stages, int stage_idx) {
@@ -154,7 +174,7 @@ struct KBlock {
   // and stages.sfa is that of its tile.
   __device__ __forceinline__ void start_with_factors(const StageAddresses<kConfig>& stages,
                                                      int stage_idx) {
-    const KBlockScales<kN> scales = stages.template load_scales<kN>(stage_idx);
+    const KBlockScales<kConfig.column_scales()> scales = stages.load_scales(stage_idx);
     start(stages, stage_idx);
     factors.compute(scales);
   }

@@ -87,8 +87,9 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
       num_b_boxes);
   const RowScaleLoad sfa(params, tile, tile.group_idx);
   const int32_t slab_idx = min(tile.group_idx, params.last_slab_idx);
+  const int b_box_bytes = kConfig.open_width ? tile.num_cols * kBlockK : kConfig.b_box_bytes();
   const uint32_t num_bytes =
-      num_a_boxes * kConfig.a_box_bytes() + num_b_boxes * kConfig.b_box_bytes() + sfa.num_bytes;
+      num_a_boxes * kConfig.a_box_bytes() + num_b_boxes * b_box_bytes + sfa.num_bytes;
   const int32_t k_end = params.num_k_blocks * kBlockK;
   pipeline.make_uniform();
 #pragma unroll 1

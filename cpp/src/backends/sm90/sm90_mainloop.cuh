@@ -150,7 +150,7 @@ __device__ __forceinline__ bool run_first_k_block_of_next_tile(BlockAccumulator<
     return false;
   }
   stages.set_rows(consumer, part, block);
-  k_block.factors.compute(stages.template load_scales<kN>(stage_idx));
+  k_block.factors.compute(stages.load_scales(stage_idx));
   has_full_boxes = consumer.has_full_boxes(block);
 #pragma unroll
   for (int i = 0; i < kN / 2; ++i) main_acc[i] = 0;

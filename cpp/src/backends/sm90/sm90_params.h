@@ -39,6 +39,7 @@ struct Params {
   int32_t num_full_k_blocks;  // those of kBlockK k; the last k-block may have fewer
   int32_t granularity_m;
   int32_t num_n_tiles;
+  int32_t tile_n;         // columns of a tile
   int32_t max_band_size;  // row tiles (sm90_rasterization.h)
   int32_t place_step;     // sm90_last_wave.h
   Dtype out_dtype;

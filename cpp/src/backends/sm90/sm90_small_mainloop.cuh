@@ -19,6 +19,7 @@ template <Config kConfig>
 class StageReader {
  public:
   static constexpr int kN = kConfig.block_n;
+  using Factors = PromotionFactors<kConfig.column_scales(), kN>;
 
   __device__ __forceinline__ explicit StageReader(const Consumer<kConfig>& consumer)
       : row_(consumer.position().m) {}
@@ -32,12 +33,11 @@ class StageReader {
   }
 
   // Returns the factors of the promotion of a k-block.
-  __device__ __forceinline__ PromotionFactors<kN> factors(const Pipeline<kConfig>& stage,
-                                                          int k_block) const {
+  __device__ __forceinline__ Factors factors(const Pipeline<kConfig>& stage, int k_block) const {
     using Scales = typename AsyncStorage<kConfig>::Scales;
-    KBlockScales<kN> scales;
+    KBlockScales<kConfig.column_scales()> scales;
     scales.load(reinterpret_cast<const Scales*>(stage.scales())[k_block], row_);
-    PromotionFactors<kN> factors;
+    Factors factors;
     factors.compute(scales);
     return factors;
   }
@@ -48,10 +48,10 @@ class StageReader {
 
 // Waits for the products of the k-blocks kIdx to kCount - 1 of a stage and promotes each of them.
 // Signals the stage empty when all of them are complete.
-template <int kIdx, Config kConfig, int kN, int kCount>
+template <int kIdx, Config kConfig, int kN, class Factors, int kCount>
 __device__ __forceinline__ void promote_in_turn(BlockAccumulator<kN>& main_acc,
                                                 BlockAccumulator<kN> (&partial_acc)[kCount],
-                                                const PromotionFactors<kN> (&factors)[kCount],
+                                                const Factors (&factors)[kCount],
                                                 const Pipeline<kConfig>& stage) {
   if constexpr (kIdx < kCount) {
     ptx::wgmma_wait<kCount - 1 - kIdx>();
@@ -68,7 +68,7 @@ __device__ __forceinline__ void run_stage(BlockAccumulator<kN>& main_acc,
                                           const Pipeline<kConfig>& stage,
                                           const StageReader<kConfig>& reader) {
   BlockAccumulator<kN> partial_acc[kCount];
-  PromotionFactors<kN> factors[kCount];
+  typename StageReader<kConfig>::Factors factors[kCount];
 #pragma unroll
   for (int i = 0; i < kCount; ++i) reader.start(partial_acc[i], stage, i);
 #pragma unroll
@@ -118,7 +118,7 @@ __device__ __forceinline__ void compute_small_tile(Consumer<kConfig>& consumer,
                                                    const CtaTile& tile) {
   static_assert(kConfig.num_consumers == 1 && kConfig.block_m == 64);
   static_assert(kConfig.max_swapped_rows == 0 && !kConfig.tma_store);
-  static_assert(!kConfig.column_scales().has_halves && kScaleN % kConfig.block_n == 0);
+  static_assert(kConfig.column_scales().num_segments() == 1 && kScaleN % kConfig.block_n == 0);
   constexpr int kN = kConfig.block_n;
   const SmallOut<kConfig> out(consumer, tile);
   BlockAccumulator<kN> main_acc = {};

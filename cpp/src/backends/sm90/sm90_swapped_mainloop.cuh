@@ -84,7 +84,7 @@ template <Config kConfig>
 __device__ __forceinline__ void compute_swapped_tile(Consumer<kConfig>& consumer,
                                                      const OutBlock& block) {
   static_assert(kConfig.max_swapped_rows == 32 && !kConfig.tma_store);
-  static_assert(!kConfig.column_scales().has_halves);
+  static_assert(kConfig.column_scales().num_segments() == 1);
   static_assert(kConfig.block_n <= kConfig.num_consumers * 64);
   if (consumer.position().warpgroup * 64 >= kConfig.block_n) {
     consumer.skip_tile();

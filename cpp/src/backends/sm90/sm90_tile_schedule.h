@@ -40,9 +40,9 @@ GGFP8_HOST_DEVICE inline int32_t num_tiles_of_rows(const TileSchedule& schedule,
          (tiles.has_short ? schedule.tiles_per_short : 0);
 }
 
-// Returns the schedule of a validated problem.
-inline TileSchedule make_tile_schedule(const Problem& problem, const Shape& shape) {
-  const auto num_n_tiles = static_cast<int32_t>(ceil_div<int64_t>(problem.n, shape.cluster_n()));
+// Returns the schedule of a validated problem, with tiles of tile_n columns.
+inline TileSchedule make_tile_schedule(const Problem& problem, const Shape& shape, int tile_n) {
+  const auto num_n_tiles = static_cast<int32_t>(ceil_div<int64_t>(problem.n, tile_n));
   return {make_group_schedule(problem, shape.cluster_m(), kNumLaneChunks), shape.short_m(),
           num_n_tiles, ceil_div(num_n_tiles, 2)};
 }

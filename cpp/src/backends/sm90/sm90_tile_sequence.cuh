@@ -46,9 +46,9 @@ class TileSequence {
                                            row_tiles(schedule(), group.row_end - group.row_begin),
                                            params_.num_n_tiles, params_.max_band_size);
     const int32_t row_begin = group.row_begin + place.m_tile_idx * kConfig.cluster_m();
-    const int32_t num_cols = place.num_n_tiles * kConfig.cluster_n() / items_per_tile;
+    const int32_t num_cols = place.num_n_tiles * tile_n() / items_per_tile;
     return share({{row_begin, min(group.row_end - row_begin, kConfig.cluster_m()),
-                   place.n_tile_idx * kConfig.cluster_n() + half * num_cols, num_cols},
+                   place.n_tile_idx * tile_n() + half * num_cols, num_cols},
                   group.group_idx,
                   group.row_begin,
                   Multicast::kNone});
@@ -56,6 +56,10 @@ class TileSequence {
 
  private:
   static constexpr bool kHasHalves = kConfig.column_scales().has_halves;
+
+  __device__ __forceinline__ int32_t tile_n() const {
+    return kConfig.open_width ? params_.tile_n : kConfig.cluster_n();
+  }
 
   // The schedule with the constants of the shape, by which the compiler divides faster.
   __device__ __forceinline__ TileSchedule schedule() const {
@@ -80,8 +84,8 @@ class TileSequence {
     const int32_t rank = kConfig.cluster_size > 1 ? static_cast<int32_t>(ptx::cluster_rank()) : 0;
     if (kConfig.cluster_size > 1) tile.multicast = Multicast::kA;
     if constexpr (kConfig.multicast != Multicast::kB) {
-      tile.num_cols = kConfig.block_n;
-      tile.col_begin += rank * kConfig.block_n;
+      tile.num_cols = tile_n() / kConfig.cluster_size;
+      tile.col_begin += rank * tile.num_cols;
     } else if (tile.num_rows > kConfig.block_m) {
       tile.multicast = Multicast::kB;
       tile.row_begin += rank * kConfig.block_m;

@@ -12,26 +12,27 @@
 namespace ggfp8::sm90 {
 namespace {
 
-// Microseconds that a shape takes, fitted to 457 random problems of all sizes on H200s
-// (notebook.md).
+// Microseconds that a shape takes, fitted to random problems of all sizes on H200s (notebook.md).
 struct ShapeTimes {
-  double call;             // of a call, whatever its size
-  double k_block;          // of a k-block of a tile
-  double tile;             // of a tile, besides its k-blocks
-  double swapped_k_block;  // of a tile with swapped operands; as k_block where a shape has one kind
-  double swapped_tile;
+  double call;         // of a call, whatever its size
+  double k_block;      // of a k-block of a tile
+  double tile;         // of a tile, besides its k-blocks
+  double low_k_block;  // of a low tile; as k_block where a shape has one kind
+  double low_tile;
   double bytes_per_us;  // where bytes limit
 };
 
-// Columns: call, k_block, tile, swapped_k_block, swapped_tile, bytes_per_us.
+// Columns: call, k_block, tile, low_k_block, low_tile, bytes_per_us.
 constexpr std::array<ShapeTimes, kTileShapes.size()> kTimes = {{
     {2.00, 0.310, 1.18, 0.310, 1.18, 4.47e6},  // 32x128
     {3.10, 0.593, 1.48, 0.267, 0.95, 4.35e6},  // 192x128 cluster 2 multicast a
     {4.13, 0.587, 1.21, 0.587, 1.21, 4.75e6},  // 128x192 cluster 2 multicast b
     {2.42, 0.429, 1.42, 0.309, 1.09, 4.51e6},  // 128x128
     {2.62, 0.186, 0.87, 0.186, 0.87, 4.75e6},  // 64x64
-    {2.71, 0.122, 0.58, 0.122, 0.58, 3.20e6},  // 64x32
+    {2.60, 0.122, 0.58, 0.122, 0.58, 4.80e6},  // 64x32
     {2.42, 0.092, 0.55, 0.092, 0.55, 4.90e6},  // 64x16
+    {2.75, 0.550, 2.20, 0.349, 1.88, 3.99e6},  // 128x160 narrowed
+    {2.74, 0.390, 1.29, 0.244, 1.11, 4.03e6},  // 128x96 narrowed
 }};
 
 // Groups of about the same number of rows.
@@ -55,24 +56,33 @@ RowsOfGroups in_one_group(const Problem& problem) {
   return {1, expected_rows(problem)};
 }
 
-// Tiles of all groups, those with swapped operands apart.
+// Tiles of all groups, the low ones apart.
 struct TileCounts {
-  int64_t num_swapped = 0;
+  int64_t num_low = 0;
   int64_t num_others = 0;
+
+  int64_t num_all() const { return num_low + num_others; }
 };
+
+// The most rows of a low tile, which takes less time: its operands are swapped, or one of two
+// warpgroups has all of its rows.
+int max_low_rows(const Shape& shape) {
+  return shape.open_width ? 64 : shape.max_swapped_rows;
+}
 
 void add_group(const TileSchedule& schedule, const Shape& shape, int64_t num_rows,
                int64_t num_groups, TileCounts* counts) {
   const auto rows = static_cast<int32_t>(num_rows);
   const int32_t num_left = rows % schedule.tile_m;
-  const bool has_swapped = num_left > 0 && num_left <= shape.max_swapped_rows;
-  const int64_t swapped = has_swapped ? num_groups * schedule.tiles_per_long : 0;
-  counts->num_swapped += swapped;
-  counts->num_others += num_groups * num_tiles_of_rows(schedule, rows) - swapped;
+  const bool has_low = num_left > 0 && num_left <= max_low_rows(shape);
+  const int64_t low = has_low ? num_groups * schedule.tiles_per_long : 0;
+  counts->num_low += low;
+  counts->num_others += num_groups * num_tiles_of_rows(schedule, rows) - low;
 }
 
-TileCounts count_tiles(const Problem& problem, const Shape& shape, const RowsOfGroups& rows) {
-  const TileSchedule schedule = make_tile_schedule(problem, shape);
+TileCounts count_tiles(const Problem& problem, const Shape& shape, int tile_n,
+                       const RowsOfGroups& rows) {
+  const TileSchedule schedule = make_tile_schedule(problem, shape, tile_n);
   const int64_t fewer = rows.num_rows / rows.num_groups;
   const int64_t num_with_more = rows.num_rows % rows.num_groups;
   TileCounts counts;
@@ -90,6 +100,14 @@ double num_waves(const Shape& shape, int64_t num_tiles, const DeviceInfo& device
   if (num_left == 0) return num_full;
   const bool halves = shape.multicast == Multicast::kB && num_left * 2 <= num_clusters;
   return num_full + (halves ? kHalfTile : 1);
+}
+
+// Returns which share of the bytes per microsecond the SMs that have a tile take in. Four fifths of
+// a device's SMs take in all that its DRAM gives.
+double reading_share(const Shape& shape, int64_t num_tiles, const DeviceInfo& device) {
+  constexpr double kEnoughSms = 0.8;
+  const auto num_sms = static_cast<double>(num_tiles * shape.cluster_size);
+  return min_of(num_sms / (kEnoughSms * static_cast<double>(device.num_processors)), 1.0);
 }
 
 double num_bytes(const Problem& problem, const RowsOfGroups& rows) {
@@ -111,44 +129,75 @@ double search_time(const Problem& problem, const Shape& shape) {
 
 // Returns the microseconds of a call. What takes longer decides, computing or reading; where both
 // take about the same time they hold each other up.
-double time_of(const Problem& problem, int shape_idx, const RowsOfGroups& rows,
+double time_of(const Problem& problem, const Tiling& tiling, const RowsOfGroups& rows,
                const DeviceInfo& device) {
-  const Shape& shape = kTileShapes[static_cast<size_t>(shape_idx)];
-  const ShapeTimes& times = kTimes[static_cast<size_t>(shape_idx)];
-  const TileCounts counts = count_tiles(problem, shape, rows);
+  const Shape& shape = kTileShapes[static_cast<size_t>(tiling.shape_idx)];
+  const ShapeTimes& times = kTimes[static_cast<size_t>(tiling.shape_idx)];
+  const TileCounts counts = count_tiles(problem, shape, tiling.tile_n, rows);
   const auto num_k_blocks = static_cast<double>(problem.num_k_blocks);
-  const int64_t num_tiles = counts.num_swapped + counts.num_others;
-  const double swapped_share =
-      static_cast<double>(counts.num_swapped) / static_cast<double>(num_tiles);
-  const double tile_time =
-      swapped_share * (num_k_blocks * times.swapped_k_block + times.swapped_tile) +
-      (1 - swapped_share) * (num_k_blocks * times.k_block + times.tile);
+  const int64_t num_tiles = counts.num_all();
+  const double low_share = static_cast<double>(counts.num_low) / static_cast<double>(num_tiles);
+  const double tile_time = low_share * (num_k_blocks * times.low_k_block + times.low_tile) +
+                           (1 - low_share) * (num_k_blocks * times.k_block + times.tile);
   const double computing = num_waves(shape, num_tiles, device) * tile_time;
-  const double reading = num_bytes(problem, rows) / times.bytes_per_us;
+  const double reading =
+      num_bytes(problem, rows) / (times.bytes_per_us * reading_share(shape, num_tiles, device));
   const double computing_2 = computing * computing, reading_2 = reading * reading;
   return times.call + search_time(problem, shape) +
          std::sqrt(std::sqrt(computing_2 * computing_2 + reading_2 * reading_2));
 }
 
-}  // namespace
+// Returns the least width of an open shape's tiles with which a call takes as few waves as it can,
+// or 0 if shapes of narrower tiles are for it.
+int open_width(const Problem& problem, const Shape& shape, const RowsOfGroups& rows,
+               const DeviceInfo& device) {
+  const int64_t n = problem.n;
+  const int64_t num_row_tiles = count_tiles(problem, shape, static_cast<int>(n), rows).num_all();
+  const int64_t least_n_tiles = ceil_div<int64_t>(n, shape.block_n);
+  const int64_t waves = ceil_div<int64_t>(num_row_tiles * least_n_tiles, device.num_processors);
+  const int64_t num_n_tiles = device.num_processors * waves / num_row_tiles;
+  const int64_t width = round_up<int64_t>(ceil_div(n, num_n_tiles), 8);
+  return width > shape.block_n / 3 ? static_cast<int>(width) : 0;
+}
 
-// Weighs both cases in a geometric mean: even groups by three fifths, one group with all rows by
-// two.
-int fastest_shape(const Problem& problem, const DeviceInfo& device) {
-  const RowsOfGroups even = shared_evenly(problem);
-  const RowsOfGroups one = in_one_group(problem);
-  int fastest = 0;
-  double least = 0;
-  for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
-    const double even_time = time_of(problem, i, even, device);
-    const double one_time = time_of(problem, i, one, device);
-    const double mean_5 = even_time * even_time * even_time * one_time * one_time;
-    if (i == 0 || mean_5 < least) {
-      fastest = i;
-      least = mean_5;
+// The fastest tiling so far, and its time.
+class Fastest {
+ public:
+  // Weighs both cases in a geometric mean: even groups by three fifths, one group with all rows by
+  // two.
+  void consider(const Problem& problem, const Tiling& tiling, const DeviceInfo& device) {
+    const double even = time_of(problem, tiling, shared_evenly(problem), device);
+    const double one = time_of(problem, tiling, in_one_group(problem), device);
+    const double mean_5 = even * even * even * one * one;
+    if (tiling_.tile_n == 0 || mean_5 < mean_5_) {
+      tiling_ = tiling;
+      mean_5_ = mean_5;
     }
   }
-  return fastest;
+
+  const Tiling& tiling() const { return tiling_; }
+
+ private:
+  Tiling tiling_;
+  double mean_5_ = 0;
+};
+
+}  // namespace
+
+Tiling fastest_tiling(const Problem& problem, const DeviceInfo& device) {
+  Fastest fastest;
+  for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
+    const Shape& shape = kTileShapes[static_cast<size_t>(i)];
+    if (!shape.open_width) {
+      fastest.consider(problem, {i, shape.cluster_n()}, device);
+      continue;
+    }
+    const int even = open_width(problem, shape, shared_evenly(problem), device);
+    const int one = open_width(problem, shape, in_one_group(problem), device);
+    if (even != 0) fastest.consider(problem, {i, even}, device);
+    if (one != 0 && one != even) fastest.consider(problem, {i, one}, device);
+  }
+  return fastest.tiling();
 }
 
 }  // namespace ggfp8::sm90

@@ -7,9 +7,14 @@
 
 namespace ggfp8::sm90 {
 
-// Returns the index in kTileShapes of the shape that the model expects to be fastest. The host does
-// not know the rows of a group, so two cases count: all groups have about the same rows, or one
-// group has all of them.
-int fastest_shape(const Problem& problem, const DeviceInfo& device);
+// How a call is cut into tiles.
+struct Tiling {
+  int shape_idx = 0;  // into kTileShapes
+  int tile_n = 0;     // columns of a tile: the shape's, or what an open width is set to
+};
+
+// Returns the tiling that the model expects to be fastest. The host does not know the rows of a
+// group, so two cases count: all groups have about the same rows, or one group has all of them.
+Tiling fastest_tiling(const Problem& problem, const DeviceInfo& device);
 
 }  // namespace ggfp8::sm90
