@@ -40,17 +40,18 @@ constexpr const char* k64x16 = "64x16";
 constexpr const char* k128x96 = "128x96 narrowed";
 
 // Calls of many tiles: few rows of many groups take 128x128, which swaps operands for groups of few
-// rows and is fast where one group has all of them; groups of 129 to 192 rows take 192x128.
+// rows and is fast where one group has all of them; groups of 129 to 192 rows take 192x128, and
+// groups of 288, whose second row tile of 192x128 has half of the rows.
 constexpr Case kManyTiles[] = {
     {16 * 32, 4096, 8, 32, k128x128, 132},     {16 * 32, 4096, 12, 32, k128x128, 132},
     {16 * 32, 4096, 56, 32, k128x128, 132},    {4096, 4096, 56, 256, k128x192, 132},
-    {63 * 32, 4096, 56, 32, k128x192, 132},    {64 * 32, 4096, 56, 32, k128x192, 132},
+    {63 * 32, 4096, 56, 32, k128x128, 132},    {64 * 32, 4096, 56, 32, k128x128, 132},
     {128 * 32, 4096, 56, 32, k128x192, 132},   {128 * 64, 2048, 16, 64, k128x192, 132},
     {192 * 32, 4096, 56, 32, k192x128, 132},   {193 * 64, 4096, 56, 64, k128x192, 132},
-    {288 * 16, 4096, 56, 16, k128x192, 132},   {640 * 16, 4096, 56, 16, k128x192, 132},
+    {288 * 16, 4096, 56, 16, k192x128, 132},   {640 * 16, 4096, 56, 16, k128x192, 132},
     {512 * 128, 1536, 16, 128, k128x192, 132}, {1024 * 32, 4096, 56, 32, k128x192, 132},
     {4096 * 8, 4096, 56, 8, k128x192, 132},    {8192, 8192, 64, 1, k128x192, 132},
-    {4827, 3072, 24, 1, k192x128, 132},
+    {4827, 3072, 24, 1, k128x192, 132},
 };
 
 // Calls of few tiles take small blocks, so that more SMs have one.
@@ -74,7 +75,7 @@ constexpr Case kFewTiles[] = {
     {1337, 1536, 40, 1, k128x128, 132},
     {1743, 704, 16, 2, k128x96, 132},
     {8, 7168, 16, 8, k64x64, 132},
-    {60, 2048, 3, 216, k64x64, 132},  // other shapes would keep too few groups in registers
+    {60, 2048, 3, 216, k192x128, 132},  // other shapes would keep too few groups in registers
     {1, 7168, 2, 1, k32x128, 56},
 };
 
@@ -168,7 +169,7 @@ void check_slabs() {
   problem.n = 4096, problem.k = 7168, problem.num_k_blocks = 56;
   problem.sfa.mn_stride = 1, problem.sfa.k_stride = 4096;
   for (const auto& [expected_m, shape] : {std::pair{16, k128x128},
-                                          {64, k128x192},
+                                          {64, k128x128},
                                           {128, k128x192},
                                           {192, k192x128},
                                           {1024, k128x192}}) {

@@ -13,26 +13,30 @@ namespace ggfp8::sm90 {
 namespace {
 
 // Microseconds that a shape takes, fitted to random problems of all sizes on H200s (notebook.md).
+// In a remainder tile some warpgroups have no rows, or share the columns of others.
 struct ShapeTimes {
-  double call;         // of a call, whatever its size
-  double k_block;      // of a k-block of a tile
-  double tile;         // of a tile, besides its k-blocks
-  double low_k_block;  // of a low tile; as k_block where a shape has one kind
-  double low_tile;
+  double call;             // of a call, whatever its size
+  double k_block;          // of a k-block of a tile
+  double k_block_128;      // of a remainder tile of at most 128 rows
+  double k_block_64;       // of at most 64 rows
+  double tile;             // of a tile, besides its k-blocks
+  double swapped_k_block;  // of a tile with swapped operands; as k_block where a shape has one kind
+  double swapped_tile;
   double bytes_per_us;  // where bytes limit
 };
 
-// Columns: call, k_block, tile, low_k_block, low_tile, bytes_per_us.
+// Columns: call, k_block, k_block_128, k_block_64, tile, swapped_k_block, swapped_tile,
+// bytes_per_us.
 constexpr std::array<ShapeTimes, kTileShapes.size()> kTimes = {{
-    {2.00, 0.310, 1.18, 0.310, 1.18, 4.47e6},  // 32x128
-    {3.10, 0.593, 1.48, 0.267, 0.95, 4.35e6},  // 192x128 cluster 2 multicast a
-    {4.13, 0.587, 1.21, 0.587, 1.21, 4.75e6},  // 128x192 cluster 2 multicast b
-    {2.42, 0.429, 1.42, 0.309, 1.09, 4.51e6},  // 128x128
-    {2.62, 0.186, 0.87, 0.186, 0.87, 4.75e6},  // 64x64
-    {2.60, 0.122, 0.58, 0.122, 0.58, 4.80e6},  // 64x32
-    {2.42, 0.092, 0.55, 0.092, 0.55, 4.90e6},  // 64x16
-    {2.75, 0.550, 2.20, 0.349, 1.88, 3.99e6},  // 128x160 narrowed
-    {2.74, 0.390, 1.29, 0.244, 1.11, 4.03e6},  // 128x96 narrowed
+    {2.00, 0.310, 0.310, 0.310, 1.18, 0.310, 1.18, 4.47e6},  // 32x128
+    {3.27, 0.599, 0.447, 0.303, 1.51, 0.257, 0.90, 4.22e6},  // 192x128 cluster 2 multicast a
+    {4.33, 0.578, 0.652, 0.530, 1.20, 0.578, 1.20, 4.43e6},  // 128x192 cluster 2 multicast b
+    {2.63, 0.425, 0.425, 0.303, 1.41, 0.249, 1.24, 4.25e6},  // 128x128
+    {2.62, 0.186, 0.186, 0.186, 0.87, 0.186, 0.87, 4.75e6},  // 64x64
+    {2.60, 0.122, 0.122, 0.122, 0.58, 0.122, 0.58, 4.80e6},  // 64x32
+    {2.42, 0.092, 0.092, 0.092, 0.55, 0.092, 0.55, 4.90e6},  // 64x16
+    {2.75, 0.550, 0.550, 0.349, 2.00, 0.349, 2.00, 3.99e6},  // 128x160 narrowed
+    {2.74, 0.390, 0.390, 0.244, 1.20, 0.244, 1.20, 4.03e6},  // 128x96 narrowed
 }};
 
 // Groups of about the same number of rows.
@@ -56,39 +60,51 @@ RowsOfGroups in_one_group(const Problem& problem) {
   return {1, expected_rows(problem)};
 }
 
-// Tiles of all groups, the low ones apart.
-struct TileCounts {
-  int64_t num_low = 0;
-  int64_t num_others = 0;
+// Tiles, and the microseconds of all of them one after another.
+struct Tiles {
+  int64_t num = 0;
+  double time = 0;
 
-  int64_t num_all() const { return num_low + num_others; }
+  void add(int64_t num_more, double time_of_each) {
+    num += num_more;
+    time += static_cast<double>(num_more) * time_of_each;
+  }
 };
 
-// The most rows of a low tile, which takes less time: its operands are swapped, or one of two
-// warpgroups has all of its rows.
-int max_low_rows(const Shape& shape) {
-  return shape.open_width ? 64 : shape.max_swapped_rows;
+const Shape& shape_of(const Tiling& tiling) {
+  return kTileShapes[static_cast<size_t>(tiling.shape_idx)];
 }
 
-void add_group(const TileSchedule& schedule, const Shape& shape, int64_t num_rows,
-               int64_t num_groups, TileCounts* counts) {
-  const auto rows = static_cast<int32_t>(num_rows);
-  const int32_t num_left = rows % schedule.tile_m;
-  const bool has_low = num_left > 0 && num_left <= max_low_rows(shape);
-  const int64_t low = has_low ? num_groups * schedule.tiles_per_long : 0;
-  counts->num_low += low;
-  counts->num_others += num_groups * num_tiles_of_rows(schedule, rows) - low;
+// Returns the microseconds of a tile with this many rows.
+double tile_time(const Shape& shape, const ShapeTimes& times, int32_t rows, double num_k_blocks) {
+  if (rows <= shape.max_swapped_rows) {
+    return num_k_blocks * times.swapped_k_block + times.swapped_tile;
+  }
+  const double k_block = rows <= 64    ? times.k_block_64
+                         : rows <= 128 ? times.k_block_128
+                                       : times.k_block;
+  return num_k_blocks * k_block + times.tile;
 }
 
-TileCounts count_tiles(const Problem& problem, const Shape& shape, int tile_n,
-                       const RowsOfGroups& rows) {
-  const TileSchedule schedule = make_tile_schedule(problem, shape, tile_n);
+Tiles tiles_of(const Problem& problem, const Tiling& tiling, const RowsOfGroups& rows) {
+  const Shape& shape = shape_of(tiling);
+  const ShapeTimes& times = kTimes[static_cast<size_t>(tiling.shape_idx)];
+  const TileSchedule schedule = make_tile_schedule(problem, shape, tiling.tile_n);
+  const auto num_k_blocks = static_cast<double>(problem.num_k_blocks);
+  Tiles tiles;
+  const auto add_groups = [&](int64_t num_groups, int64_t rows_of_each) {
+    const auto num_rows = static_cast<int32_t>(rows_of_each);
+    const int32_t num_left = num_rows % schedule.tile_m;
+    tiles.add(num_groups * num_tiles_of_rows(schedule, num_rows - num_left),
+              tile_time(shape, times, schedule.tile_m, num_k_blocks));
+    tiles.add(num_groups * num_tiles_of_rows(schedule, num_left),
+              tile_time(shape, times, num_left, num_k_blocks));
+  };
   const int64_t fewer = rows.num_rows / rows.num_groups;
   const int64_t num_with_more = rows.num_rows % rows.num_groups;
-  TileCounts counts;
-  add_group(schedule, shape, fewer + 1, num_with_more, &counts);
-  add_group(schedule, shape, fewer, rows.num_groups - num_with_more, &counts);
-  return counts;
+  add_groups(num_with_more, fewer + 1);
+  add_groups(rows.num_groups - num_with_more, fewer);
+  return tiles;
 }
 
 // Returns how many tiles the busiest cluster computes. The last wave may halve tiles.
@@ -131,17 +147,13 @@ double search_time(const Problem& problem, const Shape& shape) {
 // take about the same time they hold each other up.
 double time_of(const Problem& problem, const Tiling& tiling, const RowsOfGroups& rows,
                const DeviceInfo& device) {
-  const Shape& shape = kTileShapes[static_cast<size_t>(tiling.shape_idx)];
+  const Shape& shape = shape_of(tiling);
   const ShapeTimes& times = kTimes[static_cast<size_t>(tiling.shape_idx)];
-  const TileCounts counts = count_tiles(problem, shape, tiling.tile_n, rows);
-  const auto num_k_blocks = static_cast<double>(problem.num_k_blocks);
-  const int64_t num_tiles = counts.num_all();
-  const double low_share = static_cast<double>(counts.num_low) / static_cast<double>(num_tiles);
-  const double tile_time = low_share * (num_k_blocks * times.low_k_block + times.low_tile) +
-                           (1 - low_share) * (num_k_blocks * times.k_block + times.tile);
-  const double computing = num_waves(shape, num_tiles, device) * tile_time;
+  const Tiles tiles = tiles_of(problem, tiling, rows);
+  const double mean_time = tiles.time / static_cast<double>(tiles.num);
+  const double computing = num_waves(shape, tiles.num, device) * mean_time;
   const double reading =
-      num_bytes(problem, rows) / (times.bytes_per_us * reading_share(shape, num_tiles, device));
+      num_bytes(problem, rows) / (times.bytes_per_us * reading_share(shape, tiles.num, device));
   const double computing_2 = computing * computing, reading_2 = reading * reading;
   return times.call + search_time(problem, shape) +
          std::sqrt(std::sqrt(computing_2 * computing_2 + reading_2 * reading_2));
@@ -149,10 +161,11 @@ double time_of(const Problem& problem, const Tiling& tiling, const RowsOfGroups&
 
 // Returns the least width of an open shape's tiles with which a call takes as few waves as it can,
 // or 0 if shapes of narrower tiles are for it.
-int open_width(const Problem& problem, const Shape& shape, const RowsOfGroups& rows,
+int open_width(const Problem& problem, int shape_idx, const RowsOfGroups& rows,
                const DeviceInfo& device) {
+  const Shape& shape = kTileShapes[static_cast<size_t>(shape_idx)];
   const int64_t n = problem.n;
-  const int64_t num_row_tiles = count_tiles(problem, shape, static_cast<int>(n), rows).num_all();
+  const int64_t num_row_tiles = tiles_of(problem, {shape_idx, static_cast<int>(n)}, rows).num;
   const int64_t least_n_tiles = ceil_div<int64_t>(n, shape.block_n);
   const int64_t waves = ceil_div<int64_t>(num_row_tiles * least_n_tiles, device.num_processors);
   const int64_t num_n_tiles = device.num_processors * waves / num_row_tiles;
@@ -192,8 +205,8 @@ Tiling fastest_tiling(const Problem& problem, const DeviceInfo& device) {
       fastest.consider(problem, {i, shape.cluster_n()}, device);
       continue;
     }
-    const int even = open_width(problem, shape, shared_evenly(problem), device);
-    const int one = open_width(problem, shape, in_one_group(problem), device);
+    const int even = open_width(problem, i, shared_evenly(problem), device);
+    const int one = open_width(problem, i, in_one_group(problem), device);
     if (even != 0) fastest.consider(problem, {i, even}, device);
     if (one != 0 && one != even) fastest.consider(problem, {i, one}, device);
   }
