@@ -1,7 +1,9 @@
-// Code of the host around CUDA's runtime, which is this program's own: facts about devices and the
-// launch of kernels, where the runtime fails at first or the device is reset.
+// Code of the host around CUDA's runtime, in whose place stands a double: facts about devices and
+// the launch of kernels, where the runtime fails at first or the device is reset.
 #include <cuda.h>
 #include <cuda_runtime_api.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstring>
@@ -10,178 +12,12 @@
 #include "cuda/cuda_device.h"
 #include "cuda/kernel_launch.h"
 #include "cuda/tensor_map.h"
+#include "cuda_double.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
-namespace {
-
-constexpr int kDefaultSmemBytes = 48 << 10;
-
-struct Runtime {
-  cudaError_t count_error = cudaSuccess;
-  cudaError_t properties_error = cudaSuccess;
-  cudaError_t limit_error = cudaSuccess;
-  cudaError_t launch_error = cudaSuccess;
-  bool has_driver_functions = true;
-  int smem_limit = kDefaultSmemBytes;  // of the kernel; cudaDeviceReset() would restore it
-  int num_counts = 0;
-  int num_properties = 0;
-  int num_limits = 0;
-  int num_launches = 0;  // that were enqueued
-  int num_attempts = 0;
-  int num_lookups = 0;
-  CUmemorytype memory_type = CU_MEMORYTYPE_DEVICE;
-  int stream_device = 0;
-  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-  cudaError_t stream_error = cudaSuccess;  // of the question for its device
-  int num_stream_questions = 0;
-  int code_version = 90;  // of the kernel
-  bool last_began_early = false;
-
-  // The capture of the stream, and the nodes that the next one comes after.
-  unsigned long long capture_id = 1;
-  cudaGraphNode_t nodes_before[2] = {};
-  size_t num_nodes_before = 0;
-  cudaError_t capture_error = cudaSuccess;
-};
-
-Runtime runtime;
-
-// Adds a node to the capture: the next one comes after it alone.
-void capture_node() {
-  static char nodes[64];
-  static size_t num_nodes = 0;
-  runtime.nodes_before[0] = reinterpret_cast<cudaGraphNode_t>(&nodes[num_nodes++]);
-  runtime.num_nodes_before = 1;
-}
-
-CUresult CUDAAPI pointer_attributes(unsigned, CUpointer_attribute*, void** values, CUdeviceptr) {
-  *static_cast<CUmemorytype*>(values[0]) = runtime.memory_type;
-  *static_cast<int*>(values[1]) = 0;
-  return CUDA_SUCCESS;
-}
-
-CUresult CUDAAPI encode_tiled(CUtensorMap*, CUtensorMapDataType, cuuint32_t, void*,
-                              const cuuint64_t*, const cuuint64_t*, const cuuint32_t*,
-                              const cuuint32_t*, CUtensorMapInterleave, CUtensorMapSwizzle,
-                              CUtensorMapL2promotion, CUtensorMapFloatOOBfill) {
-  return CUDA_SUCCESS;
-}
-
-}  // namespace
-
-extern "C" {
-
-cudaError_t cudaGetDeviceCount(int* count) {
-  ++runtime.num_counts;
-  *count = runtime.count_error == cudaSuccess ? 1 : 0;
-  return runtime.count_error;
-}
-
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
-  ++runtime.num_properties;
-  *properties = {};
-  std::strcpy(properties->name, "double");
-  properties->multiProcessorCount = 7;
-  return runtime.properties_error;
-}
-
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
-  *value = 1;
-  return cudaSuccess;
-}
-
-cudaError_t cudaDriverGetVersion(int* version) {
-  *version = 13000;
-  return cudaSuccess;
-}
-
-cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned,
-                                             unsigned long long,
-                                             cudaDriverEntryPointQueryResult* result) {
-  ++runtime.num_lookups;
-  *function = std::strcmp(symbol, "cuTensorMapEncodeTiled") == 0
-                  ? reinterpret_cast<void*>(&encode_tiled)
-                  : reinterpret_cast<void*>(&pointer_attributes);
-  *result = runtime.has_driver_functions ? cudaDriverEntryPointSuccess
-                                         : cudaDriverEntryPointSymbolNotFound;
-  return cudaSuccess;
-}
-
-cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int value) {
-  ++runtime.num_limits;
-  if (runtime.limit_error == cudaSuccess) runtime.smem_limit = value;
-  return runtime.limit_error;
-}
-
-cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void*, void**) {
-  ++runtime.num_attempts;
-  runtime.last_began_early = false;
-  for (unsigned i = 0; i < config->numAttrs; ++i) {
-    if (config->attrs[i].id == cudaLaunchAttributeProgrammaticStreamSerialization) {
-      runtime.last_began_early = true;
-    }
-  }
-  if (static_cast<int>(config->dynamicSmemBytes) > runtime.smem_limit) return cudaErrorInvalidValue;
-  if (runtime.launch_error != cudaSuccess) return runtime.launch_error;
-  ++runtime.num_launches;
-  if (runtime.capture == cudaStreamCaptureStatusActive) capture_node();
-  return cudaSuccess;
-}
-
-cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode*) {
-  return cudaSuccess;
-}
-cudaError_t cudaStreamGetDevice(cudaStream_t, int* device) {
-  ++runtime.num_stream_questions;
-  *device = runtime.stream_device;
-  return runtime.stream_error;
-}
-cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
-  *status = runtime.capture;
-  return cudaSuccess;
-}
-cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
-  *attributes = {};
-  attributes->ptxVersion = runtime.code_version;
-  return cudaSuccess;
-}
-cudaError_t cudaStreamGetCaptureInfo(cudaStream_t, cudaStreamCaptureStatus* status,
-                                     unsigned long long* id, cudaGraph_t*,
-                                     const cudaGraphNode_t** nodes, const cudaGraphEdgeData**,
-                                     size_t* num_nodes) {
-  *status = runtime.capture;
-  if (runtime.capture == cudaStreamCaptureStatusActive) {
-    *id = runtime.capture_id;
-    *nodes = runtime.nodes_before;
-    *num_nodes = runtime.num_nodes_before;
-  }
-  return runtime.capture_error;
-}
-cudaError_t cudaGetLastError() {
-  return cudaSuccess;
-}
-const char* cudaGetErrorName(cudaError_t) {
-  return "an error";
-}
-const char* cudaGetErrorString(cudaError_t) {
-  return "of the double";
-}
-
-// Not called here.
-cudaError_t cudaGetDevice(int*) {
-  return cudaErrorUnknown;
-}
-cudaError_t cudaSetDevice(int) {
-  return cudaErrorUnknown;
-}
-cudaError_t cudaMemcpyAsync(void*, const void*, size_t, cudaMemcpyKind, cudaStream_t) {
-  return cudaErrorUnknown;
-}
-cudaError_t cudaStreamSynchronize(cudaStream_t) {
-  return cudaErrorUnknown;
-}
-
-}  // extern "C"
+using cuda_double::capture_node;
+using cuda_double::kDefaultSmemBytes;
+using cuda_double::runtime;
 
 namespace {
 
@@ -256,43 +92,83 @@ void check_launches() {
   CHECK_EQ(runtime.num_launches, 3);
 }
 
-// A launch in the stream of another device fails, which the driver calls an invalid handle.
+const auto kStream = reinterpret_cast<cudaStream_t>(0x7f00);
+
+ggfp8::Status launch_on_device_one(ggfp8::KernelState* state, cudaStream_t stream) {
+  const ggfp8::KernelLaunch launch = {.kernel = state, .device_id = 1};
+  return ggfp8::launch_kernel(launch, state, nullptr, stream);
+}
+
+ggfp8::Status copy_on_device_one(cudaStream_t stream) {
+  int32_t copied = 0;
+  return ggfp8::copy_to_host(1, &copied, &copied, sizeof copied, stream);
+}
+
+// CUDA launches a kernel in the stream of another device without an error, so the stream is looked
+// at before, also where the kernel has run on both devices.
 void check_streams_of_other_devices() {
   static ggfp8::KernelState state;
-  const ggfp8::KernelLaunch launch = {.kernel = &state, .device_id = 1};
-  const auto stream = reinterpret_cast<cudaStream_t>(0x7f00);
-  const auto enqueue = [&](cudaStream_t on) {
-    return ggfp8::launch_kernel(launch, &state, nullptr, on);
-  };
   runtime = {};
-  runtime.stream_device = 3;
-  CHECK_EQ(enqueue(stream), ggfp8::kSuccess);
-  CHECK_EQ(runtime.num_stream_questions, 0);  // a launch that succeeds asks nothing
-
-  runtime.launch_error = cudaErrorInvalidResourceHandle;
-  CHECK_EQ(enqueue(stream), GGFP8_ERROR_INVALID_DEVICE);
-  CHECK(std::strstr(ggfp8::last_error(),
-                    "stream: got 0x7f00, which is a stream of cuda:3, wanted one of cuda:1") !=
-        nullptr);
-  CHECK_EQ(runtime.num_stream_questions, 1);
-
-  // Handles of whichever device is current, and a capture, which the question would end.
-  for (cudaStream_t on : {cudaStream_t{nullptr}, cudaStreamLegacy, cudaStreamPerThread}) {
-    CHECK_EQ(enqueue(on), GGFP8_ERROR_CUDA);
+  runtime.num_devices = 4;
+  for (const auto capture : {cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive}) {
+    runtime.capture = capture;
+    runtime.stream_device = 1;
+    CHECK_EQ(launch_on_device_one(&state, kStream), ggfp8::kSuccess);
+    runtime.stream_device = 3;
+    const int num_launches = runtime.num_launches;
+    CHECK_EQ(launch_on_device_one(&state, kStream), GGFP8_ERROR_INVALID_DEVICE);
+    CHECK(std::strstr(ggfp8::last_error(),
+                      "stream: got 0x7f00, which is a stream of cuda:3, wanted one of cuda:1") !=
+          nullptr);
+    CHECK_EQ(copy_on_device_one(kStream), GGFP8_ERROR_INVALID_DEVICE);
+    CHECK_EQ(runtime.num_launches, num_launches);
+    CHECK_EQ(runtime.num_copies, 0);
   }
-  runtime.capture = cudaStreamCaptureStatusActive;
-  CHECK_EQ(enqueue(stream), GGFP8_ERROR_CUDA);
-  CHECK_EQ(runtime.num_stream_questions, 1);
-
-  // A failure for another reason keeps its own sentence.
+  CHECK_EQ(runtime.num_pushed_contexts, 0);
   runtime.capture = cudaStreamCaptureStatusNone;
   runtime.stream_device = 1;
-  CHECK_EQ(enqueue(stream), GGFP8_ERROR_CUDA);
+  CHECK_EQ(copy_on_device_one(kStream), ggfp8::kSuccess);
+  CHECK_EQ(runtime.num_copies, 1);
+}
+
+// Nothing is asked of a handle of whichever device is current. Where the driver does not tell a
+// stream's device, the launch decides.
+void check_streams_of_unknown_devices() {
+  ggfp8::KernelState state;
+  runtime = {};
+  runtime.num_devices = 4;
   runtime.stream_device = 3;
-  runtime.stream_error = cudaErrorNotSupported;
-  CHECK_EQ(enqueue(stream), GGFP8_ERROR_CUDA);
-  CHECK_EQ(runtime.num_stream_questions, 3);
+  for (cudaStream_t on : {cudaStream_t{nullptr}, cudaStreamLegacy, cudaStreamPerThread}) {
+    CHECK_EQ(launch_on_device_one(&state, on), ggfp8::kSuccess);
+  }
+  CHECK_EQ(runtime.num_stream_questions, 0);
+  runtime.stream_error = CUDA_ERROR_NOT_SUPPORTED;
+  CHECK_EQ(launch_on_device_one(&state, kStream), ggfp8::kSuccess);
+  runtime.stream_error = CUDA_SUCCESS;
+  runtime.context_error = CUDA_ERROR_NOT_SUPPORTED;
+  CHECK_EQ(launch_on_device_one(&state, kStream), ggfp8::kSuccess);
+  CHECK_EQ(runtime.num_stream_questions, 2);
+  CHECK_EQ(runtime.num_pushed_contexts, 0);
+
+  runtime.launch_error = cudaErrorInvalidResourceHandle;
+  CHECK_EQ(launch_on_device_one(&state, kStream), GGFP8_ERROR_CUDA);
   CHECK(std::strstr(ggfp8::last_error(), "cudaLaunchKernelExC: an error") != nullptr);
+}
+
+// A process with one device has no stream of another. The number of devices is remembered for the
+// life of a process, so this one is a child.
+void check_stream_of_the_one_device() {
+  const pid_t child = fork();
+  if (child == 0) {
+    ggfp8::KernelState state;
+    runtime.stream_device = 3;
+    CHECK_EQ(launch_on_device_one(&state, kStream), ggfp8::kSuccess);
+    CHECK_EQ(runtime.num_stream_questions, 0);
+    _exit(check::report());
+  }
+  int status = -1;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
 }
 
 void check_limit_that_cannot_be_raised() {
@@ -357,12 +233,14 @@ void check_early_launches_in_graphs() {
 }  // namespace
 
 int main() {
+  check_stream_of_the_one_device();
   check_failures_are_forgotten();
   check_pointers();
   check_tensor_maps();
   check_launches();
   check_limit_that_cannot_be_raised();
   check_streams_of_other_devices();
+  check_streams_of_unknown_devices();
   check_early_launches_in_streams();
   check_early_launches_in_graphs();
   return check::report();

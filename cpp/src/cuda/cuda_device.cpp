@@ -10,6 +10,8 @@
 #include "core/remembered.h"
 #include "cuda/cuda_status.h"
 #include "cuda/device_guard.h"
+#include "cuda/driver_function.h"
+#include "cuda/stream_device.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
 namespace ggfp8 {
@@ -43,20 +45,11 @@ cudaError_t read_device(int id, DeviceInfo* info) {
 
 using PointerGetAttributes = decltype(&cuPointerGetAttributes);
 
-// Finds the driver's function at run time: the library does not link the driver. The runtime's own
-// question about pointers would make a context.
+// The driver's function, because the runtime's own question about pointers would make a context.
 Status find_pointer_get_attributes(PointerGetAttributes* found) noexcept {
-  void* function = nullptr;
-  cudaDriverEntryPointQueryResult result = cudaDriverEntryPointSymbolNotFound;
-  constexpr unsigned kFirstVersion = 7000;
-  if (cudaGetDriverEntryPointByVersion("cuPointerGetAttributes", &function, kFirstVersion,
-                                       cudaEnableDefault, &result) != cudaSuccess) {
-    (void)cudaGetLastError();
-    return GGFP8_ERROR_NO_DRIVER;
-  }
-  if (result != cudaDriverEntryPointSuccess) return GGFP8_ERROR_NO_DRIVER;
-  *found = reinterpret_cast<PointerGetAttributes>(function);
-  return kSuccess;
+  *found =
+      reinterpret_cast<PointerGetAttributes>(find_driver_function("cuPointerGetAttributes", 7000));
+  return *found != nullptr ? kSuccess : GGFP8_ERROR_NO_DRIVER;
 }
 
 Remembered<int32_t> known_count;
@@ -118,6 +111,7 @@ Status copy_to_host(int32_t device_id, void* destination, const void* source, si
   DeviceGuard guard(device_id);
   if (guard.status() != kSuccess) return guard.status();
   const auto cuda_stream = static_cast<cudaStream_t>(stream);
+  if (Status s = check_stream_device(device_id, cuda_stream)) return s;
   cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
   if (Status s =
           check_cuda(cudaStreamIsCapturing(cuda_stream, &capture), "cudaStreamIsCapturing")) {

@@ -2,7 +2,7 @@
 
 #include "cuda/cuda_status.h"
 #include "cuda/early_launch.h"
-#include "groupgemm_fp8/groupgemm_fp8.h"
+#include "cuda/stream_device.h"
 
 namespace ggfp8 {
 namespace {
@@ -76,32 +76,6 @@ cudaError_t enqueue_early_if_worth_it(const KernelLaunch& launch, const KernelSt
   return error;
 }
 
-// Returns whether the driver tells a stream's device. It is not asked while the stream is being
-// captured: the question would end the capture.
-bool find_device(cudaStream_t stream, int* device) {
-  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-  const bool is_known = cudaStreamIsCapturing(stream, &capture) == cudaSuccess &&
-                        capture == cudaStreamCaptureStatusNone &&
-                        cudaStreamGetDevice(stream, device) == cudaSuccess;
-  (void)cudaGetLastError();
-  return is_known;
-}
-
-// Explains a failed launch: of a stream of another device the driver says no more than "invalid
-// resource handle". Returns kSuccess where the stream is not the reason, or not known to be.
-Status check_stream_device(int32_t device_id, cudaStream_t stream) {
-  // These handles name a stream of whichever device is current.
-  const bool follows_device =
-      stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread;
-  int stream_device = device_id;
-  if (follows_device || !find_device(stream, &stream_device) || stream_device == device_id) {
-    return kSuccess;
-  }
-  return fail(GGFP8_ERROR_INVALID_DEVICE,
-              "stream: got %p, which is a stream of cuda:%d, wanted one of cuda:%d like the arrays",
-              static_cast<void*>(stream), stream_device, device_id);
-}
-
 }  // namespace
 
 Status prepare_kernel(const KernelLaunch& launch, KernelState* state) noexcept {
@@ -118,6 +92,7 @@ Status prepare_kernel(const KernelLaunch& launch, KernelState* state) noexcept {
 
 Status launch_kernel(const KernelLaunch& launch, KernelState* state, const void* params,
                      cudaStream_t stream) noexcept {
+  if (Status s = check_stream_device(launch.device_id, stream)) return s;
   if (Status s = prepare_kernel(launch, state)) return s;
   cudaError_t error = enqueue_early_if_worth_it(launch, *state, params, stream);
   if (error == cudaErrorInvalidValue) {
@@ -127,10 +102,7 @@ Status launch_kernel(const KernelLaunch& launch, KernelState* state, const void*
     if (Status s = prepare_kernel(launch, state)) return s;
     error = enqueue_early_if_worth_it(launch, *state, params, stream);
   }
-  const Status status = check_cuda(error, "cudaLaunchKernelExC");
-  if (status == kSuccess) return kSuccess;
-  if (Status s = check_stream_device(launch.device_id, stream)) return s;
-  return status;
+  return check_cuda(error, "cudaLaunchKernelExC");
 }
 
 }  // namespace ggfp8

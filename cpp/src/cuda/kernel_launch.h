@@ -39,8 +39,8 @@ struct KernelLaunch {
 Status prepare_kernel(const KernelLaunch& launch, KernelState* state) noexcept;
 
 // Enqueues the kernel with its one argument struct. Legal during stream capture, the first call
-// of the process included. The device must be current. GGFP8_ERROR_INVALID_DEVICE if the launch
-// fails and the stream is one of another device.
+// of the process included. The device must be current. GGFP8_ERROR_INVALID_DEVICE if the stream is
+// one of another device.
 Status launch_kernel(const KernelLaunch& launch, KernelState* state, const void* params,
                      cudaStream_t stream) noexcept;
 

@@ -1,9 +1,7 @@
 #include "cuda/tensor_map.h"
 
-#include <cuda_runtime_api.h>
-
 #include "core/remembered.h"
-#include "cuda/cuda_status.h"
+#include "cuda/driver_function.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
 
 namespace ggfp8 {
@@ -11,21 +9,10 @@ namespace {
 
 using EncodeTiled = decltype(&cuTensorMapEncodeTiled);
 
-// Finds the driver's function at run time: the library does not link the driver.
 Status find_encode_tiled(EncodeTiled* found) noexcept {
-  void* function = nullptr;
-  cudaDriverEntryPointQueryResult result = cudaDriverEntryPointSymbolNotFound;
-  constexpr unsigned kFirstVersion = 12000;
-  if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, kFirstVersion,
-                                       cudaEnableDefault, &result) != cudaSuccess) {
-    (void)cudaGetLastError();
-    result = cudaDriverEntryPointSymbolNotFound;
-  }
-  if (result != cudaDriverEntryPointSuccess) {
-    return fail(GGFP8_ERROR_CUDA, "cuTensorMapEncodeTiled: the driver does not have it");
-  }
-  *found = reinterpret_cast<EncodeTiled>(function);
-  return kSuccess;
+  *found = reinterpret_cast<EncodeTiled>(find_driver_function("cuTensorMapEncodeTiled", 12000));
+  if (*found != nullptr) return kSuccess;
+  return fail(GGFP8_ERROR_CUDA, "cuTensorMapEncodeTiled: the driver does not have it");
 }
 
 Remembered<EncodeTiled> known_encode_tiled;

@@ -87,27 +87,71 @@ def test_stream_of_another_device(make, given):
         group_gemm_fp8_nt_groupwise(**call, stream=make(device=1))
 
 
-@pytest.mark.parametrize("name", ["product", "out", "mma", "quantize", "route", "combine"])
-def test_handle_of_a_stream_of_another_device(name):
-    """A number does not tell its device: the driver is asked once the launch has failed."""
-    call = call_on(0, exact_problem(CASE))
-    out = torch.zeros(sum(CASE.rows), CASE.n, device="cuda:0")
-    tokens = torch.ones(4, 128, dtype=torch.bfloat16, device="cuda:0")
-    index = torch.zeros(4, 1, dtype=torch.int32, device="cuda:0")
-    weights = torch.ones(4, 1, device="cuda:0")
-    functions = {
-        "product": lambda stream: group_gemm_fp8_nt_groupwise(**call, stream=stream),
-        "out": lambda stream: group_gemm_fp8_nt_groupwise(**call, out=out, stream=stream),
-        "mma": lambda stream: group_gemm_fp8_nt_groupwise(**call, backend="mma", stream=stream),
+NAMES = ["product", "out", "mma", "validate", "quantize", "route", "combine"]
+
+
+def functions_on(device):
+    """The functions that take a stream, each with arrays of the device."""
+    call = call_on(device, exact_problem(CASE))
+    out = torch.zeros(sum(CASE.rows), CASE.n, device=f"cuda:{device}")
+    tokens = torch.ones(4, 128, dtype=torch.bfloat16, device=f"cuda:{device}")
+    index = torch.zeros(4, 1, dtype=torch.int32, device=f"cuda:{device}")
+    weights = torch.ones(4, 1, device=f"cuda:{device}")
+
+    def product(**others):
+        return lambda stream: group_gemm_fp8_nt_groupwise(**call, **others, stream=stream)
+
+    return {
+        "product": product(),
+        "out": product(out=out),
+        "mma": product(backend="mma"),
+        "validate": product(validate=True),
         "quantize": lambda stream: quantize_groupwise(tokens, (1, 128), stream=stream),
         "route": lambda stream: route(index, 2, stream=stream),
         "combine": lambda stream: combine(tokens, index, weights, stream=stream),
     }
-    handle = torch.cuda.Stream(device=1).cuda_stream
+
+
+def refusal_of(handle):
     sentence = rf"stream: got {handle:#x}, which is a stream of cuda:1, wanted one of cuda:0"
-    with pytest.raises(ValueError, match=sentence):
-        functions[name](handle)
-    functions[name](torch.cuda.Stream(device=0).cuda_stream)  # the failure has no later effect
+    return pytest.raises(ValueError, match=sentence)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("has_run", [(), (0,), (1,), (0, 1), (1, 0)])
+def test_handle_of_a_stream_of_another_device(name, has_run):
+    """A number does not tell its device, and CUDA launches in such a stream without an error.
+
+    The launch is refused on whichever devices the kernel has run before.
+    """
+    for device in has_run:
+        functions_on(device)[name](torch.cuda.Stream(device=device).cuda_stream)
+        torch.cuda.synchronize(device)
+    function = functions_on(0)[name]
+    handle = torch.cuda.Stream(device=1).cuda_stream
+    with refusal_of(handle):
+        function(handle)
+    function(torch.cuda.Stream(device=0).cuda_stream)  # the failure has no later effect
+    for device in (0, 1):
+        torch.cuda.synchronize(device)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_handle_of_a_captured_stream_of_another_device(name):
+    """The refusal leaves the capture as it was."""
+    function = functions_on(0)[name]
+    function(torch.cuda.Stream(device=0).cuda_stream)
+    counter = torch.zeros(1, device="cuda:1")
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device=1)
+    capture = torch.cuda.graph(graph, stream=stream, capture_error_mode="relaxed")
+    with torch.cuda.device(1), capture:
+        counter.add_(1)
+        with refusal_of(stream.cuda_stream):
+            function(stream.cuda_stream)
+        counter.add_(1)
+    graph.replay()
+    torch.cuda.synchronize(1)
+    assert counter.item() == 2
 
 
 class OnlyInterface:
