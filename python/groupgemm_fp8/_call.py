@@ -17,7 +17,7 @@ import struct
 
 from . import _ffi, _library
 from ._dtypes import dense_strides, named_dlpack_type
-from ._frameworks import frameworks
+from ._frameworks import framework_of, frameworks
 from .errors import OperatorNeededError, UnreadableError
 
 _MAX_ARRAYS = 12
@@ -122,7 +122,7 @@ class Call:
 
         finish() makes it an array that callers of the framework expect.
         """
-        framework = frameworks[type(like)]
+        framework = framework_of(like)
         if framework.empty is None:
             raise TypeError(
                 f"{name}: got None, but {type(like).__name__} cannot allocate; pass {name}="
@@ -167,7 +167,7 @@ class Call:
                 )
             return handle
         for x in self.arrays:
-            current_stream = frameworks[type(x)].current_stream
+            current_stream = framework_of(x).current_stream
             if current_stream is not None:
                 return current_stream(x, ordinal)
         raise ValueError(

@@ -10,6 +10,9 @@ reader is imported with the first array of the type:
     CuPy             by its attributes: its DLPack refuses or mislabels FP8
     other CUDA       by __cuda_array_interface__
     everything else  by __dlpack__
+
+Where a type shows no protocol, its objects may: wrappers of a pointer are written so. Each call
+then looks at the object.
 """
 
 from collections.abc import Callable
@@ -31,6 +34,7 @@ class Framework(NamedTuple):
     product: Callable | None = None  # (inputs, out, options) -> out, or None: look at the arrays
     refuses_out: str = ""  # why no array of the type can be `out`
     is_host: bool = False  # an array of NumPy, or what NumPy may make one of
+    of_object: Callable | None = None  # (x) -> Framework, where the type shows no protocol
 
 
 class _Frameworks(dict):
@@ -41,8 +45,15 @@ class _Frameworks(dict):
         return framework
 
 
-# frameworks[type(x)] is the framework of x; what is no array has one that refuses to read it.
+# frameworks[type(x)] describes x, and is the framework of x where the type shows a protocol. What
+# is no array has one that refuses to read it.
 frameworks = _Frameworks()
+
+
+def framework_of(x) -> Framework:
+    """The framework of an object: what its type shows, or else the object itself."""
+    framework = frameworks[type(x)]
+    return framework if framework.of_object is None else framework.of_object(x)
 
 
 def _find(kind: type) -> Framework:
@@ -58,15 +69,34 @@ def _find(kind: type) -> Framework:
         return Framework(_refuse, is_host=True)
     if ("cupy", "ndarray") in bases:
         return _cupy()
-    if hasattr(kind, "__array_interface__"):
-        return _host(("numpy", "ndarray") in bases)
-    if hasattr(kind, "__cuda_array_interface__"):
-        return _cuda(kind)
-    if hasattr(kind, "__dlpack__") and hasattr(kind, "__dlpack_device__"):
-        from ._readers import dlpack
+    if ("numpy", "ndarray") in bases:
+        return _numpy()
+    return _by_protocol(kind, kind) or _by_objects()
 
+
+def _by_protocol(shown, kind: type) -> Framework | None:
+    """The framework of what a type, or an object of the type, shows."""
+    from ._readers import dlpack, interface
+
+    if hasattr(shown, "__array_interface__"):
+        return Framework(interface.describe_host, empty=interface.empty_numpy, is_host=True)
+    if hasattr(shown, "__cuda_array_interface__"):
+        empty = interface.empty_by_protocol if hasattr(kind, "__ggfp8_empty__") else None
+        return Framework(interface.describe_cuda, interface.current_stream, empty)
+    if hasattr(shown, "__dlpack__") and hasattr(shown, "__dlpack_device__"):
         return Framework(dlpack.describe)
-    return Framework(_refuse, is_host=True)
+    return None
+
+
+def _by_objects() -> Framework:
+    """A type that shows no protocol: its objects may, each at each call."""
+
+    def of_object(x) -> Framework:
+        return _by_protocol(x, type(x)) or Framework(_refuse, is_host=True)
+
+    return Framework(
+        lambda x, call, place: of_object(x).describe(x, call, place), of_object=of_object
+    )
 
 
 def _refuse(x, call, place: int) -> None:
@@ -117,18 +147,10 @@ def _jax(kind: type) -> Framework:
     )
 
 
-def _host(is_numpy: bool) -> Framework:
+def _numpy() -> Framework:
     from ._readers import interface
 
-    describe = interface.describe_numpy if is_numpy else interface.describe_host
-    return Framework(describe, empty=interface.empty_numpy, is_host=True)
-
-
-def _cuda(kind: type) -> Framework:
-    from ._readers import interface
-
-    empty = interface.empty_by_protocol if hasattr(kind, "__ggfp8_empty__") else None
-    return Framework(interface.describe_cuda, interface.current_stream, empty)
+    return Framework(interface.describe_numpy, empty=interface.empty_numpy, is_host=True)
 
 
 def _cupy() -> Framework:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from . import _steps, ops
 from ._dtypes import FP8, argument_dtype_name
-from ._frameworks import frameworks
+from ._frameworks import framework_of
 from ._options import checked_block, checked_scale_major_mode
 from .errors import OperatorNeededError
 
@@ -250,8 +250,9 @@ def combine(
 
 
 def _is_for_numpy(x: Any) -> bool:
-    framework = frameworks[type(x)]
-    return framework.empty is None or framework.is_host
+    """Whether x is what NumPy can make an array of, and nothing else can allocate for."""
+    framework = framework_of(x)
+    return framework.is_host or (framework.empty is None and hasattr(type(x), "__array__"))
 
 
 def _has_c_block(granularity: Any) -> bool:

@@ -40,6 +40,29 @@ def jax_on_cpu():
 
 
 @pytest.fixture
+def devices(monkeypatch):
+    """The driver's answers: address -> device, and the addresses that it was asked for."""
+    import types
+
+    from groupgemm_fp8 import _library
+
+    known, asked = {}, []
+    library = _library.load()
+
+    class Library:
+        def __getattr__(self, name):
+            return getattr(library, name)
+
+        def ggfp8_pointer_device(self, address, device_type, ordinal):
+            asked.append(address)
+            device_type._obj.value, ordinal._obj.value = known.get(address, (1, 0))
+            return 0
+
+    monkeypatch.setattr(_library, "load", Library)
+    return types.SimpleNamespace(known=known, asked=asked)
+
+
+@pytest.fixture
 def pretended_gpu(monkeypatch):
     """A CUDA device whose memory is the host's and whose kernels are the CPU backend."""
     from pretended_gpu import install

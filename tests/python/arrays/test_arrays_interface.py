@@ -1,7 +1,6 @@
 """Arrays that have an array interface, some of them nothing else. Nothing runs on a GPU here."""
 
 import gc
-import types
 
 import ml_dtypes
 import numpy as np
@@ -90,25 +89,6 @@ def test_host_objects_with_nothing_but_an_interface():
     declared = {"a_dtype": "float8_e4m3fn", "b_dtype": "float8_e4m3fn"}
     group_gemm_fp8_nt_groupwise(**call, out=host(out), **declared)
     assert same_bits(out, expected(arrays, "float32"))
-
-
-@pytest.fixture
-def devices(monkeypatch):
-    """The driver's answers: address -> device."""
-    known, asked = {}, []
-    library = _library.load()
-
-    class Library:
-        def __getattr__(self, name):
-            return getattr(library, name)
-
-        def ggfp8_pointer_device(self, address, device_type, ordinal):
-            asked.append(address)
-            device_type._obj.value, ordinal._obj.value = known.get(address, (1, 0))
-            return 0
-
-    monkeypatch.setattr(_library, "load", Library)
-    return types.SimpleNamespace(known=known, asked=asked)
 
 
 @pytest.mark.parametrize("ordinal", [0, 1])
