@@ -75,7 +75,7 @@ class Call:
         try:
             frameworks[type(x)].describe(x, self, place)
         except Exception as error:
-            raise _refusal(name, x, error) from error
+            raise refusal(name, x, error) from error
         if not place:
             self.device = _DEVICE.unpack_from(self.memory)
         self._end = place + _TENSOR_BYTES
@@ -88,7 +88,7 @@ class Call:
             try:
                 frameworks[type(x)].describe(x, self, place)
             except Exception as error:
-                raise _refusal(name, x, error) from error
+                raise refusal(name, x, error) from error
             place += _TENSOR_BYTES
         self.device = _DEVICE.unpack_from(self.memory)
         self._end = place
@@ -127,18 +127,25 @@ class Call:
             raise TypeError(
                 f"{name}: got None, but {type(like).__name__} cannot allocate; pass {name}="
             )
-        device_type, ordinal = self.device
-        if self.stream is None or framework.on_stream is None or device_type in _ffi.HOST_TYPES:
-            array = framework.empty(like, shape, dtype, ordinal)
-        else:
-            with framework.on_stream(like, ordinal, self.stream[0]):
-                array = framework.empty(like, shape, dtype, ordinal)
+        try:
+            array = self._allocate(framework, like, shape, dtype)
+        except (MemoryError, RuntimeError):  # the framework's own, with its own sentence
+            raise
+        except Exception as error:
+            raise refusal(name, like, error) from error
         place = self._end
         if place == _MEMORY_BYTES:
             raise RuntimeError(_TOO_MANY)
         frameworks[type(array)].describe(array, self, place)
         self._end = place + _TENSOR_BYTES
         return array, self.address + place
+
+    def _allocate(self, framework, like, shape: tuple[int, ...], dtype: str):
+        device_type, ordinal = self.device
+        if self.stream is None or framework.on_stream is None or device_type in _ffi.HOST_TYPES:
+            return framework.empty(like, shape, dtype, ordinal)
+        with framework.on_stream(like, ordinal, self.stream[0]):
+            return framework.empty(like, shape, dtype, ordinal)
 
     def finish(self, like, array):
         """An array of empty() as callers of the framework of `like` expect it."""
@@ -206,7 +213,16 @@ class Call:
         return device_type.value, ordinal.value
 
 
-def _refusal(name: str, x, error: Exception) -> Exception:
+def shape_of(name: str, x, stream=None) -> tuple[int, ...]:
+    """The sizes of an array, which need not have a shape of its own."""
+    try:
+        return tuple(x.shape)
+    except Exception:
+        call = Call((x,), stream)
+        return call.shape(call.describe(name, x))
+
+
+def refusal(name: str, x, error: Exception) -> Exception:
     """The error that a caller sees of what a reader, or the array itself, raised."""
     if isinstance(error, UnreadableError):
         return error.kind(f"{name}: {error}")
@@ -223,30 +239,27 @@ def _stream(stream) -> tuple[int, int | None]:
 
     stream is an integer, or a stream object of any framework.
     """
-    ordinal = None
-    if isinstance(stream, numbers.Integral) and not isinstance(stream, bool):
-        handle = stream
-    elif hasattr(stream, "cuda_stream"):  # PyTorch
-        handle = stream.cuda_stream
-        ordinal = getattr(stream, "device_index", None)
-    elif hasattr(stream, "__cuda_stream__"):  # CUDA Python's protocol: (version, handle)
-        handle = stream.__cuda_stream__()[1]
-        ordinal = getattr(stream, "device_id", None)  # CuPy's, see below
-    elif hasattr(stream, "ptr"):  # CuPy
-        handle = stream.ptr
-        ordinal = getattr(stream, "device_id", None)
-    elif hasattr(stream, "handle"):
-        handle = stream.handle
-    else:
-        raise TypeError(
-            f"stream: got {type(stream).__name__}, wanted None, an integer handle, or an object "
-            "with cuda_stream, __cuda_stream__, ptr or handle"
-        )
     try:
+        handle, ordinal = _handle_and_ordinal(stream)
         handle = int(getattr(handle, "value", handle) or 0)  # ctypes pointers hold their value
-    except (TypeError, ValueError):
-        raise TypeError(f"stream: got {stream!r}, wanted the handle of a CUDA stream") from None
+    except Exception as error:
+        raise TypeError(
+            f"stream: got {type(stream).__name__}, wanted None, the integer handle of a CUDA "
+            "stream, or an object with cuda_stream, __cuda_stream__, ptr or handle"
+        ) from error
     if not 0 <= handle < 1 << 64:
         raise ValueError(f"stream: got {handle}, wanted the handle of a CUDA stream")
     # -1 is what CuPy says of a stream of any device.
-    return handle, ordinal if isinstance(ordinal, int) and ordinal >= 0 else None
+    return handle, ordinal if type(ordinal) is int and ordinal >= 0 else None
+
+
+def _handle_and_ordinal(stream) -> tuple:
+    if isinstance(stream, numbers.Integral) and not isinstance(stream, bool):
+        return stream, None
+    if hasattr(stream, "cuda_stream"):  # PyTorch
+        return stream.cuda_stream, getattr(stream, "device_index", None)
+    if hasattr(stream, "__cuda_stream__"):  # CUDA Python's protocol: (version, handle)
+        return stream.__cuda_stream__()[1], getattr(stream, "device_id", None)  # CuPy's
+    if hasattr(stream, "ptr"):  # CuPy
+        return stream.ptr, getattr(stream, "device_id", None)
+    return stream.handle, None

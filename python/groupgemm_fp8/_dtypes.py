@@ -66,6 +66,10 @@ def named_dlpack_type(name: str) -> tuple[int, int]:
     return _KINDS[match[1]], int(match[2])
 
 
+# DLPack's code and bits -> name, of the types that an output may have
+output_names = {named_dlpack_type(name): name for name in OUTPUTS}
+
+
 def dense_strides(shape) -> list[int]:
     """The strides of a contiguous array in row-major order, in elements."""
     strides = []
@@ -83,7 +87,7 @@ def argument_dtype_name(argument: str, dtype, wanted: tuple[str, ...]) -> str:
     else:
         try:
             name = dtype_name(dtype)
-        except TypeError:  # unhashable, hence no dtype
+        except Exception:  # unhashable, hence no dtype
             name = repr(dtype)
     if name not in wanted:
         raise TypeError(f"{argument}: got {name}, wanted {' or '.join(wanted)}")

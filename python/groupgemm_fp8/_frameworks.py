@@ -92,7 +92,11 @@ def _by_objects() -> Framework:
     """A type that shows no protocol: its objects may, each at each call."""
 
     def of_object(x) -> Framework:
-        return _by_protocol(x, type(x)) or Framework(_refuse, is_host=True)
+        try:
+            framework = _by_protocol(x, type(x))
+        except Exception:  # raised by the object's __getattr__
+            framework = None
+        return framework or Framework(_refuse, is_host=True)
 
     return Framework(
         lambda x, call, place: of_object(x).describe(x, call, place), of_object=of_object

@@ -130,7 +130,7 @@ def options(
     try:
         gm, gn, gk = scale_granularity_mnk
         return _known(gm, gn, gk, *others)
-    except (TypeError, ValueError):  # wrong, or of no type that can be a key
+    except Exception:  # wrong, or of no type that can be a key
         return _check(scale_granularity_mnk, *others)
 
 
@@ -155,7 +155,7 @@ def _check(
     group_alignment,
     expected_m,
 ) -> Options:
-    _integer_of("segment_alignment", segment_alignment, 1)
+    integer_of("segment_alignment", segment_alignment, 1)
     checked_flag("skip_check", skip_check)
     checked = Options(
         _granularity(scale_granularity_mnk),
@@ -179,18 +179,25 @@ def _check(
 
 
 def _granularity(value) -> tuple[int, int, int]:
-    try:
-        gm, gn, gk = value
-    except (TypeError, ValueError) as error:
-        raise type(error)(
-            f"scale_granularity_mnk: got {value!r}, wanted three integers (m, n, k)"
-        ) from None
-    sizes = tuple(_integer_of("scale_granularity_mnk", size) for size in (gm, gn, gk))
+    gm, gn, gk = sizes_of("scale_granularity_mnk", value, "three integers (m, n, k)", 3)
+    sizes = tuple(integer_of("scale_granularity_mnk", size) for size in (gm, gn, gk))
     if sizes not in _GRANULARITIES:
         raise ValueError(
             f"scale_granularity_mnk: got {sizes}, wanted m in {{1, 128}}, "
             "n in {1, 64, 128} and k in {32, 64, 96, 128}"
         )
+    return sizes
+
+
+def sizes_of(argument: str, value, wanted: str, count: int) -> list:
+    """The elements of a sequence of so many."""
+    sentence = f"{argument}: got {value!r}, wanted {wanted}"
+    try:
+        sizes = list(itertools.islice(iter(value), count + 1))
+    except Exception:
+        raise TypeError(sentence) from None
+    if len(sizes) != count:
+        raise ValueError(sentence)
     return sizes
 
 
@@ -208,11 +215,8 @@ def scale_major_code(value: str) -> int:
 
 def checked_block(value) -> tuple[int, int]:
     """The (rows, k) elements that share a scale where arrays are quantised."""
-    try:
-        rows, k = value
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"granularity: got {value!r}, wanted two integers (rows, k)") from None
-    rows, k = _integer_of("granularity", rows), _integer_of("granularity", k)
+    rows, k = sizes_of("granularity", value, "two integers (rows, k)", 2)
+    rows, k = integer_of("granularity", rows), integer_of("granularity", k)
     if rows not in (1, 128) or k not in (32, 64, 96, 128):
         raise ValueError(
             f"granularity: got {(rows, k)}, wanted rows in {{1, 128}} and k in {{32, 64, 96, 128}}"
@@ -221,14 +225,14 @@ def checked_block(value) -> tuple[int, int]:
 
 
 def _mma_sm(value) -> int:
-    value = _integer_of("mma_sm", value)
+    value = integer_of("mma_sm", value)
     if value not in (1, 2):
         raise ValueError(f"mma_sm: got {value}, wanted 1 or 2")
     return value
 
 
 def _group_alignment(value, layout: str) -> int:
-    value = _integer_of("group_alignment", value, 1, _MAX_INT32)
+    value = integer_of("group_alignment", value, 1, _MAX_INT32)
     if value > 1 and not LAYOUTS[layout].has_alignment:
         raise ValueError(
             f"group_alignment: got {value} with {LAYOUTS[layout].meaning}, wanted 1: it belongs "
@@ -240,7 +244,7 @@ def _group_alignment(value, layout: str) -> int:
 def _expected_m(value, layout: str) -> int | None:
     if value is None:
         return None
-    value = _integer_of("expected_m", value, 0, _MAX_INT32)
+    value = integer_of("expected_m", value, 0, _MAX_INT32)
     if layout != "masked":
         raise ValueError(
             f"expected_m: got {value} with {LAYOUTS[layout].meaning}, wanted None: it belongs to "
@@ -279,7 +283,7 @@ def _backends() -> dict[str, int]:
 
 
 def checked_batch_size(value) -> int:
-    return _integer_of("batch_size", value, 0, _library.load().ggfp8_max_batch_size())
+    return integer_of("batch_size", value, 0, _library.load().ggfp8_max_batch_size())
 
 
 def checked_flag(argument: str, value) -> bool:
@@ -288,12 +292,12 @@ def checked_flag(argument: str, value) -> bool:
     return value
 
 
-def _integer_of(argument: str, value, least: int | None = None, most: int | None = None) -> int:
+def integer_of(argument: str, value, least: int | None = None, most: int | None = None) -> int:
     if isinstance(value, bool):
         raise TypeError(f"{argument}: got {value!r}, wanted an integer")
     try:
         value = operator.index(value)
-    except TypeError:
+    except Exception:
         raise TypeError(f"{argument}: got {value!r}, wanted an integer") from None
     if least is not None and value < least:
         raise ValueError(f"{argument}: got {value}, wanted at least {least}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import _ffi, _ffi_moe, _library
 from ._call import Call
-from ._dtypes import OUTPUTS, argument_dtype_name, named_dlpack_type
+from ._dtypes import OUTPUTS, argument_dtype_name, output_names
 from ._options import checked_batch_size, checked_flag, scale_major_code
 
 
@@ -138,13 +138,13 @@ def combine(x, position, weight, *, out=None, out_dtype=None, stream=None):
     call = Call((x, out, position, weight), stream)
     inputs = [call.describe("x", x), call.describe("position", position)]
     inputs.append(call.describe("weight", weight))
-    names = {named_dlpack_type(output): output for output in OUTPUTS}
     result = _Outputs(call, x)
     tokens, _ = _last(call.shape(inputs[1]), 2)
     _, columns = _last(call.shape(inputs[0]), 2)
     # NOTE: the C function refuses an x of another type.
-    result.add("out", out, (tokens, columns), name or names.get(call.dtype(inputs[0]), "float32"))
-    own_name = names.get(call.dtype(result.described[0]))
+    dtype = name or output_names.get(call.dtype(inputs[0]), "float32")
+    result.add("out", out, (tokens, columns), dtype)
+    own_name = output_names.get(call.dtype(result.described[0]))
     if name is not None and own_name not in (None, name):
         raise TypeError(f"out_dtype: got {name}, but out has dtype {own_name}")
     function = _library.load().ggfp8_combine_tensors
@@ -220,7 +220,7 @@ def positive(name: str, value: float | None) -> float:
     sentence = f"{name}: got {value!r}, wanted None or a positive number"
     try:
         is_positive, number = value > 0, float(value)
-    except (TypeError, ValueError):
+    except Exception:
         raise TypeError(sentence) from None
     if not is_positive:
         raise ValueError(sentence)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from . import _ffi, _library
-from ._call import Call
+from ._call import Call, shape_of
 from ._frameworks import frameworks
 from ._groups import GROUP_ARGUMENTS, INPUT_NAMES
 from ._options import Options, options
@@ -22,7 +22,6 @@ _DEFAULTS_WANTED = (
     "stream, workspace and validate: wanted the defaults inside torch.compile and wherever else "
     "PyTorch needs an operator"
 )
-_SIZE_ERRORS = (AttributeError, IndexError, TypeError)
 
 
 def group_gemm_fp8_nt_groupwise(
@@ -217,15 +216,7 @@ def find_groups(
         )
     if m_ends is not None:
         return "ends", m_ends
-    return ("masked" if _num_axes(a, stream) == 3 else "counts"), m_counts
-
-
-def _num_axes(a: Any, stream: Any) -> int:
-    shape = getattr(a, "shape", None)
-    if shape is None:
-        call = Call((a,), stream)
-        shape = call.shape(call.describe("a", a))
-    return len(shape)
+    return ("masked" if len(shape_of("a", a, stream)) == 3 else "counts"), m_counts
 
 
 def is_traced(a: Any) -> bool:
@@ -305,15 +296,12 @@ def describe(call: Call, inputs: tuple, chosen: Options) -> Sequence[int]:
 
 def _new_output(call: Call, inputs: tuple, described: Sequence[int], chosen: Options) -> tuple:
     a, b, *_ = inputs
+    dtype = chosen.out_dtype or "bfloat16"
     try:
-        shape = *a.shape[:-1], b.shape[1]
-    except _SIZE_ERRORS:  # another rank, or an array without a shape of its own
-        shape = _output_shape(args_of(described, None, chosen.packed))
-    try:
-        return call.empty("out", a, shape, chosen.out_dtype or "bfloat16")
+        return call.empty("out", a, (*a.shape[:-1], b.shape[1]), dtype)
     except Exception:
-        args_of(described, None, chosen.packed)  # a wrong size has a sentence of its own
-        raise
+        # A wrong size has a sentence of its own, and not every array has a shape of its own.
+        return call.empty("out", a, _output_shape(args_of(described, None, chosen.packed)), dtype)
 
 
 def _output_shape(args: ctypes.Array) -> tuple[int, ...]:

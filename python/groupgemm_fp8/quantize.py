@@ -2,7 +2,6 @@
 C library does not know.
 """
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,10 @@ import ml_dtypes
 import numpy
 from numpy.typing import NDArray
 
+from ._call import Call, refusal
 from ._dtypes import OUTPUTS
+from ._frameworks import framework_of
+from ._options import integer_of, sizes_of
 
 # Largest finite values (OCP 8-bit floating point specification, revision 1.0).
 _MAX_FINITE = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
@@ -37,12 +39,8 @@ def quantize_on_host(
 
 
 def _block_sizes(granularity) -> tuple[int, int]:
-    try:
-        rows, k = (operator.index(size) for size in granularity)
-    except (TypeError, ValueError) as error:
-        raise type(error)(
-            f"granularity: got {granularity!r}, wanted two integers (rows, k)"
-        ) from None
+    sizes = sizes_of("granularity", granularity, "two integers (rows, k)", 2)
+    rows, k = (integer_of("granularity", size) for size in sizes)
     if rows < 1 or k < 1:
         raise ValueError(f"granularity: got {(rows, k)}, wanted positive sizes")
     return rows, k
@@ -50,9 +48,10 @@ def _block_sizes(granularity) -> tuple[int, int]:
 
 def host_array(x: Any, check_finite: bool) -> NDArray[Any]:
     """x as a bfloat16, float16 or float32 array of NumPy, whose last axis is contiguous."""
-    if isinstance(x, numpy.ma.MaskedArray):
+    if issubclass(type(x), numpy.ma.MaskedArray):
         raise TypeError("x: got a masked array, wanted one without a mask, for example x.filled(0)")
-    x = numpy.asarray(x)
+    if type(x) is not numpy.ndarray:
+        x = _as_array(x)
     if x.dtype.kind in "cOSUMm" or x.dtype.type is numpy.void:
         raise TypeError(f"x: got dtype {x.dtype}, wanted real numbers")
     if x.ndim not in (2, 3):
@@ -65,6 +64,16 @@ def host_array(x: Any, check_finite: bool) -> NDArray[Any]:
         raise ValueError(f"x: got {x[where]} at {where}, wanted finite float32 values")
     has_plain_rows = x.strides[-1] == x.itemsize and min(x.strides) > 0
     return x if has_plain_rows else numpy.ascontiguousarray(x)
+
+
+def _as_array(x: Any) -> NDArray[Any]:
+    """x as an array of NumPy, which reads any address and whose errors do not name the argument."""
+    if framework_of(x).empty is not None and not issubclass(type(x), numpy.ndarray):
+        Call((x,)).describe("x", x)
+    try:
+        return numpy.asarray(x)
+    except Exception as error:
+        raise refusal("x", x, error) from error
 
 
 def _block_amax(magnitude, block: tuple[int, int]) -> numpy.ndarray:

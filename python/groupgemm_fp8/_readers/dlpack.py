@@ -116,10 +116,11 @@ def empty_jax(like, shape: tuple[int, ...], dtype: str, ordinal: int | None):
     import numpy
 
     if next(iter(like.devices())).platform != "cpu":
-        raise TypeError(
-            "out: JAX cannot allocate it on CUDA outside of XLA; call "
+        raise UnreadableError(
+            "JAX cannot allocate it on CUDA outside of XLA; call "
             "groupgemm_fp8.jax.group_gemm_fp8_nt_groupwise, or pass a writable array of another "
-            "framework as out, for example a torch or CuPy array"
+            "framework as out, for example a torch or CuPy array",
+            TypeError,
         )
     return numpy.empty(shape, numpy_dtype(dtype))
 

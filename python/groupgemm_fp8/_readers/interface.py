@@ -6,6 +6,7 @@ is one. All else is taken from the interface, since an object need have nothing 
 
 import ctypes
 import functools
+import operator
 import re
 
 from .._dtypes import dense_strides, dlpack_type, dlpack_types, named_dlpack_type
@@ -135,7 +136,16 @@ def _ordinal(x) -> int | None:
 
 def current_stream(x, ordinal: int) -> int:
     """The interface's stream is the framework's current one; without it, the legacy default."""
-    return x.__cuda_array_interface__.get("stream") or 0
+    try:
+        handle = operator.index(x.__cuda_array_interface__.get("stream") or 0)
+    except Exception:
+        handle = -1
+    if not 0 <= handle < 1 << 64:
+        raise ValueError(
+            f"stream: got a {type(x).__name__} whose interface has no handle of a stream, wanted "
+            "an integer there; pass stream="
+        )
+    return handle
 
 
 @functools.cache

@@ -97,6 +97,13 @@ def test_the_interface_tells_the_stream(devices, stream, handle):
         assert call.stream_handle() == handle
 
 
+@pytest.mark.parametrize("stream", ["text", 3.5, -1, 1 << 64, (1,)])
+def test_a_stream_that_is_no_handle(devices, stream):
+    x = cuda(np.zeros((4, 16), np.uint8), stream=stream)
+    with pytest.raises(ValueError, match="^stream: got a Wrapper whose interface has no handle"):
+        Call((x,)).stream_on(0)
+
+
 @pytest.mark.parametrize("give", [Wrapper, by_dlpack, host, list])
 def test_an_object_without_a_cuda_interface_tells_no_stream(give):
     other = Wrapper() if give is Wrapper else give(np.zeros((4, 16), np.float32))
