@@ -5,6 +5,9 @@ system (driver, launch, host memory) GroupGemmError. Messages name the argument,
 what was wanted.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 
 class GroupGemmError(RuntimeError):
     """The system failed: no driver, a CUDA call, or host memory.
@@ -27,6 +30,22 @@ class UnreadableError(Exception):
     def __init__(self, message: str, kind: type[Exception] = ValueError) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+def under_other_names(function: Callable[..., Any], names: dict[str, str]) -> Callable[..., Any]:
+    """A step of a larger function: its errors name arguments as callers of that function do.
+
+    names: the name of an argument of the step -> that of the caller's argument.
+    """
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return function(*arguments, **keywords)
+        except (TypeError, ValueError) as error:
+            name, colon, rest = str(error).partition(":")
+            raise type(error)(f"{names.get(name, name)}{colon}{rest}") from error
+
+    return call
 
 
 class OperatorNeededError(TypeError):

@@ -24,8 +24,8 @@ from ._options import Options, options
 from ._xla import Spec as _Spec
 from ._xla import devices as _devices
 from ._xla import spec_of as _spec
-from .errors import GroupGemmError
-from .moe import BLOCK
+from .errors import GroupGemmError, under_other_names
+from .moe import BLOCK, COMBINE_NAMES, DOWN_NAMES, ROUTE_NAMES, UP_NAMES, num_experts
 
 __all__ = [
     "combine",
@@ -201,14 +201,17 @@ def moe_ffn(
     """
     common = {"scale_major_mode": scale_major_mode}
     quantised = common | {"power_of_two_scales": power_of_two_scales}
-    _, position, m_indptr = route(top_k_index, gate_up.shape[0])
+    experts = num_experts(_spec("gate_up", gate_up).shape)
+    _, position, m_indptr = under_other_names(route, ROUTE_NAMES)(top_k_index, experts)
     a, a_scale = quantize_groupwise(x, (1, BLOCK), position=position, **quantised)
-    h = group_gemm_fp8_nt_groupwise(a, gate_up, a_scale, gate_up_scale, m_indptr, **common)
+    up = under_other_names(group_gemm_fp8_nt_groupwise, UP_NAMES)
+    h = up(a, gate_up, a_scale, gate_up_scale, m_indptr, **common)
     a, a_scale = silu_mul_quantize_groupwise(
         h, (1, BLOCK), m_indptr=m_indptr, limit=limit, alpha=alpha, **quantised
     )
-    y = group_gemm_fp8_nt_groupwise(a, down, a_scale, down_scale, m_indptr, **common)
-    return combine(y, position, top_k_weights, out_dtype=x.dtype)
+    product = under_other_names(group_gemm_fp8_nt_groupwise, DOWN_NAMES)
+    y = product(a, down, a_scale, down_scale, m_indptr, **common)
+    return under_other_names(combine, COMBINE_NAMES)(y, position, top_k_weights, out_dtype=x.dtype)
 
 
 @functools.lru_cache(maxsize=4096)

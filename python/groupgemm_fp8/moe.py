@@ -6,7 +6,10 @@ may be called alone.
 
 from typing import Any
 
-from .ops import group_gemm_fp8_nt_groupwise
+from ._call import Call, shape_of
+from ._dtypes import output_names
+from .errors import under_other_names
+from .ops import group_gemm_fp8_nt_groupwise, is_traced
 from .steps import combine, quantize_groupwise, route, silu_mul_quantize_groupwise
 
 BLOCK = 128  # columns and k that share a scale of the weights, and k that share one of a row
@@ -60,14 +63,48 @@ def moe_ffn(
     """
     common = {"scale_major_mode": scale_major_mode, "stream": stream}
     quantised = common | {"power_of_two_scales": power_of_two_scales}
-    _, position, m_indptr = route(top_k_index, gate_up.shape[0], stream=stream)
+    if is_traced(x):  # by dynamo, say, which need not see handlers of errors
+        named, experts, out_dtype = _as_it_is, gate_up.shape[0], x.dtype
+    else:
+        named, experts = under_other_names, num_experts(shape_of("gate_up", gate_up, stream))
+        out_dtype = _dtype_of(x, stream) if out is None else None
+    _, position, m_indptr = named(route, ROUTE_NAMES)(top_k_index, experts, stream=stream)
     a, a_scale = quantize_groupwise(
         x, (1, BLOCK), position=position, check_finite=False, **quantised
     )
-    h = group_gemm_fp8_nt_groupwise(a, gate_up, a_scale, gate_up_scale, m_indptr, **common)
+    up = named(group_gemm_fp8_nt_groupwise, UP_NAMES)
+    h = up(a, gate_up, a_scale, gate_up_scale, m_indptr, **common)
     a, a_scale = silu_mul_quantize_groupwise(
         h, (1, BLOCK), m_indptr=m_indptr, limit=limit, alpha=alpha, **quantised
     )
-    y = group_gemm_fp8_nt_groupwise(a, down, a_scale, down_scale, m_indptr, **common)
-    out_dtype = x.dtype if out is None else None
-    return combine(y, position, top_k_weights, out=out, out_dtype=out_dtype, stream=stream)
+    product = named(group_gemm_fp8_nt_groupwise, DOWN_NAMES)
+    y = product(a, down, a_scale, down_scale, m_indptr, **common)
+    return named(combine, COMBINE_NAMES)(
+        y, position, top_k_weights, out=out, out_dtype=out_dtype, stream=stream
+    )
+
+
+# The names of a step's arguments -> those of the layer's.
+ROUTE_NAMES = {"batch_size": "gate_up"}
+UP_NAMES = {"a": "x", "b": "gate_up", "b_scale": "gate_up_scale"}
+DOWN_NAMES = {"b": "down", "b_scale": "down_scale"}
+COMBINE_NAMES = {"x": "down", "weight": "top_k_weights", "out_dtype": "x"}
+
+
+def _as_it_is(function: Any, names: dict[str, str]) -> Any:
+    return function
+
+
+def num_experts(shape: tuple[Any, ...]) -> Any:
+    """The experts of a gate_up of that shape."""
+    if len(shape) != 3:
+        raise ValueError(f"gate_up: got shape {shape}, wanted (experts, 2 * intermediate, hidden)")
+    return shape[0]
+
+
+def _dtype_of(x: Any, stream: Any) -> Any:
+    try:
+        return x.dtype
+    except Exception:  # not every array has a dtype of its own
+        call = Call((x,), stream)
+        return output_names.get(call.dtype(call.describe("x", x)), "float32")

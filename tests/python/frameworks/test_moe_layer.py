@@ -332,3 +332,63 @@ def test_operators_with_arguments_at_their_defaults(step, block, dtype, major):
     plain = getattr(gg, step)(*arguments)
     for got, wanted in zip(operator(*arguments), plain, strict=True):
         assert torch.equal(got.view(torch.uint8), wanted.view(torch.uint8))
+
+
+WRONG = {
+    "gate_up": (lambda x: x[:, :, :128], ValueError),
+    "gate_up_scale": (lambda x: x[:, :1], ValueError),
+    "down": (lambda x: x.astype(np.float32), TypeError),
+    "down_scale": (lambda x: x[:, :, :0], ValueError),
+    "top_k_index": (lambda x: x.astype(np.float32), TypeError),
+    "top_k_weights": (lambda x: x[:1], ValueError),
+    "x": (lambda x: x.astype(np.int8), TypeError),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("framework", ["numpy", "jax"])
+def test_errors_name_the_arguments_of_the_layer(name, framework):
+    """The layer's steps have arguments of other names, which its callers never passed."""
+    layer, make = gg.moe_ffn, np.asarray
+    if framework == "jax":
+        pytest.importorskip("jax", reason="JAX is not installed")
+        import groupgemm_fp8.jax as gg_jax
+
+        layer = gg_jax.moe_ffn
+    x, gate_up, down, index, weight = problem(7)
+    call = {"x": x, "top_k_index": index.astype(np.int32), "top_k_weights": weight}
+    for key, matrix in (("gate_up", gate_up), ("down", down)):
+        call[key], call[f"{key}_scale"] = gg.quantize_groupwise(
+            matrix, (128, 128), scale_major_mode="K"
+        )
+    layer(**call)
+    change, error = WRONG[name]
+    call[name] = np.ascontiguousarray(change(make(call[name])))
+    with pytest.raises(error, match=f"^{name}: got"):
+        layer(**call)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (EXPERTS, 2)])
+def test_weights_of_another_rank(shape):
+    x, _, _, index, weight = problem(7)
+    wrong = np.zeros(shape, np.uint8)
+    with pytest.raises(ValueError, match="^gate_up: got shape .*, wanted .experts, 2 .* hidden"):
+        gg.moe_ffn(x, wrong, wrong, wrong, wrong, index, weight)
+
+
+def test_a_layer_of_objects_without_attributes():
+    """Objects with an array interface need no shape and no dtype."""
+
+    class Interface:
+        def __init__(self, array):
+            self.__array_interface__, self.kept = array.__array_interface__, array
+
+    x, gate_up, down, index, weight = problem(7)
+    weights = [
+        part
+        for matrix in (gate_up, down)
+        for part in gg.quantize_groupwise(matrix, (128, 128), scale_major_mode="K")
+    ]
+    wanted = gg.moe_ffn(x, *weights, index, weight)
+    got = gg.moe_ffn(Interface(x), *weights, Interface(index), Interface(weight))
+    assert got.tobytes() == wanted.tobytes()
