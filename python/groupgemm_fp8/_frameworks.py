@@ -70,7 +70,7 @@ def _find(kind: type) -> Framework:
     if ("cupy", "ndarray") in bases:
         return _cupy()
     if ("numpy", "ndarray") in bases:
-        return _numpy()
+        return _numpy(kind)
     return _by_protocol(kind, kind) or _by_objects()
 
 
@@ -151,10 +151,16 @@ def _jax(kind: type) -> Framework:
     )
 
 
-def _numpy() -> Framework:
+def _numpy(kind: type) -> Framework:
     from ._readers import interface
 
-    return Framework(interface.describe_numpy, empty=interface.empty_numpy, is_host=True)
+    is_own = (kind.__module__, kind.__name__) == ("numpy", "ndarray")
+    return Framework(
+        interface.describe_numpy,
+        empty=interface.empty_numpy,
+        product=interface.product if is_own else None,
+        is_host=True,
+    )
 
 
 def _cupy() -> Framework:

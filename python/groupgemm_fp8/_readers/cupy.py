@@ -5,8 +5,6 @@ is that of the current device, which need not be the array's. CuPy's DLPack refu
 FP8.
 """
 
-import functools
-import struct
 from contextlib import contextmanager, nullcontext
 
 import cupy
@@ -14,15 +12,14 @@ from cupy import ndarray
 
 from .. import _library
 from .._dtypes import FP8, dlpack_type
-from .._ffi import DEVICE_CUDA, SUCCESS, TENSOR_LAYOUTS
-from .interface import numpy_dtype
+from .._ffi import DEVICE_CUDA, SUCCESS
+from .interface import element_strides, numpy_dtype, packed
 
 
 def describe(x, call, place: int) -> None:
-    memory, dtype, shape, strides = x.data, x.dtype, x.shape, x.strides
-    code, bits = dlpack_type(dtype)
-    strides = _in_elements(strides, bits)
-    call.put(place, memory.ptr, (DEVICE_CUDA, memory.device_id), (code, bits), shape, strides)
+    memory, dtype = x.data, dlpack_type(x.dtype)
+    strides = element_strides(x.strides, dtype[1] // 8)
+    call.put(place, memory.ptr, (DEVICE_CUDA, memory.device_id), dtype, x.shape, strides)
 
 
 def product(inputs: tuple, out, chosen):
@@ -52,26 +49,7 @@ def _packed(x) -> bytes:
     if type(x) is not ndarray:
         raise TypeError("not an array of CuPy itself")
     memory = x.data
-    return _address(memory.ptr) + _layout(x.shape, x.strides, x.dtype, memory.device_id)
-
-
-_address = struct.Struct("@P").pack  # the first member of a ggfp8_tensor
-
-
-@functools.lru_cache(maxsize=1024)
-def _layout(shape: tuple[int, ...], strides: tuple[int, ...], dtype, ordinal: int) -> bytes:
-    """All but the address of a ggfp8_tensor. A model has few layouts, and asks for them again."""
-    code, bits = dlpack_type(dtype)
-    rank = len(shape)
-    packed = TENSOR_LAYOUTS[rank].pack(
-        0, DEVICE_CUDA, ordinal, rank, code, bits, 1, 0, 0, 0, *shape, *_in_elements(strides, bits)
-    )
-    return packed[len(_address(0)) :]
-
-
-def _in_elements(strides: tuple[int, ...], bits: int) -> tuple[int, ...]:
-    """Byte strides of CuPy in elements; they are always divisible by an element's size."""
-    return tuple(8 * stride // bits for stride in strides)
+    return packed(memory.ptr, x.shape, x.strides, x.dtype, DEVICE_CUDA, memory.device_id)
 
 
 def empty(like, shape: tuple[int, ...], dtype: str, ordinal: int):

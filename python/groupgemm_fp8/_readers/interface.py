@@ -8,9 +8,11 @@ import ctypes
 import functools
 import operator
 import re
+import struct
 
+from .. import _library
 from .._dtypes import dense_strides, dlpack_type, dlpack_types, named_dlpack_type
-from .._ffi import DEVICE_CPU, DEVICE_CUDA, TENSOR, capsule_pointer
+from .._ffi import DEVICE_CPU, DEVICE_CUDA, SUCCESS, TENSOR, TENSOR_LAYOUTS, capsule_pointer
 from ..errors import UnreadableError
 
 _CPU = (DEVICE_CPU, 0)
@@ -52,8 +54,57 @@ def describe_numpy(x, call, place: int) -> None:
             call.memory, place, data or 0, DEVICE_CPU, 0, rank, code, bits, 1, sizes, 0, 0
         )
         return
-    strides = _element_strides(x.strides, interface.item_bytes)
+    strides = element_strides(x.strides, interface.item_bytes)
     call.put(place, data or 0, _CPU, (code, bits), x.shape, strides)
+
+
+def product(inputs: tuple, out, chosen):
+    """The product of arrays that are NumPy's own, as the first one is, without a Call.
+
+    Returns `out`, or a new output, or None where an array must be looked at or the call failed.
+
+    Written for speed, as PyTorch's.
+    """
+    try:
+        a, b = inputs[0], inputs[1]
+        kind = type(a)
+        described = [_packed(x, kind) for x in inputs]
+        if out is None:
+            shape = (*a.shape[:-1], b.shape[1])
+            out = empty_numpy(a, shape, chosen.out_dtype or "bfloat16", 0)
+        elif not out.flags.writeable:
+            return None
+        run = _library.load().ggfp8_group_gemm_nt_groupwise_tensors
+        status = run(*described, _packed(out, kind), None, chosen.packed, None)
+    except Exception:
+        return None
+    return out if status == SUCCESS else None
+
+
+def _packed(x, kind: type) -> bytes:
+    """The ggfp8_tensor of x with its sizes and strides; any error means that describe() must do."""
+    if type(x) is not kind:
+        raise TypeError("not an array of NumPy itself")
+    capsule = x.__array_struct__
+    data = _ArrayInterface.from_address(capsule_pointer(id(capsule), None)).data
+    return packed(data or 0, x.shape, x.strides, x.dtype, *_CPU)
+
+
+def packed(address: int, shape, byte_strides, dtype, device_type: int, ordinal: int) -> bytes:
+    """A ggfp8_tensor with its sizes and strides."""
+    return _address(address) + _layout(shape, byte_strides, dtype, device_type, ordinal)
+
+
+_address = struct.Struct("@P").pack  # the first member of a ggfp8_tensor
+
+
+@functools.lru_cache(maxsize=1024)
+def _layout(shape, byte_strides, dtype, device_type: int, ordinal: int) -> bytes:
+    """All but the address of a ggfp8_tensor. A model has few layouts, and asks for them again."""
+    code, bits = dlpack_type(dtype)
+    rank, strides = len(shape), element_strides(byte_strides, bits // 8)
+    numbers = (0, device_type, ordinal, rank, code, bits, 1, 0, 0, 0, *shape, *strides)
+    return TENSOR_LAYOUTS[rank].pack(*numbers)[len(_address(0)) :]
 
 
 def describe_host(x, call, place: int) -> None:
@@ -96,7 +147,7 @@ def _put(x, interface: dict, device_of, call, place: int) -> None:
         )
     dtype, size = _type(x, interface["typestr"])
     strides = interface.get("strides")
-    strides = dense_strides(shape) if strides is None else _element_strides(strides, size)
+    strides = dense_strides(shape) if strides is None else element_strides(strides, size)
     call.put(place, address, device_of(address), dtype, shape, strides)
 
 
@@ -117,7 +168,7 @@ def _type(x, typestr: str) -> tuple[tuple[int, int], int]:
     return named_dlpack_type(name), size
 
 
-def _element_strides(byte_strides, size: int):
+def element_strides(byte_strides, size: int):
     if size == 1:
         return byte_strides
     if any(stride % size for stride in byte_strides):
