@@ -14,6 +14,7 @@ import numpy as np
 
 from . import _library, _steps, _xla
 from ._dtypes import FP8, OUTPUTS, argument_dtype_name
+from ._layer import Routing
 from ._options import (
     checked_batch_size,
     checked_block,
@@ -21,7 +22,6 @@ from ._options import (
     checked_scale_major_mode,
     scale_major_code,
 )
-from .steps import Routing
 
 _INDICES = ("int32", "int64")
 _NO_GRADIENT = "this step has none here; wrap its inputs in jax.lax.stop_gradient"

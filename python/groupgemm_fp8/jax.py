@@ -20,12 +20,12 @@ from ._call import Call
 from ._dtypes import UE8M0
 from ._groups import INPUT_NAMES
 from ._jax_steps import combine, quantize_groupwise, route, silu_mul_quantize_groupwise
+from ._layer import BLOCK, COMBINE_NAMES, DOWN_NAMES, ROUTE_NAMES, UP_NAMES, num_experts
 from ._options import Options, options
 from ._xla import Spec as _Spec
 from ._xla import devices as _devices
 from ._xla import spec_of as _spec
 from .errors import GroupGemmError, under_other_names
-from .moe import BLOCK, COMBINE_NAMES, DOWN_NAMES, ROUTE_NAMES, UP_NAMES, num_experts
 
 __all__ = [
     "combine",

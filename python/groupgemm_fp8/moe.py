@@ -8,11 +8,17 @@ from typing import Any
 
 from ._call import Call, shape_of
 from ._dtypes import output_names
+from ._layer import (
+    BLOCK,
+    COMBINE_NAMES,
+    DOWN_NAMES,
+    ROUTE_NAMES,
+    UP_NAMES,
+    num_experts,
+)
 from .errors import under_other_names
 from .ops import group_gemm_fp8_nt_groupwise, is_traced
 from .steps import combine, quantize_groupwise, route, silu_mul_quantize_groupwise
-
-BLOCK = 128  # columns and k that share a scale of the weights, and k that share one of a row
 
 
 def moe_ffn(
@@ -84,22 +90,8 @@ def moe_ffn(
     )
 
 
-# The names of a step's arguments -> those of the layer's.
-ROUTE_NAMES = {"batch_size": "gate_up"}
-UP_NAMES = {"a": "x", "b": "gate_up", "b_scale": "gate_up_scale"}
-DOWN_NAMES = {"b": "down", "b_scale": "down_scale"}
-COMBINE_NAMES = {"x": "down", "weight": "top_k_weights", "out_dtype": "x"}
-
-
 def _as_it_is(function: Any, names: dict[str, str]) -> Any:
     return function
-
-
-def num_experts(shape: tuple[Any, ...]) -> Any:
-    """The experts of a gate_up of that shape."""
-    if len(shape) != 3:
-        raise ValueError(f"gate_up: got shape {shape}, wanted (experts, 2 * intermediate, hidden)")
-    return shape[0]
 
 
 def _dtype_of(x: Any, stream: Any) -> Any:

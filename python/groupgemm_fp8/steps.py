@@ -9,21 +9,14 @@ Where PyTorch traces, a call becomes an operator of groupgemm_fp8.torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import _steps, ops
 from ._dtypes import FP8, argument_dtype_name
 from ._frameworks import framework_of
+from ._layer import Routing
 from ._options import checked_block, checked_scale_major_mode
 from .errors import OperatorNeededError
-
-
-class Routing(NamedTuple):
-    """The places of all pairs of a token and one of its experts."""
-
-    row_index: Any  # (T * top_k,) int32: the token of each sorted row, -1 after the last row
-    position: Any  # (T, top_k) int32: the sorted row of each pair, -1 for a group that is not here
-    m_indptr: Any  # (batch_size + 1,) int32: the first sorted row of each group, then the end
 
 
 def quantize_groupwise(

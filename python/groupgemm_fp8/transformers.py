@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import torch
 
-from .moe import BLOCK, moe_ffn
+from ._layer import BLOCK
+from .moe import moe_ffn
 from .ops import group_gemm_fp8_nt_groupwise
 from .steps import combine, quantize_groupwise, route
 
