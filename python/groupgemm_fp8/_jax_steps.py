@@ -172,6 +172,7 @@ def combine(x: Any, position: Any, weight: Any, *, out_dtype: Any = None) -> jax
 def _checked(name: str, x: Any, dtypes: tuple[str, ...], wanted: str, ranks: tuple) -> _xla.Spec:
     """The spec of an array of one of these types and numbers of axes."""
     spec = _xla.spec_of(name, x)
+    _xla.refuse_deleted(name, x)
     if spec.dtype not in dtypes:
         raise TypeError(f"{name}: got dtype {spec.dtype}, wanted {' or '.join(dtypes)}")
     if len(spec.shape) not in ranks:

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _ffi, _library
 from ._dtypes import UE8M0, UE8M0_BITS_OF_0, UE8M0_BITS_OF_255, dtype_name
+from .errors import DELETED
 
 # The names of the targets in a program of XLA, and their handlers by platform.
 TARGET, VALIDATING_TARGET = "groupgemm_fp8", "groupgemm_fp8_validate"
@@ -50,6 +51,12 @@ def spec_of(argument: str, x: Any) -> Spec:
             "jax_enable_x64 keeps int64"
         )
     return Spec(tuple(x.shape), dtype)
+
+
+def refuse_deleted(argument: str, x: Any) -> None:
+    """Raises where an array has been deleted or donated; JAX does not say which it is."""
+    if isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer) and x.is_deleted():
+        raise ValueError(f"{argument}: {DELETED}")
 
 
 @functools.cache

@@ -1,10 +1,10 @@
 """Queries of the machine's devices."""
 
 import ctypes
-import operator
 from typing import NamedTuple
 
 from . import _ffi, _library
+from ._options import integer_of
 
 _DEVICE_TYPES = {"cpu": _ffi.DEVICE_CPU, "cuda": _ffi.DEVICE_CUDA}
 
@@ -54,10 +54,7 @@ def _device_type(value: str | int) -> int:
 
 
 def _device_id(value: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"device_id: got {value!r}, wanted an integer") from None
+    number = integer_of("device_id", value)
     if not 0 <= number < 1 << 31:  # ctypes would cut it
         raise ValueError(f"device_id: got {number}, wanted a device from 0 on")
     return number

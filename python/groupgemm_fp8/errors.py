@@ -8,6 +8,8 @@ what was wanted.
 from collections.abc import Callable
 from typing import Any
 
+DELETED = "got a deleted or donated JAX array, wanted one with memory"
+
 
 class GroupGemmError(RuntimeError):
     """The system failed: no driver, a CUDA call, or host memory.

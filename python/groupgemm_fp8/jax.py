@@ -169,7 +169,12 @@ def _run(arrays: tuple, chosen: Options, swaps_b: bool = False) -> jax.Array:
         specs[1] = specs[1]._replace(shape=(*shape[:-2], *shape[:-3:-1]))
     environment_backend = _library.load().ggfp8_environment_backend()
     product = _product(tuple(specs), chosen, environment_backend, swaps_b)
-    return product(*arrays)
+    try:
+        return product(*arrays)
+    except RuntimeError:
+        for name, x in zip(names, arrays, strict=True):
+            _xla.refuse_deleted(name, x)
+        raise
 
 
 def moe_ffn(

@@ -18,7 +18,7 @@ from .._ffi import (
     capsule_is_valid,
     capsule_pointer,
 )
-from ..errors import UnreadableError
+from ..errors import DELETED, UnreadableError
 from .interface import numpy_dtype
 
 _MAX_VERSION = (1, 3)
@@ -60,7 +60,7 @@ def describe(x, call, place: int) -> None:
 
 def describe_jax(x, call, place: int) -> None:
     if x.is_deleted():
-        raise UnreadableError("got a deleted or donated JAX array, wanted one with memory")
+        raise UnreadableError(DELETED)
     describe(x, call, place)
 
 

@@ -94,6 +94,22 @@ def test_no_array(arrays, x):
         eager(arrays | {"a_scale": x}, {})
 
 
+@pytest.mark.parametrize("name", small_problem.NAMES)
+def test_deleted_arrays(arrays, name):
+    arrays = {key: jax.numpy.asarray(x) for key, x in arrays.items()}
+    eager(arrays, {})
+    arrays[name].delete()
+    with pytest.raises(ValueError, match=f"^{name}: got a deleted or donated JAX array"):
+        eager(arrays, {})
+
+
+def test_deleted_arrays_of_a_step():
+    x = jax.numpy.ones((4, 256))
+    x.delete()
+    with pytest.raises(ValueError, match="^x: got a deleted or donated JAX array"):
+        groupgemm_fp8.jax.quantize_groupwise(x, (1, 128))
+
+
 def test_numpy_int64(arrays):
     # Outside of the 64-bit mode JAX would turn it into int32 without a word.
     arrays["m_indptr"] = arrays["m_indptr"].astype(np.int64)

@@ -26,7 +26,7 @@ def test_device_numbers_are_not_cut(device_type, ordinal):
         device_info(device_type, ordinal)
 
 
-@pytest.mark.parametrize("device_id", [None, "0", 0.0])
+@pytest.mark.parametrize("device_id", [None, "0", 0.0, False, True])
 def test_device_numbers_are_integers(device_id):
     with pytest.raises(TypeError, match="^device_id: got"):
         device_info("cpu", device_id)

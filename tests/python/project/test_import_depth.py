@@ -63,3 +63,9 @@ def test_the_product_stands_on_few_modules():
 
 def test_layers_stand_on_the_product():
     assert max(map(depth, OF_LAYERS)) <= 7
+
+
+def test_an_option_is_in_five_modules():
+    """The member of the C struct, the checked option, and three signatures."""
+    known = {module for module, path in MODULES.items() if "mma_sm" in path.read_text()}
+    assert known == {"_ffi", "_options", "ops", "jax", "torch"}
