@@ -50,6 +50,28 @@ def test_new_arrays_by_protocol():
     assert type(out) is Allocating
 
 
+@pytest.mark.parametrize(
+    "raised, wanted",
+    [(KeyError, ValueError), (TypeError, TypeError), (MemoryError, MemoryError)],
+)
+def test_errors_of_an_allocation(raised, wanted):
+    """A framework's own errors of memory keep their type; others name the argument."""
+
+    class Failing(CudaInterface):
+        @classmethod
+        def __ggfp8_empty__(cls, shape, dtype_name, device_id):
+            raise raised("no")
+
+    a = Failing(np.uint8, (CUM_M, 16))
+    call = Call((a,))
+    call.describe("a", a)
+    sentence = (
+        "^no$" if wanted is MemoryError else "^out: got .*Failing, which cannot be read: .*no"
+    )
+    with pytest.raises(wanted, match=sentence):
+        call.empty("out", a, (CUM_M, N), "float16")
+
+
 @pytest.mark.parametrize("name", small_problem.NAMES)
 def test_two_cuda_devices(name):
     call = cuda_problem()
