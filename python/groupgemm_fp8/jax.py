@@ -177,6 +177,13 @@ def _run(arrays: tuple, chosen: Options, swaps_b: bool = False) -> jax.Array:
         raise
 
 
+# The steps whose arguments have other names in the layer: their errors say the layer's.
+_route = under_other_names(route, ROUTE_NAMES)
+_up = under_other_names(group_gemm_fp8_nt_groupwise, UP_NAMES)
+_down = under_other_names(group_gemm_fp8_nt_groupwise, DOWN_NAMES)
+_combine = under_other_names(combine, COMBINE_NAMES)
+
+
 def moe_ffn(
     x: Any,
     gate_up: Any,
@@ -207,16 +214,14 @@ def moe_ffn(
     common = {"scale_major_mode": scale_major_mode}
     quantised = common | {"power_of_two_scales": power_of_two_scales}
     experts = num_experts(_spec("gate_up", gate_up).shape)
-    _, position, m_indptr = under_other_names(route, ROUTE_NAMES)(top_k_index, experts)
+    _, position, m_indptr = _route(top_k_index, experts)
     a, a_scale = quantize_groupwise(x, (1, BLOCK), position=position, **quantised)
-    up = under_other_names(group_gemm_fp8_nt_groupwise, UP_NAMES)
-    h = up(a, gate_up, a_scale, gate_up_scale, m_indptr, **common)
+    h = _up(a, gate_up, a_scale, gate_up_scale, m_indptr, **common)
     a, a_scale = silu_mul_quantize_groupwise(
         h, (1, BLOCK), m_indptr=m_indptr, limit=limit, alpha=alpha, **quantised
     )
-    product = under_other_names(group_gemm_fp8_nt_groupwise, DOWN_NAMES)
-    y = product(a, down, a_scale, down_scale, m_indptr, **common)
-    return under_other_names(combine, COMBINE_NAMES)(y, position, top_k_weights, out_dtype=x.dtype)
+    y = _down(a, down, a_scale, down_scale, m_indptr, **common)
+    return _combine(y, position, top_k_weights, out_dtype=x.dtype)
 
 
 @functools.lru_cache(maxsize=4096)

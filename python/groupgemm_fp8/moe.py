@@ -17,8 +17,14 @@ from ._layer import (
     num_experts,
 )
 from .errors import under_other_names
-from .ops import group_gemm_fp8_nt_groupwise, is_traced
+from .ops import group_gemm_fp8_nt_groupwise
 from .steps import combine, quantize_groupwise, route, silu_mul_quantize_groupwise
+
+# The steps whose arguments have other names in the layer: their errors say the layer's.
+_route = under_other_names(route, ROUTE_NAMES)
+_up = under_other_names(group_gemm_fp8_nt_groupwise, UP_NAMES)
+_down = under_other_names(group_gemm_fp8_nt_groupwise, DOWN_NAMES)
+_combine = under_other_names(combine, COMBINE_NAMES)
 
 
 def moe_ffn(
@@ -69,29 +75,18 @@ def moe_ffn(
     """
     common = {"scale_major_mode": scale_major_mode, "stream": stream}
     quantised = common | {"power_of_two_scales": power_of_two_scales}
-    if is_traced(x):  # by dynamo, say, which need not see handlers of errors
-        named, experts, out_dtype = _as_it_is, gate_up.shape[0], x.dtype
-    else:
-        named, experts = under_other_names, num_experts(shape_of("gate_up", gate_up, stream))
-        out_dtype = _dtype_of(x, stream) if out is None else None
-    _, position, m_indptr = named(route, ROUTE_NAMES)(top_k_index, experts, stream=stream)
+    experts = num_experts(shape_of("gate_up", gate_up, stream))
+    _, position, m_indptr = _route(top_k_index, experts, stream=stream)
     a, a_scale = quantize_groupwise(
         x, (1, BLOCK), position=position, check_finite=False, **quantised
     )
-    up = named(group_gemm_fp8_nt_groupwise, UP_NAMES)
-    h = up(a, gate_up, a_scale, gate_up_scale, m_indptr, **common)
+    h = _up(a, gate_up, a_scale, gate_up_scale, m_indptr, **common)
     a, a_scale = silu_mul_quantize_groupwise(
         h, (1, BLOCK), m_indptr=m_indptr, limit=limit, alpha=alpha, **quantised
     )
-    product = named(group_gemm_fp8_nt_groupwise, DOWN_NAMES)
-    y = product(a, down, a_scale, down_scale, m_indptr, **common)
-    return named(combine, COMBINE_NAMES)(
-        y, position, top_k_weights, out=out, out_dtype=out_dtype, stream=stream
-    )
-
-
-def _as_it_is(function: Any, names: dict[str, str]) -> Any:
-    return function
+    y = _down(a, down, a_scale, down_scale, m_indptr, **common)
+    out_dtype = _dtype_of(x, stream) if out is None else None
+    return _combine(y, position, top_k_weights, out=out, out_dtype=out_dtype, stream=stream)
 
 
 def _dtype_of(x: Any, stream: Any) -> Any:
