@@ -14,6 +14,7 @@ void check_copy(size_t to_offset, size_t from_offset, size_t bytes) {
   std::vector<uint8_t> from(kMaxBytes + 64), to(kMaxBytes + 128, 0xA5);
   for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<uint8_t>(i);
   ggfp8::copy_past_caches(to.data() + to_offset, from.data() + from_offset, bytes);
+  ggfp8::finish_copies_past_caches();
   bool right = true;
   for (size_t i = 0; i < to.size(); ++i) {
     const bool copied = i >= to_offset && i < to_offset + bytes;

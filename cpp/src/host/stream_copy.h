@@ -12,8 +12,9 @@
 
 namespace ggfp8 {
 
-// Copies as memcpy() does. Other threads may read the copy once they have synchronised with this
-// one, as usual. Without SSE2 the copy goes through the caches.
+// Copies as memcpy() does. Other threads may read the copy once this thread has called
+// finish_copies_past_caches() and they have synchronised with it. Without SSE2 the copy goes
+// through the caches.
 inline void copy_past_caches(void* to, const void* from, size_t bytes) noexcept {
 #if defined(__SSE2__)
   constexpr size_t kLineBytes = 64;
@@ -30,9 +31,16 @@ inline void copy_past_caches(void* to, const void* from, size_t bytes) noexcept 
     }
   }
   std::memcpy(target + done, source + done, bytes - done);
-  _mm_sfence();
 #else
   std::memcpy(to, from, bytes);
+#endif
+}
+
+// Orders all copies past the caches before the stores that follow. It waits for the copies: once
+// after many takes less time than after each.
+inline void finish_copies_past_caches() noexcept {
+#if defined(__SSE2__)
+  _mm_sfence();
 #endif
 }
 

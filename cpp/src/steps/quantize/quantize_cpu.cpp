@@ -80,6 +80,7 @@ void quantize_together(const QuantizeProblem& p, QuantizeStrip quantize_strip, i
       }
     }
   }
+  if (past_caches) finish_copies_past_caches();
 }
 
 // The columns from `begin` on, as many as have kMostScales scales.
