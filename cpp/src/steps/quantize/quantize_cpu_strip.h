@@ -22,8 +22,9 @@ namespace ggfp8::steps {
 namespace {
 
 constexpr int64_t kMaxBlockK = 128;
-constexpr int64_t kTileBlocks = 8;   // a tile of activated values is 4 KiB
-constexpr int64_t kTallBlocks = 64;  // rows are read in pieces of 8192 columns
+constexpr int64_t kTileBlocks = 8;     // a tile of activated values is 4 KiB
+constexpr int64_t kBytesAhead = 6144;  // three tiles of elements of 16 bits
+constexpr int64_t kTallBlocks = 64;    // rows are read in pieces of 8192 columns
 
 // The sign of an element, where FP8 has it.
 template <Dtype kIn>
@@ -179,23 +180,42 @@ inline TileScales make_tile_scales(const float (&amax)[kTileBlocks], bool power_
   return tile;
 }
 
+// Blocks of the tile that begins with block `first`.
+inline int64_t blocks_of_tile(int64_t num_blocks, int64_t first) {
+  const int64_t left = num_blocks - first;
+  return left < kTileBlocks ? left : kTileBlocks;
+}
+
 inline bool is_in_range(float amax) {
   return amax >= kSmallAmax && amax <= kMaxFloat;
 }
 
-// Quantises up to kTileBlocks full blocks of a row. Each pass goes over all of them, so that the
-// latencies of the blocks' scales overlap.
-template <Dtype kIn, Dtype kOut>
-inline void quantize_tile(const Input<kIn>* x, int64_t num_blocks, bool power_of_two, float* scale,
-                          int64_t scale_stride, uint8_t* out) {
+// The largest magnitudes of up to kTileBlocks full blocks.
+struct TileMagnitudes {
   float amax[kTileBlocks] = {};
+};
+
+template <Dtype kIn>
+inline TileMagnitudes find_tile_magnitudes(const Input<kIn>* x, int64_t num_blocks) {
+  TileMagnitudes tile;
   for (int64_t i = 0; i < num_blocks; ++i) {
-    amax[i] = largest_magnitude<kIn>(x + i * kMaxBlockK, kMaxBlockK);
+    tile.amax[i] = largest_magnitude<kIn>(x + i * kMaxBlockK, kMaxBlockK);
   }
-  const TileScales tile = make_tile_scales<kOut>(amax, power_of_two);
+  return tile;
+}
+
+// Rounds up to kTileBlocks full blocks of a row, whose largest magnitudes are known. Requests
+// elements that are read three tiles later.
+template <Dtype kIn, Dtype kOut>
+inline void round_tile(const Input<kIn>* x, int64_t num_blocks, const TileMagnitudes& magnitudes,
+                       const TileScales& tile, bool power_of_two, float* scale,
+                       int64_t scale_stride, uint8_t* out) {
   for (int64_t i = 0; i < num_blocks; ++i) {
     const int64_t begin = i * kMaxBlockK;
-    if (is_in_range(amax[i])) {
+    if constexpr (kIn != Dtype::kFloat32) {
+      prefetch(reinterpret_cast<const char*>(x + begin) + kBytesAhead, kMaxBlockK * 2);
+    }
+    if (is_in_range(magnitudes.amax[i])) {
       scale[i * scale_stride] = tile.scales[i];
       round_in_range<kIn, kOut>(x + begin, kMaxBlockK, tile.scales[i], tile.reciprocals[i],
                                 out + begin);
@@ -206,9 +226,28 @@ inline void quantize_tile(const Input<kIn>* x, int64_t num_blocks, bool power_of
   }
 }
 
-// quantize_tile() of silu(gate) * up where all gates are moderate. Requests the row `next_row`
-// bytes further on: two streams with so much work between their loads run ahead of the processor's
-// own prefetching.
+// Quantises num_blocks full blocks of a row, tile after tile. Each pass goes over all blocks of a
+// tile, so that the latencies of the blocks' scales overlap, and the magnitudes of the next tile
+// are found while the scales of a tile are computed.
+template <Dtype kIn, Dtype kOut>
+inline void quantize_full_blocks(const Input<kIn>* x, int64_t num_blocks, bool power_of_two,
+                                 float* scale, int64_t scale_stride, uint8_t* out) {
+  TileMagnitudes next = find_tile_magnitudes<kIn>(x, blocks_of_tile(num_blocks, 0));
+  for (int64_t block = 0; block < num_blocks; block += kTileBlocks) {
+    const TileMagnitudes magnitudes = next;
+    const TileScales tile = make_tile_scales<kOut>(magnitudes.amax, power_of_two);
+    const auto* x_of_tile = x + block * kMaxBlockK;
+    next = find_tile_magnitudes<kIn>(x_of_tile + kTileBlocks * kMaxBlockK,
+                                     blocks_of_tile(num_blocks, block + kTileBlocks));
+    round_tile<kIn, kOut>(x_of_tile, blocks_of_tile(num_blocks, block), magnitudes, tile,
+                          power_of_two, scale + block * scale_stride, scale_stride,
+                          out + block * kMaxBlockK);
+  }
+}
+
+// quantize_full_blocks() of a tile of silu(gate) * up where all gates are moderate. Requests the
+// row `next_row` bytes further on: two streams with so much work between their loads run ahead of
+// the processor's own prefetching.
 template <Dtype kIn, Dtype kOut>
 inline void activate_tile(const Input<kIn>* gate, const Input<kIn>* up, int64_t num_blocks,
                           int64_t next_row, bool power_of_two, float* scale, int64_t scale_stride,
@@ -259,26 +298,24 @@ inline void activate_and_quantize_tile(const QuantizeProblem& problem, const Cpu
   }
   float values[kTileBlocks * kMaxBlockK];
   activate_columns<kIn>(problem, strip.x, begin, count, values);
-  quantize_tile<Dtype::kFloat32, kOut>(values, num_blocks, problem.power_of_two, scale,
-                                       problem.scale_k_stride, strip.out + begin);
+  quantize_full_blocks<Dtype::kFloat32, kOut>(values, num_blocks, problem.power_of_two, scale,
+                                              problem.scale_k_stride, strip.out + begin);
 }
 
 // Quantises the full blocks of a row; returns their number of columns.
 template <Dtype kIn, Dtype kOut>
 inline int64_t quantize_tiles(const QuantizeProblem& problem, const CpuStrip& strip) {
   const int64_t num_blocks = problem.k / kMaxBlockK;
+  if (!problem.gate.enabled) {
+    quantize_full_blocks<kIn, kOut>(reinterpret_cast<const Input<kIn>*>(strip.x), num_blocks,
+                                    problem.power_of_two, strip.scale, problem.scale_k_stride,
+                                    strip.out);
+    return num_blocks * kMaxBlockK;
+  }
   for (int64_t block = 0; block < num_blocks; block += kTileBlocks) {
-    const int64_t left = num_blocks - block;
-    const int64_t count = left < kTileBlocks ? left : kTileBlocks;
-    const int64_t begin = block * kMaxBlockK;
-    float* scale = strip.scale + block * problem.scale_k_stride;
-    if (problem.gate.enabled) {
-      activate_and_quantize_tile<kIn, kOut>(problem, strip, begin, count, scale);
-    } else {
-      const auto* x = reinterpret_cast<const Input<kIn>*>(strip.x) + begin;
-      quantize_tile<kIn, kOut>(x, count, problem.power_of_two, scale, problem.scale_k_stride,
-                               strip.out + begin);
-    }
+    activate_and_quantize_tile<kIn, kOut>(problem, strip, block * kMaxBlockK,
+                                          blocks_of_tile(num_blocks, block),
+                                          strip.scale + block * problem.scale_k_stride);
   }
   return num_blocks * kMaxBlockK;
 }
