@@ -129,6 +129,21 @@ void test_row_tiles() {
   CHECK_EQ(deal_blocks(7168 / 128, 8, kRowThreads).num_tiles, 7);
 }
 
+// Every block is in one tile, and every lane of a CTA has chunks of one.
+void test_scatter_tiles() {
+  for (int block_k : {32, 64, 96, 128}) {
+    const int lanes = 1 << lanes_log2(block_k);
+    CHECK_EQ(scatter_blocks(lanes) * lanes, kScatterThreads * kScatterChunks);
+    CHECK(scatter_blocks(lanes) <= kScatterThreads);  // a lane hands on one scale
+    for (int64_t num_blocks = 1; num_blocks < 300; ++num_blocks) {
+      const BlockTiles tiles = deal_scatter_blocks(num_blocks, lanes);
+      CHECK(int64_t{tiles.num_tiles} * tiles.blocks_per_tile >= num_blocks);
+      CHECK((int64_t{tiles.num_tiles} - 1) * tiles.blocks_per_tile < num_blocks);
+      CHECK_EQ(tiles.num_threads, kScatterThreads);
+    }
+  }
+}
+
 // Small grids have a CTA for each row, and large CTAs only where there are few.
 void test_row_shapes() {
   using enum RowOrigin;
@@ -136,20 +151,22 @@ void test_row_shapes() {
     return choose_row_shape(origin, num_rows, 7168 / 128, 128);
   };
   CHECK_EQ(rows(kRow, 64).rows_per_cta, 1);
-  CHECK_EQ(rows(kRow, 4096).rows_per_cta, kRowsPerThread);
+  CHECK_EQ(rows(kRow, 1024).rows_per_cta, kMidGridRows);
+  CHECK_EQ(rows(kRow, 4096).rows_per_cta, kLargeGridRows);
+  CHECK_EQ(rows(kGates, 4096).rows_per_cta, kMidGridRows);
   CHECK_EQ(rows(kRow, 512).max_threads, kRowThreads);
   CHECK_EQ(rows(kIndexedRow, 64).max_threads, kRowThreads);
   CHECK_EQ(rows(kIndexedRow, 512).max_threads, kMaxRowThreads);
   CHECK_EQ(rows(kIndexedRow, 32768).max_threads, kRowThreads);
   CHECK_EQ(rows(kGates, 64).chunk_size, kSmallChunkSize);
   CHECK_EQ(rows(kGates, 4096).chunk_size, kChunkSize);
-  CHECK_EQ(rows(kRow, int64_t{1} << 40).rows_per_cta, kRowsPerThread);
+  CHECK_EQ(rows(kRow, int64_t{1} << 40).rows_per_cta, kLargeGridRows);
   for (RowOrigin origin : {kRow, kIndexedRow, kGates}) {
     for (int block_k : {32, 64, 96, 128}) {
       for (int64_t num_rows = 1; num_rows < 5000; ++num_rows) {
         const RowShape shape = choose_row_shape(origin, num_rows, 57, block_k);
         const int lanes = 1 << lanes_log2(block_k, shape.chunk_size);
-        CHECK(shape.rows_per_cta >= 1 && shape.rows_per_cta <= min_of(kRowsPerThread, lanes));
+        CHECK(shape.rows_per_cta >= 1 && shape.rows_per_cta <= kLargeGridRows);
         CHECK(lanes * shape.chunk_size >= block_k && lanes <= 16);
       }
     }
@@ -183,6 +200,7 @@ int main() {
   test_rounding<Dtype::kFloat8E5M2>();
   test_block_scale();
   test_row_tiles();
+  test_scatter_tiles();
   test_row_shapes();
   test_route_plan();
   return check::report();

@@ -82,4 +82,13 @@ __device__ __forceinline__ void bulk_load(uint32_t smem, const void* global, uin
       : "memory");
 }
 
+// Stores plain memory without a tensor map, in this thread's batch of stores. Addresses and size
+// are multiples of 16 bytes.
+__device__ __forceinline__ void bulk_store(void* global, uint32_t smem, uint32_t num_bytes) {
+  asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(
+                   __cvta_generic_to_global(global)),
+               "r"(smem), "r"(num_bytes)
+               : "memory");
+}
+
 }  // namespace ggfp8::ptx

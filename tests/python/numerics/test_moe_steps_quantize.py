@@ -197,7 +197,7 @@ def test_hostile_row_index(steps, index_dtype):
 
 @pytest.mark.parametrize("x_dtype", FLOAT_DTYPES)
 @pytest.mark.parametrize("major", MAJORS)
-@pytest.mark.parametrize("k, top_k", [(272, 5), (100, 5), (100, 40)])
+@pytest.mark.parametrize("k, top_k", [(272, 5), (100, 5), (100, 40), (1536, 5), (2064, 40)])
 def test_scatter(steps, x_dtype, major, k, top_k):
     """Each row of x goes to its positions; rows of out without one, and their scales, stay."""
     rng = np.random.default_rng(7)
@@ -218,7 +218,7 @@ def test_scatter(steps, x_dtype, major, k, top_k):
 @pytest.mark.parametrize("major", MAJORS)
 @pytest.mark.parametrize("rows, k", [(3, 131104), (2060, 64)])
 def test_scatter_of_long_and_of_many_rows(steps, rows, k, major):
-    """Rows with more scales than are kept at once, and grids with two rows a CTA."""
+    """Rows with more scales than are kept at once, and more rows than a grid has CTAs at once."""
     x = random_values((rows, k), "bfloat16")
     position = np.random.default_rng(1).permutation(2 * rows).reshape(rows, 2).astype(np.int32)
     step = steps.quantize(x, block=(1, 32), major=major, position=position, out_rows=2 * rows)
@@ -231,11 +231,31 @@ def test_scatter_of_long_and_of_many_rows(steps, rows, k, major):
 
 
 @pytest.mark.parametrize("major", MAJORS)
-@pytest.mark.parametrize("rows, k", [(2100, 128), (131100, 32)])
-def test_many_rows(steps, rows, k, major):
-    """Also more rows than the second axis of a grid has CTAs for."""
+@pytest.mark.parametrize("block_k", [32, 64, 96, 128])
+@pytest.mark.parametrize("k", [1024, 1056, 1160])
+def test_scatter_in_blocks(steps, block_k, k, major):
+    """Parts of a row that fill a store of many columns, and parts that do not."""
+    x = random_values((9, k), "float16")
+    position = np.random.default_rng(2).permutation(27).reshape(9, 3).astype(np.int32)
+    options = {"block": (1, block_k), "major": major}
+    step = steps.quantize(x, "float8_e5m2", position=position, out_rows=27, **options)
+    codes, scale = step.run()
+    wanted_codes, wanted_scale = quantize(x, "float8_e5m2", (1, block_k), "K")
+    scale = scale.T if major == "MN" else scale
+    for choice in range(3):
+        np.testing.assert_array_equal(codes[position[:, choice]], wanted_codes)
+        np.testing.assert_array_equal(scale[position[:, choice]], wanted_scale)
+
+
+@pytest.mark.parametrize("major", MAJORS)
+@pytest.mark.parametrize(
+    "rows, k, block_k", [(2100, 128, 128), (131100, 32, 128), (8301, 64, 32), (9003, 64, 64)]
+)
+def test_many_rows(steps, rows, k, block_k, major):
+    """Rows in all numbers per CTA; more rows than the second axis of a grid has CTAs for."""
     x = random_values((rows, k), "bfloat16")
-    assert_quantized(steps.quantize(x, major=major), x, "float8_e4m3fn", (1, 128), major)
+    step = steps.quantize(x, block=(1, block_k), major=major)
+    assert_quantized(step, x, "float8_e4m3fn", (1, block_k), major)
 
 
 def test_hostile_position(steps):

@@ -10,9 +10,12 @@ namespace ggfp8::steps {
 
 constexpr int kChunkSize = 16;       // neighbouring elements of a row that a thread works on
 constexpr int kSmallChunkSize = 8;   // likewise for gates in a small grid, which has idle threads
-constexpr int kRowsPerThread = 2;    // rows of which a thread has a chunk each, loaded at once
+constexpr int kLargeGridRows = 4;    // rows of which a thread has a chunk each, loaded at once
+constexpr int kMidGridRows = 2;      // likewise of gates, and where a grid is not large
 constexpr int kRowThreads = 64;      // of a CTA that quantises blocks of one row
 constexpr int kMaxRowThreads = 256;  // likewise where a grid would have too many CTAs to start
+constexpr int kScatterThreads = 32;  // of a CTA that scatters a part of a row
+constexpr int kScatterChunks = 2;    // chunks of that part that a thread has
 constexpr int kTallBlockRows = 128;
 constexpr int kTallThreads = 256;  // of a CTA that quantises one block of 128 rows
 constexpr int kTallChunks = 4;     // chunks of a thread: 128 x 128 elements in 256 x 4 chunks
@@ -43,6 +46,16 @@ constexpr BlockTiles deal_blocks(int64_t num_k_blocks, int lanes, int max_thread
   return {tiles, blocks, round_up(blocks * lanes, 32)};
 }
 
+// Neighbouring k-blocks of a CTA that scatters a part of a row.
+constexpr int scatter_blocks(int lanes) {
+  return kScatterThreads * kScatterChunks / lanes;
+}
+
+constexpr BlockTiles deal_scatter_blocks(int64_t num_k_blocks, int lanes) {
+  const int blocks = scatter_blocks(lanes);
+  return {static_cast<int32_t>(ceil_div<int64_t>(num_k_blocks, blocks)), blocks, kScatterThreads};
+}
+
 // The origin of the elements of a row.
 enum class RowOrigin { kRow, kIndexedRow, kGates };
 
@@ -53,21 +66,24 @@ struct RowShape {
   int32_t rows_per_cta;
 };
 
-// A small grid has a row per CTA, because two take a CTA longer than one. Starting CTAs takes the
-// device 1.4 ns each: grids that would spend the time of their memory accesses on it have larger
-// CTAs.
+// A small grid has a row per CTA, because two take a CTA longer than one. A large one has more rows
+// in flight per thread. Starting CTAs takes the device 1.4 ns each: grids between the two that
+// would spend the time of their memory accesses on it have larger CTAs.
 constexpr RowShape choose_row_shape(RowOrigin origin, int64_t num_rows, int64_t num_k_blocks,
                                     int block_k) {
   constexpr int64_t kFewCtas = 2048;
+  const bool has_gates = origin == RowOrigin::kGates;
   const int lanes = 1 << lanes_log2(block_k);
-  const int64_t num_tiles = deal_blocks(num_k_blocks, lanes, kRowThreads).num_tiles;
-  if (num_rows * num_tiles <= kFewCtas) {
-    return origin == RowOrigin::kGates ? RowShape{kSmallChunkSize, kMaxRowThreads, 1}
-                                       : RowShape{kChunkSize, kRowThreads, 1};
+  const int64_t num_ctas = num_rows * deal_blocks(num_k_blocks, lanes, kRowThreads).num_tiles;
+  if (num_ctas <= kFewCtas) {
+    return has_gates ? RowShape{kSmallChunkSize, kMaxRowThreads, 1}
+                     : RowShape{kChunkSize, kRowThreads, 1};
   }
-  const bool few_pairs = num_rows * num_tiles <= kFewCtas * kRowsPerThread;
-  const bool is_large = origin == RowOrigin::kIndexedRow && few_pairs;
-  return {kChunkSize, is_large ? kMaxRowThreads : kRowThreads, kRowsPerThread};
+  if (origin == RowOrigin::kIndexedRow && num_ctas <= kFewCtas * kMidGridRows) {
+    return {kChunkSize, kMaxRowThreads, kMidGridRows};
+  }
+  const bool is_large = !has_gates && num_ctas > kFewCtas * kLargeGridRows;
+  return {kChunkSize, kRowThreads, is_large ? kLargeGridRows : kMidGridRows};
 }
 
 }  // namespace ggfp8::steps

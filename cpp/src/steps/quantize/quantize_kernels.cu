@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "steps/quantize/quantize_rows.cuh"
+#include "steps/quantize/quantize_scatter.cuh"
 #include "steps/quantize/quantize_source.cuh"
 #include "steps/quantize/quantize_tall.cuh"
 
@@ -18,11 +19,17 @@ const void* address_of() {
   constexpr Dtype kIn = x_dtype_of_kernel(kIdx);
   constexpr Dtype kOut = out_dtype_of_kernel(kIdx);
   if constexpr (kKind == QuantizeKernel::kRows) {
-    return reinterpret_cast<const void*>(&quantize_rows<PlainSource<kIn>, kOut>);
+    return reinterpret_cast<const void*>(&quantize_rows<PlainSource<kIn>, kOut, kLargeGridRows>);
+  } else if constexpr (kKind == QuantizeKernel::kFewRows) {
+    return reinterpret_cast<const void*>(&quantize_rows<PlainSource<kIn>, kOut, kMidGridRows>);
   } else if constexpr (kKind == QuantizeKernel::kGate) {
-    return reinterpret_cast<const void*>(&quantize_rows<GateSource<kIn, kChunkSize>, kOut>);
+    using Source = GateSource<kIn, kChunkSize>;
+    return reinterpret_cast<const void*>(&quantize_rows<Source, kOut, kMidGridRows>);
   } else if constexpr (kKind == QuantizeKernel::kSmallGate) {
-    return reinterpret_cast<const void*>(&quantize_rows<GateSource<kIn, kSmallChunkSize>, kOut>);
+    using Source = GateSource<kIn, kSmallChunkSize>;
+    return reinterpret_cast<const void*>(&quantize_rows<Source, kOut, 1>);
+  } else if constexpr (kKind == QuantizeKernel::kScatter) {
+    return reinterpret_cast<const void*>(&quantize_scatter<kIn, kOut>);
   } else {
     return reinterpret_cast<const void*>(&quantize_tall<PlainSource<kIn>, kOut>);
   }

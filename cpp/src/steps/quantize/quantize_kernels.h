@@ -7,12 +7,14 @@ namespace ggfp8::steps {
 
 enum class QuantizeKernel {
   kRows,       // blocks of one row
+  kFewRows,    // the same, for grids that are not large
   kGate,       // the same, of silu(gate) * up
   kSmallGate,  // the same, for small grids
+  kScatter,    // blocks of one row, whose results go to several rows
   kTall,       // blocks of 128 rows
 };
 
-constexpr int kNumQuantizeKernels = 4 * 3 * 2;
+constexpr int kNumQuantizeKernels = 6 * 3 * 2;
 
 // Numbers the kernels by kind, type of x and type of out.
 constexpr int quantize_kernel_idx(QuantizeKernel kind, Dtype x_dtype, Dtype out_dtype) {

@@ -12,6 +12,7 @@ namespace {
 KernelState kernel_states[kNumQuantizeKernels];
 
 RowShape shape_of(const QuantizeProblem& p) {
+  if (p.position != nullptr) return {kChunkSize, kScatterThreads, 1};
   const RowOrigin origin =
       p.gate.enabled
           ? RowOrigin::kGates
@@ -19,11 +20,18 @@ RowShape shape_of(const QuantizeProblem& p) {
   return choose_row_shape(origin, p.batch_size * p.rows, p.num_k_blocks(), p.block_k);
 }
 
+BlockTiles tiles_of(const QuantizeProblem& p, const RowShape& shape, int lanes) {
+  return p.position != nullptr ? deal_scatter_blocks(p.num_k_blocks(), lanes)
+                               : deal_blocks(p.num_k_blocks(), lanes, shape.max_threads);
+}
+
 QuantizeKernel choose_kernel(const QuantizeProblem& problem, const RowShape& shape) {
   if (problem.gate.enabled) {
     return shape.chunk_size == kSmallChunkSize ? QuantizeKernel::kSmallGate : QuantizeKernel::kGate;
   }
-  return problem.block_rows == 1 ? QuantizeKernel::kRows : QuantizeKernel::kTall;
+  if (problem.block_rows > 1) return QuantizeKernel::kTall;
+  if (problem.position != nullptr) return QuantizeKernel::kScatter;
+  return shape.rows_per_cta > kMidGridRows ? QuantizeKernel::kRows : QuantizeKernel::kFewRows;
 }
 
 // A chunk begins at a multiple of 16 elements of a row, and the up half at column k.
@@ -35,6 +43,10 @@ bool is_x_aligned(const QuantizeProblem& p) {
 
 bool is_out_aligned(const QuantizeProblem& p) {
   return is_aligned(p.out, 16) && p.out_row_stride % 16 == 0 && p.out_batch_stride % 16 == 0;
+}
+
+bool are_scales_joined(const QuantizeProblem& p) {
+  return p.scale_k_stride == 1 && p.scale_row_stride % 4 == 0 && is_aligned(p.scale, 16);
 }
 
 // CTAs that run at the same time share rows, rather than columns, where that joins their accesses:
@@ -57,7 +69,7 @@ Status quantize_on_cuda(const QuantizeProblem& problem, void* stream) {
   if (guard.status() != kSuccess) return guard.status();
   const RowShape shape = shape_of(problem);
   const int lanes = lanes_log2(problem.block_k, shape.chunk_size);
-  const BlockTiles tiles = deal_blocks(problem.num_k_blocks(), 1 << lanes, shape.max_threads);
+  const BlockTiles tiles = tiles_of(problem, shape, 1 << lanes);
   const int64_t num_row_ctas = ceil_div<int64_t>(problem.rows, shape.rows_per_cta);
   const QuantizeParams params = {problem,
                                  static_cast<int32_t>(problem.num_k_blocks()),
@@ -67,7 +79,8 @@ Status quantize_on_cuda(const QuantizeProblem& problem, void* stream) {
                                  shape.rows_per_cta,
                                  has_tiles_first(problem, num_row_ctas),
                                  is_x_aligned(problem),
-                                 is_out_aligned(problem)};
+                                 is_out_aligned(problem),
+                                 are_scales_joined(problem)};
   const QuantizeKernel kind = choose_kernel(problem, shape);
   const int idx = quantize_kernel_idx(kind, problem.x_dtype, problem.out_dtype);
   KernelLaunch launch;

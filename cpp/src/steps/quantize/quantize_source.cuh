@@ -15,12 +15,9 @@ namespace ggfp8::steps {
 
 template <Dtype kDtype>
 struct PlainSource {
-  static constexpr bool kScatters = true;       // may have positions
   static constexpr bool kHasTilesFirst = true;  // may have them
   static constexpr Dtype kInput = kDtype;
   static constexpr int kSize = kChunkSize;
-  static constexpr int kMaxThreads = kMaxRowThreads;  // of a CTA with blocks of one row
-  static constexpr int kWarpsPerSm = kDtype == Dtype::kFloat32 ? 16 : 24;  // that registers allow
 
   Chunk<kDtype, kSize> chunk;
 
@@ -39,14 +36,9 @@ struct PlainSource {
 
 template <Dtype kDtype, int kChunk>
 struct GateSource {
-  static constexpr bool kScatters = false;
   static constexpr bool kHasTilesFirst = false;
   static constexpr Dtype kInput = kDtype;
   static constexpr int kSize = kChunk;
-  static constexpr bool kIsSmall = kSize == kSmallChunkSize;
-  static constexpr int kMaxThreads = kIsSmall ? kMaxRowThreads : kRowThreads;
-  static constexpr int kWarpsPerSm =
-      kDtype == Dtype::kFloat32 ? (kIsSmall ? 24 : 16) : (kIsSmall ? 32 : 24);
 
   Chunk<kDtype, kSize> gate;
   Chunk<kDtype, kSize> up;
