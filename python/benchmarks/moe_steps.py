@@ -10,8 +10,8 @@ L2 cache several times. A floor is the bytes that must be read and written over 
 time where the number of launches decides. On the CPU calls are timed one by one, and a floor is the
 bytes over the bandwidth of torch's copy of 256 MiB, on as many threads, in turn with the step.
 --one-thread counts the time of the processor in place of the time that passes, which other programs
-take part of. The plain torch form of each step runs in turn with it. Scales are MN-major, or
-K-major as in moe_ffn.
+take part of. The plain torch form of each step runs in turn with it, and on a GPU a kernel of
+another library where moe_steps_peers.py finds one. Scales are MN-major, or K-major as in moe_ffn.
 
 Needs torch, and on a GPU cuda-python.
 """
@@ -25,6 +25,7 @@ import time
 from dataclasses import asdict, dataclass
 
 import torch
+from moe_steps_peers import check_peer, find_peers
 
 from groupgemm_fp8 import _ffi, _ffi_moe, _library
 from groupgemm_fp8._cli.timing import Contender, TorchContender, time_on_gpu, time_on_host
@@ -234,6 +235,17 @@ class Arrays:
         return self.x.nbytes + self.codes.nbytes + self.scale.nbytes
 
 
+def peer_contenders(sets):
+    """Contenders of other libraries on the same inputs, each after a check of its result."""
+    contenders = []
+    for name, quantise in find_peers(sets[0].case.step).items():
+        check_peer(name, quantise, sets[0].x, sets[0].block_rows)
+        contenders.append(
+            TorchContender(name, lambda idx, f=quantise: f(sets[idx % len(sets)].x), len(sets))
+        )
+    return contenders
+
+
 def measure(case, options, stream, copy, clock):
     """One line of the table, as a dict. copy: a contender, whose bandwidth counts on the CPU."""
     device, seconds, bytes_per_second = options.device, options.seconds, options.bandwidth
@@ -251,12 +263,12 @@ def measure(case, options, stream, copy, clock):
         torch.cuda.synchronize()
         plain = TorchContender("torch", lambda idx: sets[idx % num_sets].torch_form(), num_sets)
         # bincount waits for the device, so that torch's form of a routing cannot be captured.
-        contenders = [ours] if case.step == "route" else [ours, plain]
+        contenders = [ours] if case.step == "route" else [ours, plain, *peer_contenders(sets)]
         times = time_on_gpu(contenders, stream, seconds)
     num_bytes = sets[0].num_bytes()
     floor = case.floor_us or num_bytes / bytes_per_second * 1e6
     ours_us = times["ours"].seconds * 1e6
-    torch_us = times["torch"].seconds * 1e6 if "torch" in times else None
+    others = {name: t.seconds * 1e6 for name, t in times.items() if name not in ("ours", "copy")}
     return {
         "name": case.name,
         "bytes": num_bytes,
@@ -265,7 +277,7 @@ def measure(case, options, stream, copy, clock):
         "floor_us": floor,
         "fraction": floor / ours_us,
         "bytes_per_second": bytes_per_second,
-        "torch_us": torch_us,
+        "others_us": others,
         "case": asdict(case),
     }
 
@@ -296,10 +308,10 @@ def copy_bandwidth(copy, stream, seconds, clock):
 
 
 def print_row(row):
-    against = "" if row["torch_us"] is None else f"{row['torch_us'] / row['us']:10.1f}"
+    against = "  ".join(f"{name} {us / row['us']:.1f}" for name, us in row["others_us"].items())
     print(
         f"{row['name']:40} {row['us']:10.2f} {row['floor_us']:10.2f} {row['fraction']:9.2f} "
-        f"{row['gb_per_s']:9.1f} {row['bytes_per_second'] * 1e-9:9.1f} {against}",
+        f"{row['gb_per_s']:9.1f} {row['bytes_per_second'] * 1e-9:9.1f}  {against}",
         flush=True,
     )
 
@@ -335,8 +347,8 @@ def main():
     copy = make_copy(options.device)
     copied = copy_bandwidth(copy, stream, options.seconds, clock)
     print(f"copy: {copied * 1e-9:.1f} GB/s read and written")
-    titles = ("us", "floor us", "fraction", "GB/s", "at floor", "x torch")
-    widths = (10, 10, 9, 9, 9, 10)
+    titles = ("us", "floor us", "fraction", "GB/s", "at floor", "others / ours")
+    widths = (10, 10, 9, 9, 9, 14)
     print(" " * 40, *(title.rjust(width) for title, width in zip(titles, widths, strict=True)))
     rows = []
     for case in cases:

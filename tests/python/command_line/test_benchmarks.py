@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -17,6 +18,13 @@ FIRST_CALL_LIMIT_MS = 300
 
 def first_call(*arguments) -> dict:
     return json.loads(run_python(str(BENCHMARKS / "first_call.py"), *arguments))
+
+
+def load_benchmark(name):
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_first_call_on_the_cpu():
@@ -85,9 +93,7 @@ def test_layouts():
 def test_interval_of_a_median():
     """It holds the true ratio, is narrow, and a few samples far off do not move it."""
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    spec = importlib.util.spec_from_file_location("layout_timing", BENCHMARKS / "layout_timing.py")
-    timing = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(timing)
+    timing = load_benchmark("layout_timing")
     rng = np.random.default_rng(0)
     missed = 0
     for _ in range(40):
@@ -119,7 +125,31 @@ def test_moe_steps(tmp_path):
     printed = run_python(str(BENCHMARKS / "moe_steps.py"), *options)
     (row,) = json.loads(target.read_text())["rows"]
     assert row["name"] in printed
-    assert 0 < row["us"] < row["torch_us"] * 100
+    assert 0 < row["us"] < row["others_us"]["torch"] * 100
+
+
+def test_peers_of_the_steps(monkeypatch):
+    """A kernel of another library is found where it can be imported, and checked before it runs."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    peers = load_benchmark("moe_steps_peers")
+    names = ["torchao", "torchao.kernel", "torchao.kernel.blockwise_quantization"]
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert peers.find_peers("weights") == {} == peers.find_peers("route")
+
+    def quantise(x):
+        blocks = x.float().view(2, 128, 3, 128)
+        scale = blocks.abs().amax(dim=(1, 3), keepdim=True) / 448
+        return (blocks / scale).to(torch.float8_e4m3fn).view(x.shape), scale.view(2, 3)
+
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    sys.modules[names[-1]].fp8_blockwise_weight_quant = quantise
+    assert peers.find_peers("weights") == {"torchao": quantise}
+    x = torch.randn(256, 384, generator=torch.Generator().manual_seed(0))
+    peers.check_peer("torchao", quantise, x, 128)
+    with pytest.raises(RuntimeError, match="torchao: got a relative error of"):
+        peers.check_peer("torchao", lambda x: quantise(2 * x), x, 128)
 
 
 def test_moe_transformers(tmp_path):
