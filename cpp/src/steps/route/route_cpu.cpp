@@ -4,13 +4,14 @@ namespace ggfp8::steps {
 namespace {
 
 // Writes each pair's group, or -1 for none, to its place in position, and the number of pairs of
-// group g to counts[g + 1].
+// group g to counts[g + 1]. Requests row_index, whose places place_pairs() writes in any order.
 template <class Index>
 void count_pairs(const RouteProblem& problem, int32_t* counts) {
   const auto num_groups = static_cast<Index>(problem.num_groups);
   const auto* index = static_cast<const Index*>(problem.top_k_index);
   int32_t* group_of_pair = problem.position;
   for (int64_t token = 0; token < problem.num_tokens; ++token) {
+    __builtin_prefetch(problem.row_index + token * problem.top_k, 1);
     for (int64_t j = 0; j < problem.top_k; ++j) {
       const Index group = index[j];
       const bool exists = group >= 0 && group < num_groups;
