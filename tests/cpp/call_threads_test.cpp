@@ -17,11 +17,13 @@
 #include <cstdlib>
 #include <functional>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "backends/cpu/cpu_gemm_reference.h"
 #include "backends/cpu/cpu_isa.h"
 #include "check.h"
+#include "child_process.h"
 #include "cpu_problem.h"
 #include "host/tile_queue.h"
 #include "host/work_counter.h"
@@ -127,7 +129,15 @@ void check_equal(const sigset_t& x, const sigset_t& y) {
 void check_signals() {
   const sigset_t before = current_mask();
   sigset_t own, helper;
-  ggfp8::run_with_helpers(1, [&] { helper = current_mask(); }, [&] { own = current_mask(); });
+  std::atomic<bool> has_helped{false};
+  const auto help = [&] {
+    helper = current_mask();
+    has_helped = true;
+  };
+  ggfp8::run_with_helpers(1, help, [&] {
+    own = current_mask();
+    while (!has_helped) usleep(100);
+  });
   check_equal(before, own);
   check_equal(before, current_mask());
   check_blocks_all_but_faults(helper);
@@ -137,21 +147,31 @@ void check_signals() {
 
 constexpr int kHandled = 42;
 
+// Runs body() while another call has the pool, so that a call in body() has threads of its own.
+void with_pool_taken(const std::function<void()>& body) {
+  ggfp8::run_with_helpers(1, [] {}, body);
+}
+
 // Runs in a child process: a helper reads memory that is not there.
-[[noreturn]] void fault_in_helper() {
+[[noreturn]] void fault_in_helper(bool pool_is_taken) {
   struct sigaction action = {};
   action.sa_handler = [](int) { _exit(kHandled); };
   for (int signal : kFaults) sigaction(signal, &action, nullptr);
   const auto page_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   void* page = mmap(nullptr, page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   const auto read_page = [&] { (void)*static_cast<volatile char*>(page); };
-  ggfp8::run_with_helpers(1, read_page, [] {});
+  const auto help = [&] { ggfp8::run_with_helpers(1, read_page, [] { sleep(30); }); };
+  if (pool_is_taken) {
+    with_pool_taken(help);
+  } else {
+    help();
+  }
   _exit(0);
 }
 
-void check_fault_reaches_its_handler() {
+void check_fault_reaches_its_handler(bool pool_is_taken) {
   const pid_t child = fork();
-  if (child == 0) fault_in_helper();
+  if (child == 0) fault_in_helper(pool_is_taken);
   int status = 0;
   CHECK_EQ(waitpid(child, &status, 0), child);
   CHECK(WIFEXITED(status));
@@ -223,17 +243,50 @@ void check_helpers_without_memory(const cpu_problem::Case& test_case, const Byte
   helpers_have_memory = true;
 }
 
+// The pool starts threads when a call needs more than there are, and keeps them.
+void check_threads_of_pool(const cpu_problem::Case& test_case, const Bytes& expected) {
+  CHECK(child_process::is_true([&] {
+    num_created = 0;
+    bool is_right = true;
+    for (const auto& [num_processors, num_threads] :
+         {std::pair{1, 0}, {2, 1}, {3, 2}, {5, 4}, {2, 4}, {5, 4}}) {
+      is_right = is_right && product(test_case, num_processors) == expected;
+      is_right = is_right && num_created == num_threads;
+    }
+    return is_right;
+  }));
+}
+
+void check_threads_of_pool_that_do_not_start(const cpu_problem::Case& test_case,
+                                             const Bytes& expected) {
+  CHECK(child_process::is_true([&] {
+    bool is_right = true;
+    num_created = 0;
+    for (most_threads = 0; most_threads < 4; ++most_threads) {
+      is_right = is_right && product(test_case, 5) == expected && num_created == most_threads;
+    }
+    return is_right;
+  }));
+}
+
 }  // namespace
 
+// ThreadSanitizer takes no fork beside threads, so the children come before the pool's threads.
 int main() {
-  check_signals();
-  check_fault_reaches_its_handler();
+  check_fault_reaches_its_handler(false);
+  check_fault_reaches_its_handler(true);
   const cpu_problem::Case test_case = large_case();
   Bytes expected;
   ggfp8::compute_reference(test_case.with_output(&expected));
-  check_number_of_threads(test_case, expected);
-  check_threads_that_do_not_start(test_case, expected);
-  check_helpers_compute(test_case, expected);
-  check_helpers_without_memory(test_case, expected);
+  check_threads_of_pool(test_case, expected);
+  check_threads_of_pool_that_do_not_start(test_case, expected);
+  check_signals();
+  with_pool_taken([&] {
+    check_signals();
+    check_number_of_threads(test_case, expected);
+    check_threads_that_do_not_start(test_case, expected);
+    check_helpers_compute(test_case, expected);
+    check_helpers_without_memory(test_case, expected);
+  });
   return check::report();
 }

@@ -17,6 +17,8 @@
 #include "core/remembered.h"
 #include "every_call.h"
 #include "groupgemm_fp8/groupgemm_fp8.h"
+#include "helper_threads.h"
+#include "host/call_threads.h"
 
 extern "C" char** environ;
 
@@ -78,6 +80,26 @@ void check_first_reading_of_a_fact() {
   const auto get = [&] { return remembered.get(read, &value) == ggfp8::kSuccess && value == 5; };
   check_fork_during(get, get);
   CHECK(get());
+}
+
+bool has_helpers() {
+  using helper_threads::threads_of_call;
+  return threads_of_call(3).size() == 3 && threads_of_call(4).size() == 4;
+}
+
+// A child has helpers of its own: forked between calls, by a child, and beside a call.
+void check_helpers_of_a_child() {
+  CHECK(has_helpers());
+  CHECK(child_process::is_true(has_helpers));
+  CHECK(
+      child_process::is_true([] { return has_helpers() && child_process::is_true(has_helpers); }));
+  check_fork_during(
+      [] {
+        const auto stop = [] { stop_here(); };
+        ggfp8::run_with_helpers(4, stop, stop);
+      },
+      has_helpers);
+  CHECK(has_helpers());
 }
 
 // In one process the lock is one that a single thread has at a time.
@@ -145,5 +167,6 @@ int main() {
   check_lock();
   check_errno();
   check_forks_between_calls();
+  check_helpers_of_a_child();
   return check::report();
 }

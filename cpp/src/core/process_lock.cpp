@@ -9,9 +9,6 @@
 #endif
 
 namespace ggfp8 {
-namespace {
-
-// A number of this process that is not 0.
 int64_t own_process() noexcept {
 #if defined(__unix__) || defined(__APPLE__)
   return getpid();
@@ -20,7 +17,11 @@ int64_t own_process() noexcept {
 #endif
 }
 
-}  // namespace
+bool ProcessLock::try_lock() noexcept {
+  const int64_t own = own_process();
+  int64_t holder = holder_.load(std::memory_order_relaxed);
+  return holder != own && holder_.compare_exchange_strong(holder, own, std::memory_order_acquire);
+}
 
 void ProcessLock::lock() noexcept {
   const int64_t own = own_process();

@@ -10,11 +10,15 @@
 
 namespace ggfp8 {
 
+// A number of this process that is not 0.
+int64_t own_process() noexcept;
+
 // For short work that happens once or seldom: a thread that waits sleeps for a while and looks
 // again. What the lock protects must be such that a child may begin the work anew.
 class ProcessLock {
  public:
   void lock() noexcept;
+  bool try_lock() noexcept;  // does not wait
   void unlock() noexcept { holder_.store(0, std::memory_order_release); }
 
  private:

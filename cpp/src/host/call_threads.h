@@ -1,4 +1,4 @@
-// Threads of one call: started when the call justifies them, joined before it returns.
+// Threads that help a call: none of them works for the call after it has returned.
 #pragma once
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -10,6 +10,8 @@
 #include <exception>
 #include <thread>
 #include <vector>
+
+#include "host/thread_pool.h"
 
 namespace ggfp8 {
 
@@ -30,11 +32,19 @@ class SignalScope {
 #endif
 };
 
-// Runs own() here and helper() on up to num_helpers other threads; returns when all have finished.
-// If a thread cannot be started the others go on without it, so the callables must share out
-// their work by themselves. They must not throw.
+// Runs own() here and helper() on up to num_helpers other threads; returns when all that have begun
+// have finished. The threads are those of host/thread_pool, or, where another call has these,
+// threads of this call. If a thread cannot be started, or comes too late, the others go on without
+// it, so the callables must share out their work by themselves. They must not throw.
 template <class Helper, class Own>
 void run_with_helpers(int32_t num_helpers, const Helper& helper, const Own& own) noexcept {
+  if (num_helpers <= 0) return own();
+  const auto run_helper = [](const void* data) { (*static_cast<const Helper*>(data))(); };
+  if (begin_pool_job(num_helpers, {run_helper, &helper})) {
+    own();
+    end_pool_job();
+    return;
+  }
   std::vector<std::thread> threads;
   try {
     const SignalScope signal_scope;
