@@ -3,21 +3,24 @@
     python python/benchmarks/cpu_backends.py
     python python/benchmarks/cpu_backends.py --shape 2x4096x7168 --rows 1,64 --repeats 9
 
-Contenders take turns, so that a busy machine slows all of them; the table has medians. Every
-backend that runs here is timed: amx on processors that have it, and cpu. NumPy dequantises and
-multiplies, as in cpu_vs_numpy.py. PyTorch multiplies bfloat16 weights that were dequantised ahead,
-which take twice the memory, and applies no scale to a; oneDNN computes its product. "read" is
-PyTorch's sum of the bytes of b, on all threads.
+Contenders take turns, so that a busy machine slows all of them; the table has medians. Before its
+timed call a contender rests, because threads of NumPy and PyTorch spin for a while after their
+work, and makes calls that are not timed, for 20 ms at least. Every backend that runs here is timed:
+amx on processors that have it, and cpu. NumPy dequantises and multiplies, as in cpu_vs_numpy.py.
+PyTorch multiplies bfloat16 weights that were dequantised ahead, which take twice the memory, and
+applies no scale to a; oneDNN computes its product. "read" is PyTorch's sum of the bytes of b, on
+all threads.
 
 Needs numpy and ml_dtypes; without PyTorch its columns are empty.
 """
 
 import argparse
 import contextlib
+import statistics
 import time
 
 import numpy as np
-from cpu_vs_numpy import BLOCK, Library, Numpy, Problem, check, median_seconds
+from cpu_vs_numpy import BLOCK, Library, Numpy, Problem, check
 
 import groupgemm_fp8 as gg
 
@@ -71,6 +74,25 @@ def contenders(problem: Problem) -> dict:
     return found
 
 
+REST_SECONDS = 0.06
+WARM_SECONDS = 0.02
+
+
+def median_seconds(runs: list, repeats: int) -> list[float]:
+    """Median time of each run, in turns, each after a rest and calls that are not timed."""
+    seconds = [[] for _ in runs]
+    for _ in range(repeats):
+        for run, times in zip(runs, seconds, strict=True):
+            time.sleep(REST_SECONDS)
+            start = time.perf_counter()
+            while time.perf_counter() < start + WARM_SECONDS:
+                run()
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+    return [statistics.median(times) for times in seconds]
+
+
 def ratio(seconds: dict, other: str, name: str) -> str:
     """How many times as long another contender takes."""
     known = other in seconds and name in seconds
@@ -91,7 +113,7 @@ def main() -> None:
     for rows in (int(count) for count in options.rows.split(",")):
         problem = Problem(groups, n, k, rows, np.random.default_rng(0))
         runs = contenders(problem)
-        medians = median_seconds(list(runs.values()), options.repeats, time.perf_counter)
+        medians = median_seconds(list(runs.values()), options.repeats)
         seconds = dict(zip(runs, medians, strict=True))
         for name in host_backends(problem):
             check(runs[name], runs["numpy"])
