@@ -15,6 +15,16 @@ namespace ggfp8 {
 namespace {
 
 constexpr int64_t kCodesPerVector = 64;
+constexpr int64_t kStepElementsB = kAmxPanelCols * kAmxStepK;         // of a panel
+constexpr int64_t kPieceElementsB = kAmxPieceSteps * kStepElementsB;  // of a panel
+
+constexpr int64_t lesser(int64_t x, int64_t y) {
+  return x < y ? x : y;
+}
+
+constexpr int64_t divided_up(int64_t x, int64_t y) {
+  return (x + y - 1) / y;
+}
 
 // The two bytes of the bfloat16 of a magnitude.
 struct Bf16ByteTables {
@@ -39,17 +49,21 @@ struct Bf16Pair {
   __m512i second;
 };
 
-template <Dtype kDtype>
+inline const Bf16ByteTables& bf16_byte_tables(Dtype dtype) {
+  return dtype == Dtype::kFloat8E4M3 ? kBf16ByteTables<Dtype::kFloat8E4M3>
+                                     : kBf16ByteTables<Dtype::kFloat8E5M2>;
+}
+
 struct Bf16Decoder {
-  __m512i high0 = _mm512_load_si512(kBf16ByteTables<kDtype>.high);
-  __m512i high1 = _mm512_load_si512(kBf16ByteTables<kDtype>.high + 64);
-  __m512i low0 = _mm512_load_si512(kBf16ByteTables<kDtype>.low);
-  __m512i low1 = _mm512_load_si512(kBf16ByteTables<kDtype>.low + 64);
+  explicit Bf16Decoder(const Bf16ByteTables& tables)
+      : high0(_mm512_load_si512(tables.high)),
+        high1(_mm512_load_si512(tables.high + 64)),
+        low0(_mm512_load_si512(tables.low)),
+        low1(_mm512_load_si512(tables.low + 64)) {}
 
   // Decodes 64 codes, the first 32 of them into the first vector.
   inline __attribute__((always_inline)) Bf16Pair decode(__m512i codes) const {
-    return decode_dealt(
-        _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), codes));
+    return decode_dealt(_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), codes));
   }
 
   // Decodes 64 codes: the lower 8 of each 16 into the first vector, the upper 8 into the second.
@@ -62,6 +76,8 @@ struct Bf16Decoder {
     const __m512i low = _mm512_permutex2var_epi8(low0, dealt, low1);
     return {_mm512_unpacklo_epi8(low, high), _mm512_unpackhi_epi8(low, high)};
   }
+
+  __m512i high0, high1, low0, low1;
 };
 
 // Loads up to 64 codes; those past `count` are zero, and count may be 0 or less.
@@ -71,37 +87,109 @@ inline __m512i load_codes(const uint8_t* codes, int64_t count) {
   return _mm512_maskz_loadu_epi8(mask, codes);
 }
 
-// A piece of a panel of b: num_k codes of each of num_cols columns, whose tiles go to `tiles`.
-// next_offset leads from a code to the one that is read a piece later.
-struct PanelPiece {
+// A section of a strip of b: num_k codes of each of num_cols columns, in pieces of piece_k.
+// Columns from num_cols up to num_tile_cols, and k of a piece up to an even number of steps, are
+// decoded to zeros. prefetch_offset leads from a code to what is read some time later.
+struct StripSection {
   const uint8_t* b;
   int64_t stride;
   int64_t num_cols;
+  int64_t num_tile_cols;
   int64_t num_k;
-  int64_t next_offset;
-  uint16_t* tiles;
+  int64_t piece_k;
+  int64_t prefetch_offset;
+  uint16_t* tiles;  // [pieces][panels of the strip][steps][32 columns][32 k]
 };
 
-// Decodes columns [first_col, last_col) of a piece. Columns from num_cols on and k up to an even
-// number of steps are filled with zeros. No hardware prefetcher follows so many short runs.
-template <Dtype kDtype>
-void decode_b(const PanelPiece& piece, int64_t first_col, int64_t last_col) {
-  constexpr int64_t kStepElements = 2 * kAmxElements;
-  const Bf16Decoder<kDtype> decoder;
-  for (int64_t col = first_col; col < last_col; ++col) {
-    const bool exists = col < piece.num_cols;
-    const uint8_t* codes = piece.b + (exists ? col * piece.stride : 0);
-    const int64_t num_k = exists ? piece.num_k : 0;
-    uint16_t* to = piece.tiles + col * kAmxStepK;
-    for (int64_t k = 0; k < piece.num_k; k += kCodesPerVector) {
-      __builtin_prefetch(codes + k + piece.next_offset);
-      const Bf16Pair pair = decoder.decode(load_codes(codes + k, num_k - k));
-      _mm512_store_si512(to, pair.first);
-      _mm512_store_si512(to + kStepElements, pair.second);
-      to += 2 * kStepElements;
-    }
+// Decodes a section some columns of a piece at a time, between products. The pieces of a column
+// follow one another, as they do in memory.
+class StripDecoder {
+ public:
+  StripDecoder() = default;  // has nothing to decode
+  StripDecoder(const Bf16ByteTables& tables, const StripSection& section, int64_t num_slots)
+      : tables_(&tables),
+        section_(section),
+        piece_stride_(section.num_tile_cols / kAmxPanelCols * kPieceElementsB),
+        num_left_(section.num_tile_cols * divided_up(section.num_k, section.piece_k)),
+        num_at_a_time_(divided_up(num_left_, num_slots)),
+        place_(column(section, 0)) {}
+
+  void decode_some() { decode_up_to(num_at_a_time_); }
+  void decode_rest() { decode_up_to(num_left_); }
+
+ private:
+  void decode_up_to(int64_t most) {
+    if (num_left_ > 0) decode(lesser(most, num_left_));
   }
-}
+
+  // A piece of a column: its codes, the place of what they are decoded to.
+  struct Place {
+    int64_t col = 0;
+    int64_t k = 0;
+    const uint8_t* codes = nullptr;
+    uint16_t* to = nullptr;
+  };
+
+  inline __attribute__((always_inline)) static Place column(const StripSection& section,
+                                                            int64_t col) {
+    const auto number = static_cast<uint64_t>(col);
+    const uint64_t to =
+        number / kAmxPanelCols * kPieceElementsB + number % kAmxPanelCols * kAmxStepK;
+    return {col, 0, section.b + (col < section.num_cols ? col * section.stride : 0),
+            section.tiles + to};
+  }
+
+  // A function of its own finds registers for the tables and pointers, which copies do not share
+  // with memory that is written.
+  __attribute__((noinline)) void decode(int64_t count) {
+    constexpr int64_t kFullPiece = kAmxPieceSteps * kAmxStepK;
+    const Bf16Decoder decoder(*tables_);
+    const StripSection section = section_;
+    const int64_t piece_stride = piece_stride_;
+    Place place = place_;
+    num_left_ -= count;
+    for (; count > 0; --count) {
+      const int64_t piece_k = lesser(section.piece_k, section.num_k - place.k);
+      const bool exists = place.col < section.num_cols;
+      if (piece_k == kFullPiece && exists) {
+        const uint8_t* upper = place.codes + kCodesPerVector;
+        decode_vector(decoder, place.codes, kCodesPerVector, section.prefetch_offset, place.to);
+        decode_vector(decoder, upper, kCodesPerVector, section.prefetch_offset,
+                      place.to + 2 * kStepElementsB);
+      } else {
+        const int64_t num_codes = exists ? piece_k : 0;
+        for (int64_t i = 0; i < piece_k; i += kCodesPerVector) {
+          decode_vector(decoder, place.codes + i, num_codes - i, section.prefetch_offset,
+                        place.to + i / kAmxStepK * kStepElementsB);
+        }
+      }
+      place.k += section.piece_k;
+      place.codes += section.piece_k;
+      place.to += piece_stride;
+      if (place.k >= section.num_k) place = column(section, place.col + 1);
+    }
+    place_ = place;
+  }
+
+  // Decodes up to 64 codes into tiles of two steps.
+  inline __attribute__((always_inline)) static void decode_vector(const Bf16Decoder& decoder,
+                                                                  const uint8_t* codes,
+                                                                  int64_t num_codes,
+                                                                  int64_t prefetch_offset,
+                                                                  uint16_t* to) {
+    __builtin_prefetch(codes + prefetch_offset);
+    const Bf16Pair pair = decoder.decode(load_codes(codes, num_codes));
+    _mm512_store_si512(to, pair.first);
+    _mm512_store_si512(to + kStepElementsB, pair.second);
+  }
+
+  const Bf16ByteTables* tables_ = nullptr;
+  StripSection section_ = {};
+  int64_t piece_stride_ = 0;  // elements from the tiles of a piece to those of the next one
+  int64_t num_left_ = 0;      // pieces of columns
+  int64_t num_at_a_time_ = 0;
+  Place place_;  // of the next piece
+};
 
 // Transposes 4 x 4 quarters of vectors: lane l of from[4 * q] goes to lane q of to[4 * l].
 inline void gather_lanes(const __m512i* from, __m512i* to) {
@@ -133,9 +221,9 @@ inline void transpose_dwords(__m512i (&rows)[16]) {
   for (int j = 0; j < 4; ++j) gather_lanes(y + j, rows + j);
 }
 
-// Transposes pairs of codes: the 64 codes of each of 16 rows become 16 vectors, each of two pairs of
-// k. A quarter of a vector has the first pair of four rows, then the second, as decode_dealt() takes
-// them. Moving codes takes half the instructions of moving what they are decoded to.
+// Transposes pairs of codes: the 64 codes of each of 16 rows become 16 vectors, each of two pairs
+// of k. A quarter of a vector has the first pair of four rows, then the second, as decode_dealt()
+// takes them. Moving codes takes half the instructions of moving what they are decoded to.
 inline void transpose_pairs(__m512i (&rows)[16]) {
   // x[4 * q + j], lane l: pairs 8 * l + 2 * j and the next of rows 4 * q .. 4 * q + 3.
   __m512i x[16];
@@ -154,14 +242,14 @@ inline void transpose_pairs(__m512i (&rows)[16]) {
 
 // Decodes num_k codes of up to 16 rows of a into the tiles of one row tile, pairs of k transposed.
 // Rows up to 16 and k up to an even number of steps are filled with zeros.
-template <Dtype kDtype>
-void decode_a(const uint8_t* a, int64_t stride, int64_t num_rows, int64_t num_k, uint16_t* tiles) {
-  const Bf16Decoder<kDtype> decoder;
+inline void decode_a(const Bf16ByteTables& tables, const uint8_t* a, int64_t stride,
+                     int64_t num_rows, int64_t num_k, uint16_t* tiles) {
+  const Bf16Decoder decoder(tables);
   for (int64_t k = 0; k < num_k; k += kCodesPerVector) {
     __m512i pairs[kAmxRows];
     for (int64_t row = 0; row < kAmxRows; ++row) {
-      pairs[row] = row < num_rows ? load_codes(a + row * stride + k, num_k - k)
-                                  : _mm512_setzero_si512();
+      pairs[row] =
+          row < num_rows ? load_codes(a + row * stride + k, num_k - k) : _mm512_setzero_si512();
     }
     transpose_pairs(pairs);
     for (int64_t i = 0; i < kAmxRows; ++i) {
@@ -171,18 +259,6 @@ void decode_a(const uint8_t* a, int64_t stride, int64_t num_rows, int64_t num_k,
     }
     tiles += 2 * kAmxElements;
   }
-}
-
-using DecodeA = void (*)(const uint8_t* a, int64_t stride, int64_t num_rows, int64_t num_k,
-                         uint16_t* tiles);
-using DecodeB = void (*)(const PanelPiece& piece, int64_t first_col, int64_t last_col);
-
-inline DecodeA a_decoder(Dtype dtype) {
-  return dtype == Dtype::kFloat8E4M3 ? decode_a<Dtype::kFloat8E4M3> : decode_a<Dtype::kFloat8E5M2>;
-}
-
-inline DecodeB b_decoder(Dtype dtype) {
-  return dtype == Dtype::kFloat8E4M3 ? decode_b<Dtype::kFloat8E4M3> : decode_b<Dtype::kFloat8E5M2>;
 }
 
 }  // namespace

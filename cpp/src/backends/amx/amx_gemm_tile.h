@@ -6,10 +6,10 @@
 //
 //   for each chunk of k (all of k where rows are few)
 //     decode a
-//     for each turn: each panel of 32 columns, each piece of the chunk
+//     for each turn: each strip of 64 columns, each section of the chunk
 //       for each pair of row tiles
-//         for each k-block of the piece: multiply, promote into acc
-//         meanwhile decode some columns of the next turn's b
+//         for each piece of the section, panel of the strip, k-block: multiply
+//         meanwhile promote the k-block before, and decode some of the next turn's b
 //   store acc
 //
 // NOTE: everything here is in an unnamed namespace and calls no function of another header that is
@@ -36,17 +36,24 @@ namespace {
 struct AmxSteps {
   int64_t block_k;       // elements of a k-block
   int64_t piece_k;       // elements of a piece
+  int64_t section_k;     // elements of a section
   int64_t chunk_k;       // elements of a chunk
   int64_t chunk_stride;  // elements of decoded a from one row tile to the next
 };
 
+// A section of one piece stays in the L1 cache. Several pieces are worthwhile where many row tiles
+// take turns: the accumulators of a pair of row tiles stay in the L1 cache for a section.
+//
 // Decoding writes an even number of steps, so pieces and chunks have room for one.
 inline AmxSteps steps_of(const Problem& problem, int64_t num_row_tiles) {
+  const bool few_rows = num_row_tiles <= kAmxFewRowTiles;
   AmxSteps steps;
   steps.block_k = problem.granularity_k;
   steps.piece_k = kAmxPieceSteps * kAmxStepK / steps.block_k * steps.block_k;
-  const int64_t num_pieces = lesser(kAmxMaxTilesA / (num_row_tiles * kAmxPieceSteps),
-                                    divided_up(problem.k, steps.piece_k));
+  steps.section_k = (num_row_tiles <= 2 ? 1 : kAmxMaxSectionPieces) * steps.piece_k;
+  const int64_t max_tiles = few_rows ? kAmxMaxTilesFewRows : kAmxMaxTilesA;
+  const int64_t num_pieces =
+      lesser(max_tiles / (num_row_tiles * kAmxPieceSteps), divided_up(problem.k, steps.piece_k));
   steps.chunk_k = num_pieces * steps.piece_k;
   steps.chunk_stride = divided_up(steps.chunk_k, 2 * kAmxStepK) * 2 * kAmxElements;
   return steps;
@@ -56,29 +63,16 @@ inline AmxSteps steps_of(const Problem& problem, int64_t num_row_tiles) {
 struct AmxChunk {
   int64_t k_begin;
   int64_t num_k;
-  int64_t num_pieces;
+  int64_t num_sections;
 };
 
-// Decodes a piece of a panel some columns at a time, between products.
-class PanelDecoder {
- public:
-  PanelDecoder() = default;  // has nothing to decode
-  PanelDecoder(DecodeB decode, const PanelPiece& piece, int64_t cols_at_a_time)
-      : decode_(decode), piece_(piece), cols_at_a_time_(cols_at_a_time), next_col_(0) {}
-
-  void decode_some() { decode_to(lesser(next_col_ + cols_at_a_time_, kAmxPanelCols)); }
-  void decode_rest() { decode_to(kAmxPanelCols); }
-
- private:
-  void decode_to(int64_t last_col) {
-    if (next_col_ < last_col) decode_(piece_, next_col_, last_col);
-    next_col_ = last_col;
-  }
-
-  DecodeB decode_ = nullptr;
-  PanelPiece piece_ = {};
-  int64_t cols_at_a_time_ = 0;
-  int64_t next_col_ = kAmxPanelCols;
+// A section of a strip: its number among the turns of a chunk, and where it lies.
+struct AmxTurn {
+  int64_t number;
+  int64_t panel;  // the first one
+  int64_t num_panels;
+  int64_t k;  // in the chunk
+  int64_t num_k;
 };
 
 // Computes one tile of the output.
@@ -99,7 +93,7 @@ class AmxTileProduct {
     std::memset(scratch_.acc, 0, sizeof(float) * static_cast<size_t>(num_panels_ * acc_stride()));
     for (int64_t k = 0; k < problem_.k; k += steps_.chunk_k) {
       const int64_t num_k = lesser(steps_.chunk_k, problem_.k - k);
-      multiply_chunk({k, num_k, divided_up(num_k, steps_.piece_k)});
+      multiply_chunk({k, num_k, divided_up(num_k, steps_.section_k)});
     }
     for (int64_t panel = 0; panel < num_panels_; ++panel) store_panel(panel);
   }
@@ -114,20 +108,36 @@ class AmxTileProduct {
 
   // Turns that follow one another have buffers of their own.
   uint16_t* b_of(int64_t turn) const {
-    return scratch_.b + turn % 2 * kAmxPieceSteps * kStepElementsB;
+    return scratch_.b + turn % 2 * kAmxMaxSectionPieces * kAmxStripPanels * kPieceElementsB;
   }
   float* sfb_of(int64_t turn) const {
-    return scratch_.sfb + turn % 2 * kAmxPieceSteps * kAmxPanelCols;
+    return scratch_.sfb +
+           turn % 2 * kAmxMaxSectionPieces * kAmxPieceSteps * kAmxStripPanels * kAmxPanelCols;
+  }
+
+  // Decodes the rows of a chunk and gathers their scales, unless the tile before left all of them.
+  void load_rows(const AmxChunk& chunk) {
+    AmxLoadedRows& loaded = *scratch_.loaded;
+    const bool is_whole = chunk.num_k == problem_.k;
+    if (is_whole && loaded.group == tile_.group && loaded.row_begin == tile_.row_begin &&
+        loaded.num_rows == tile_.num_rows) {
+      return;
+    }
+    loaded.group = is_whole ? tile_.group : -1;
+    loaded.row_begin = tile_.row_begin;
+    loaded.num_rows = tile_.num_rows;
+    load_a(chunk);
+    load_sfa(chunk);
   }
 
   void load_a(const AmxChunk& chunk) {
-    const DecodeA decode = a_decoder(problem_.a_dtype);
+    const Bf16ByteTables& tables = bf16_byte_tables(problem_.a_dtype);
     const uint8_t* a = problem_.a.data + tile_.group * problem_.a.group_stride +
                        tile_.row_begin * problem_.a.row_stride + chunk.k_begin;
     for (int64_t row = 0; row < tile_.num_rows; row += kAmxRows) {
-      decode(a + row * problem_.a.row_stride, problem_.a.row_stride,
-             lesser(kAmxRows, tile_.num_rows - row), chunk.num_k,
-             scratch_.a + row / kAmxRows * steps_.chunk_stride);
+      decode_a(tables, a + row * problem_.a.row_stride, problem_.a.row_stride,
+               lesser(kAmxRows, tile_.num_rows - row), chunk.num_k,
+               scratch_.a + row / kAmxRows * steps_.chunk_stride);
     }
   }
 
@@ -147,16 +157,21 @@ class AmxTileProduct {
     }
   }
 
-  // Gathers the scales of a panel's columns for the k-blocks of a piece; columns past the last one
-  // have its scale. Divides once: 32 divisions for each k-block would show where rows are few.
-  void load_sfb(int64_t panel, int64_t k_block, int64_t num_k_blocks, float* to) {
+  // Whether every panel has one scale in each k-block: panels begin at multiples of 32.
+  bool is_uniform() const { return problem_.granularity_n % kAmxPanelCols == 0; }
+
+  // Gathers the scales of a panel's columns for k-blocks, `stride` floats apart; columns past the
+  // last one have its scale. Divides once: 32 divisions for each k-block would show where rows are
+  // few.
+  void load_sfb(int64_t panel, int64_t k_block, int64_t num_k_blocks, int64_t stride, float* to) {
     const Scales& sfb = problem_.sfb;
     const float* group = sfb.data + tile_.group * sfb.group_stride;
     const int64_t first = first_col(panel), last = first + num_cols(panel) - 1;
     const int64_t first_block = first / problem_.granularity_n;
-    for (int64_t i = k_block; i < k_block + num_k_blocks; ++i, to += kAmxPanelCols) {
+    const int64_t num_scales = is_uniform() ? 1 : kAmxPanelCols;
+    for (int64_t i = k_block; i < k_block + num_k_blocks; ++i, to += stride) {
       int64_t block = first_block, block_end = (block + 1) * problem_.granularity_n;
-      for (int64_t col = first; col < first + kAmxPanelCols; ++col) {
+      for (int64_t col = first; col < first + num_scales; ++col) {
         if (col == block_end && col <= last) {
           ++block;
           block_end += problem_.granularity_n;
@@ -167,62 +182,95 @@ class AmxTileProduct {
   }
 
   void multiply_chunk(const AmxChunk& chunk) {
-    load_a(chunk);
-    load_sfa(chunk);
-    const int64_t num_turns = num_panels_ * chunk.num_pieces;
-    prepare(chunk, 0).decode_rest();
-    for (int64_t turn = 0; turn < num_turns; ++turn) {
-      PanelDecoder next;
-      if (turn + 1 < num_turns) next = prepare(chunk, turn + 1);
-      multiply_turn(chunk, turn, next);
-      next.decode_rest();
+    load_rows(chunk);
+    const int64_t num_turns = divided_up(num_panels_, kAmxStripPanels) * chunk.num_sections;
+    AmxTurn turn = turn_of(chunk, 0);
+    prepare(chunk, turn).decode_rest();
+    for (int64_t number = 1; number <= num_turns; ++number) {
+      StripDecoder decoder;
+      const AmxTurn next = turn_of(chunk, number);
+      if (number < num_turns) decoder = prepare(chunk, next);
+      multiply_turn(turn, decoder);
+      decoder.decode_rest();
+      turn = next;
     }
   }
 
-  // Loads the scales of b for a turn, and returns the decoder of its codes.
-  PanelDecoder prepare(const AmxChunk& chunk, int64_t turn) {
-    const int64_t panel = turn / chunk.num_pieces;
-    const int64_t k = turn % chunk.num_pieces * steps_.piece_k;
-    const int64_t num_k = lesser(steps_.piece_k, chunk.num_k - k);
-    const int64_t stride = problem_.b.row_stride;
-    const int64_t num_k_blocks = divided_up(num_k, steps_.block_k);
-    load_sfb(panel, (chunk.k_begin + k) / steps_.block_k, num_k_blocks, sfb_of(turn));
-    PanelPiece piece;
-    piece.b = problem_.b.data + tile_.group * problem_.b.group_stride + first_col(panel) * stride +
-              chunk.k_begin + k;
-    piece.stride = stride;
-    piece.num_cols = num_cols(panel);
-    piece.num_k = num_k;
-    piece.next_offset = k + num_k == chunk.num_k ? kAmxPanelCols * stride - k : num_k;
-    piece.tiles = b_of(turn);
-    const int64_t num_products = divided_up(num_row_tiles_, 2) * num_k_blocks;
-    return PanelDecoder(b_decoder(problem_.b_dtype), piece,
-                        divided_up(kAmxPanelCols, num_products));
+  AmxTurn turn_of(const AmxChunk& chunk, int64_t number) const {
+    AmxTurn turn;
+    turn.number = number;
+    turn.panel = number / chunk.num_sections * kAmxStripPanels;
+    turn.num_panels = lesser(kAmxStripPanels, num_panels_ - turn.panel);
+    turn.k = number % chunk.num_sections * steps_.section_k;
+    turn.num_k = lesser(steps_.section_k, chunk.num_k - turn.k);
+    return turn;
   }
 
-  // Multiplies a turn's piece of b with all row tiles, and decodes the next one meanwhile.
-  void multiply_turn(const AmxChunk& chunk, int64_t turn, PanelDecoder& next) {
-    const int64_t k = turn % chunk.num_pieces * steps_.piece_k;
-    AmxPiece piece;
-    piece.a = scratch_.a + k * kAmxRows;
-    piece.a_stride = steps_.chunk_stride;
-    piece.b = b_of(turn);
-    piece.sfa = scratch_.sfa + k / steps_.block_k * padded_rows();
-    piece.sfa_stride = padded_rows();
-    piece.sfb = sfb_of(turn);
-    piece.num_k = lesser(steps_.piece_k, chunk.num_k - k);
-    piece.block_k = steps_.block_k;
-    float* acc = scratch_.acc + turn / chunk.num_pieces * acc_stride();
-    const auto decode_next = [&next] { next.decode_some(); };
+  // Loads the scales of b for a turn, and returns the decoder of its codes.
+  StripDecoder prepare(const AmxChunk& chunk, const AmxTurn& turn) {
+    constexpr int64_t kPrefetchCols = 4;
+    const int64_t stride = problem_.b.row_stride;
+    const int64_t k = chunk.k_begin + turn.k;
+    const int64_t num_k_blocks = divided_up(turn.num_k, steps_.block_k);
+    StripSection section;
+    section.b = problem_.b.data + tile_.group * problem_.b.group_stride +
+                first_col(turn.panel) * stride + k;
+    section.stride = stride;
+    section.num_cols = 0;
+    section.num_tile_cols = turn.num_panels * kAmxPanelCols;
+    section.num_k = turn.num_k;
+    section.piece_k = steps_.piece_k;
+    section.tiles = b_of(turn.number);
+    if (steps_.section_k > steps_.piece_k) {
+      section.prefetch_offset = kPrefetchCols * stride;
+    } else if (turn.k + turn.num_k < chunk.num_k) {
+      section.prefetch_offset = turn.num_k;
+    } else {
+      section.prefetch_offset = section.num_tile_cols * stride - turn.k;
+    }
+    for (int64_t i = 0; i < turn.num_panels; ++i) {
+      section.num_cols += num_cols(turn.panel + i);
+      load_sfb(turn.panel + i, k / steps_.block_k, num_k_blocks, turn.num_panels * kAmxPanelCols,
+               sfb_of(turn.number) + i * kAmxPanelCols);
+    }
+    const int64_t num_products = divided_up(num_row_tiles_, 2) * turn.num_panels * num_k_blocks;
+    return StripDecoder(bf16_byte_tables(problem_.b_dtype), section,
+                        num_products * decodings_of(steps_.block_k / kAmxStepK));
+  }
+
+  // Multiplies a turn's section of b with all row tiles, and decodes the next one meanwhile.
+  void multiply_turn(const AmxTurn& turn, StripDecoder& next) {
+    AmxSection section;
+    section.a = scratch_.a + turn.k * kAmxRows;
+    section.a_stride = steps_.chunk_stride;
+    section.b = b_of(turn.number);
+    section.sfa = scratch_.sfa + turn.k / steps_.block_k * padded_rows();
+    section.sfa_stride = padded_rows();
+    section.sfb = sfb_of(turn.number);
+    section.acc = scratch_.acc + turn.panel * acc_stride();
+    section.acc_stride = acc_stride();
+    section.num_panels = turn.num_panels;
+    section.num_k = turn.num_k;
+    section.piece_k = steps_.piece_k;
+    section.block_k = steps_.block_k;
     for (int64_t tile = 0; tile < num_row_tiles_; tile += 2) {
       if (tile + 1 < num_row_tiles_) {
-        multiply_piece<2>(registers_, piece, decode_next, scratch_.sums, acc);
+        multiply_rows<2>(section, next);
       } else {
-        multiply_piece<1>(registers_, piece, decode_next, scratch_.sums, acc);
+        multiply_rows<1>(section, next);
       }
-      piece.a += 2 * piece.a_stride;
-      piece.sfa += 2 * kAmxRows;
-      acc += 2 * kRowTileFloats;
+      section.a += 2 * section.a_stride;
+      section.sfa += 2 * kAmxRows;
+      section.acc += 2 * kRowTileFloats;
+    }
+  }
+
+  template <int kNumRowTiles>
+  void multiply_rows(const AmxSection& section, StripDecoder& next) {
+    if (is_uniform()) {
+      multiply_section<kNumRowTiles, true>(registers_, section, scratch_.sums, next);
+    } else {
+      multiply_section<kNumRowTiles, false>(registers_, section, scratch_.sums, next);
     }
   }
 

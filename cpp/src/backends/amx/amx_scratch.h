@@ -1,40 +1,38 @@
 // The scratch memory of one thread of the amx backend.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <new>
 
 #include "backends/amx/amx_gemm.h"
-#include "core/math.h"
+#include "host/kept_memory.h"
 #include "host/tile_queue.h"
 
 namespace ggfp8 {
 
-// One allocation per thread and call, carved into the parts of AmxScratch.
+// One block of kept memory per thread and call, carved into the parts of AmxScratch.
 class AmxScratchMemory {
  public:
-  explicit AmxScratchMemory(const TileShape& shape) noexcept {
-    const int64_t row_tiles = ceil_div(shape.max_rows, kAmxRows);
-    const int64_t panels = ceil_div(shape.max_cols, kAmxPanelCols);
-    const int64_t acc_bytes = panels * row_tiles * kAmxPanelCols * kAmxRows * kFloatBytes;
+  // Takes a block, whatever the tiles are: it has room for the largest ones.
+  explicit AmxScratchMemory(const TileShape&) noexcept
+      : base_(static_cast<char*>(take_kept_memory())) {
+    if (base_ == nullptr) return;
     int64_t next = 0;
     const auto place = [&](int64_t bytes) {
-      const int64_t at = next;
-      next += round_up(bytes, kLineBytes);
-      return at;
+      char* part = base_ + next;
+      next += bytes;
+      return part;
     };
-    const int64_t a = place(kAmxMaxTilesA * kAmxElements * kBf16Bytes);
-    const int64_t b = place(2 * kAmxPieceSteps * 2 * kAmxElements * kBf16Bytes);
-    const int64_t acc = place(acc_bytes);
-    const int64_t sfa = place(kAmxMaxTilesA * kAmxRows * kFloatBytes);
-    const int64_t sfb = place(2 * kAmxPieceSteps * kAmxPanelCols * kFloatBytes);
-    const int64_t sums = place(2 * 2 * kAmxPanelCols * kAmxRows * kFloatBytes);
-    base_ = static_cast<char*>(::operator new(static_cast<size_t>(next), kAlignment, std::nothrow));
-    if (base_ == nullptr) return;
-    view_ = {bf16(a), bf16(b), floats(acc), floats(sfa), floats(sfb), floats(sums)};
+    view_.a = reinterpret_cast<uint16_t*>(place(kBytesA));
+    view_.b = reinterpret_cast<uint16_t*>(place(kBytesB));
+    view_.acc = reinterpret_cast<float*>(place(kBytesAcc));
+    view_.sfa = reinterpret_cast<float*>(place(kBytesSfa));
+    view_.sfb = reinterpret_cast<float*>(place(kBytesSfb));
+    view_.sums = reinterpret_cast<float*>(place(kBytesSums));
+    view_.loaded = &loaded_;
   }
-  ~AmxScratchMemory() { ::operator delete(base_, kAlignment); }
+  ~AmxScratchMemory() {
+    if (base_ != nullptr) give_back_kept_memory(base_);
+  }
   AmxScratchMemory(const AmxScratchMemory&) = delete;
   AmxScratchMemory& operator=(const AmxScratchMemory&) = delete;
 
@@ -42,15 +40,21 @@ class AmxScratchMemory {
   const AmxScratch& view() const { return view_; }
 
  private:
-  static constexpr int64_t kLineBytes = 64;
-  static constexpr std::align_val_t kAlignment{kLineBytes};
   static constexpr int64_t kFloatBytes = sizeof(float);
   static constexpr int64_t kBf16Bytes = sizeof(uint16_t);
-
-  uint16_t* bf16(int64_t at) const { return reinterpret_cast<uint16_t*>(base_ + at); }
-  float* floats(int64_t at) const { return reinterpret_cast<float*>(base_ + at); }
+  static constexpr int64_t kSectionSteps = kAmxMaxSectionPieces * kAmxPieceSteps;
+  static constexpr int64_t kStripCols = kAmxStripPanels * kAmxPanelCols;
+  static constexpr int64_t kBytesA = kAmxMaxTilesFewRows * kAmxElements * kBf16Bytes;
+  static constexpr int64_t kBytesB = 2 * kSectionSteps * kStripCols * kAmxStepK * kBf16Bytes;
+  static constexpr int64_t kBytesAcc = kAmxMaxRows * kAmxMaxCols * kFloatBytes;
+  static constexpr int64_t kBytesSfa = kAmxMaxTilesFewRows * kAmxRows * kFloatBytes;
+  static constexpr int64_t kBytesSfb = 2 * kSectionSteps * kStripCols * kFloatBytes;
+  static constexpr int64_t kBytesSums = 2 * kAmxPanelCols * kAmxRows * kFloatBytes;
+  static_assert(kBytesA + kBytesB + kBytesAcc + kBytesSfa + kBytesSfb + kBytesSums <=
+                int64_t{kKeptBytes});
 
   char* base_ = nullptr;
+  AmxLoadedRows loaded_;
   AmxScratch view_;
 };
 
