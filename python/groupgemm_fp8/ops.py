@@ -107,7 +107,7 @@ def group_gemm_fp8_nt_groupwise(
         group_alignment: with m_ends and m_counts, groups start at multiples of it: at the next one
             after the last row of the group before. Rows between are not computed.
         expected_m: with slabs, about how many rows a group has on average: a number on the host
-            that chooses the tile and never changes a result. By default 128.
+            that chooses the tile and never changes a result. By default unknown.
         b_scale_major_mode: the layout of b_scale where it is not that of a_scale.
 
     +--------------------------------------------------------------------------------------------+

@@ -181,6 +181,7 @@ void check_expected_m() {
     args.expected_m = hint;
     const Result result = validated(args);
     CHECK_EQ(result.status, ggfp8::kSuccess);
+    CHECK_EQ(result.problem.has_unknown_rows(), hint == 0);
     return result.problem.mean_rows();
   };
   CHECK_EQ(expected(256, 32, 16), 16);

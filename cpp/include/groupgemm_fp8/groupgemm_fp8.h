@@ -263,7 +263,7 @@ typedef struct ggfp8_group_gemm_args {
   int64_t out_group_stride;     /* dense: T * out_row_stride */
   int64_t a_scale_group_stride; /* dense: MN: kb * a_scale_stride, K: mb * a_scale_stride */
   int64_t expected_m; /* MASKED: rows of a group on average, about, which chooses the tile and never
-                         the result; 0: 128 */
+                         the result; 0: unknown */
 } ggfp8_group_gemm_args;
 
 /* clang-format off */

@@ -85,16 +85,6 @@ Status read_alignment(const Args& args, Problem* problem) {
   return kSuccess;
 }
 
-// Returns the mean rows of a masked group where nobody says. Slabs have room for the worst case, so
-// the size of a large one tells little: sm90's tile for 128 rows loses no more than any other where
-// there are more or fewer (cpp/README.md). A slab of up to 192 rows fits into one tile, which loses
-// little where it is not full.
-int64_t guessed_rows(int64_t rows_per_slab) {
-  constexpr int64_t kRowsOfOneTile = 192;
-  constexpr int64_t kGuess = 128;
-  return rows_per_slab <= kRowsOfOneTile ? rows_per_slab : kGuess;
-}
-
 Status read_expected_m(const Args& args, Problem* problem) {
   if (args.expected_m < 0) {
     return fail(GGFP8_ERROR_INVALID_SHAPE, "expected_m: got %" PRId64 ", wanted at least 0",
@@ -106,9 +96,7 @@ Status read_expected_m(const Args& args, Problem* problem) {
                 "expected_m: got %" PRId64 " with group_layout %s, wanted 0: it belongs to masked",
                 args.expected_m, name_of(problem->group_kind));
   }
-  const int64_t rows = problem->rows_per_slab();
-  const int64_t expected = args.expected_m > 0 ? args.expected_m : guessed_rows(rows);
-  problem->expected_m = clamp_to<int64_t>(expected, 1, max_of<int64_t>(rows, 1));
+  problem->expected_m = min_of(args.expected_m, max_of<int64_t>(problem->rows_per_slab(), 1));
   return kSuccess;
 }
 

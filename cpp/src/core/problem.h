@@ -88,7 +88,7 @@ struct Problem {
   GroupKind group_kind = GroupKind::kIndptr;
   bool groups_are_int64 = false;
   int32_t group_alignment = 1;  // of the first rows of groups; 1 where the kind has none
-  int64_t expected_m = 0;       // rows that a masked group has on average, about; else 0
+  int64_t expected_m = 0;       // rows that a masked group has on average, about; 0: unknown
 
   Dtype a_dtype = Dtype::kFloat8E4M3;
   Dtype b_dtype = Dtype::kFloat8E4M3;
@@ -118,9 +118,15 @@ struct Problem {
     return group_kind == GroupKind::kMasked && batch_size > 0 ? cum_m / batch_size : cum_m;
   }
 
-  // Rows of a group, about: what the choice of a tile may depend on, and no result.
+  // Whether nobody says how many rows groups have: slabs have room for the worst case.
+  bool has_unknown_rows() const { return group_kind == GroupKind::kMasked && expected_m == 0; }
+
+  // Rows of a group, about: what the choice of a tile may depend on, and no result. Where they are
+  // unknown, all rows of a small slab, or 128 of a larger one, which has room for the worst case.
   int64_t mean_rows() const {
-    return group_kind == GroupKind::kMasked ? expected_m : ceil_div(cum_m, batch_size);
+    if (group_kind != GroupKind::kMasked) return ceil_div(cum_m, batch_size);
+    if (expected_m > 0) return expected_m;
+    return rows_per_slab() <= 192 ? max_of<int64_t>(rows_per_slab(), 1) : 128;
   }
 
   // Whether every row of out begins at a multiple of so many bytes.

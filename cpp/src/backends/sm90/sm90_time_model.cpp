@@ -1,8 +1,10 @@
 #include "backends/sm90/sm90_time_model.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "backends/sm90/sm90_config.h"
 #include "backends/sm90/sm90_last_wave.h"
@@ -173,44 +175,103 @@ int open_width(const Problem& problem, int shape_idx, const RowsOfGroups& rows,
   return width > shape.block_n / 3 ? static_cast<int>(width) : 0;
 }
 
-// The fastest tiling so far, and its time.
-class Fastest {
+// The tiling of the least cost so far.
+class Cheapest {
  public:
-  // Weighs both cases in a geometric mean: even groups by three fifths, one group with all rows by
-  // two.
-  void consider(const Problem& problem, const Tiling& tiling, const DeviceInfo& device) {
-    const double even = time_of(problem, tiling, shared_evenly(problem), device);
-    const double one = time_of(problem, tiling, in_one_group(problem), device);
-    const double mean_5 = even * even * even * one * one;
-    if (tiling_.tile_n == 0 || mean_5 < mean_5_) {
-      tiling_ = tiling;
-      mean_5_ = mean_5;
-    }
+  void consider(const Tiling& tiling, double cost) {
+    if (tiling_.tile_n != 0 && cost >= cost_) return;
+    tiling_ = tiling;
+    cost_ = cost;
   }
 
   const Tiling& tiling() const { return tiling_; }
 
  private:
   Tiling tiling_;
-  double mean_5_ = 0;
+  double cost_ = 0;
 };
 
-}  // namespace
+// Weighs both cases in a geometric mean: even groups by three fifths, one group with all rows by
+// two.
+double mean_of_known_rows(const Problem& problem, const Tiling& tiling, const DeviceInfo& device) {
+  const double even = time_of(problem, tiling, shared_evenly(problem), device);
+  const double one = time_of(problem, tiling, in_one_group(problem), device);
+  return even * even * even * one * one;
+}
 
-Tiling fastest_tiling(const Problem& problem, const DeviceInfo& device) {
-  Fastest fastest;
+Tiling tiling_of_known_rows(const Problem& problem, const DeviceInfo& device) {
+  Cheapest cheapest;
+  const auto consider = [&](const Tiling& tiling) {
+    cheapest.consider(tiling, mean_of_known_rows(problem, tiling, device));
+  };
   for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
     const Shape& shape = kTileShapes[static_cast<size_t>(i)];
     if (!shape.open_width) {
-      fastest.consider(problem, {i, shape.cluster_n()}, device);
+      consider({i, shape.cluster_n()});
       continue;
     }
     const int even = open_width(problem, i, shared_evenly(problem), device);
     const int one = open_width(problem, i, in_one_group(problem), device);
-    if (even != 0) fastest.consider(problem, {i, even}, device);
-    if (one != 0 && one != even) fastest.consider(problem, {i, one}, device);
+    if (even != 0) consider({i, even});
+    if (one != 0 && one != even) consider({i, one});
   }
-  return fastest.tiling();
+  return cheapest.tiling();
+}
+
+// Microseconds, or losses, of each shape; infinite for shapes of an open width, which is a matter
+// of the rows.
+using ShapeCosts = std::array<double, kTileShapes.size()>;
+
+Tiling tiling_of_shape(size_t shape_idx) {
+  return {static_cast<int>(shape_idx), kTileShapes[shape_idx].cluster_n()};
+}
+
+ShapeCosts times_of_even_groups(const Problem& problem, int64_t rows, const DeviceInfo& device) {
+  ShapeCosts times;
+  for (size_t i = 0; i < times.size(); ++i) {
+    times[i] = kTileShapes[i].open_width
+                   ? std::numeric_limits<double>::infinity()
+                   : time_of_even_groups(problem, rows, tiling_of_shape(i), device);
+  }
+  return times;
+}
+
+// Adds up the losses in several cases: every group fills its slab, or a quarter of it, a sixteenth
+// and so on, down to a few rows. A loss is the third power of the time over that of the best shape,
+// so that large ones count most.
+ShapeCosts losses_of_unknown_rows(const Problem& problem, const DeviceInfo& device) {
+  constexpr int64_t kStep = 4;
+  constexpr int64_t kFewest = 8;
+  ShapeCosts losses = {};
+  int64_t rows = max_of<int64_t>(problem.rows_per_slab(), 1);
+  do {
+    const ShapeCosts times = times_of_even_groups(problem, rows, device);
+    const double best = *std::min_element(times.begin(), times.end());
+    for (size_t i = 0; i < times.size(); ++i) {
+      const double ratio = times[i] / best;
+      losses[i] += ratio * ratio * ratio;
+    }
+    rows /= kStep;
+  } while (rows >= kFewest);
+  return losses;
+}
+
+Tiling tiling_of_unknown_rows(const Problem& problem, const DeviceInfo& device) {
+  const ShapeCosts losses = losses_of_unknown_rows(problem, device);
+  const auto least = std::min_element(losses.begin(), losses.end());
+  return tiling_of_shape(static_cast<size_t>(least - losses.begin()));
+}
+
+}  // namespace
+
+double time_of_even_groups(const Problem& problem, int64_t rows, const Tiling& tiling,
+                           const DeviceInfo& device) {
+  return time_of(problem, tiling, {problem.batch_size, problem.batch_size * rows}, device);
+}
+
+Tiling fastest_tiling(const Problem& problem, const DeviceInfo& device) {
+  return problem.has_unknown_rows() ? tiling_of_unknown_rows(problem, device)
+                                    : tiling_of_known_rows(problem, device);
 }
 
 }  // namespace ggfp8::sm90

@@ -2,6 +2,8 @@
 // how rows are shared out among groups. Pure host code.
 #pragma once
 
+#include <cstdint>
+
 #include "core/device_info.h"
 #include "core/problem.h"
 
@@ -13,8 +15,14 @@ struct Tiling {
   int tile_n = 0;     // columns of a tile: the shape's, or what an open width is set to
 };
 
+// Returns the expected microseconds of a call where every group has so many rows.
+double time_of_even_groups(const Problem& problem, int64_t rows, const Tiling& tiling,
+                           const DeviceInfo& device);
+
 // Returns the tiling that the model expects to be fastest. The host does not know the rows of a
 // group, so two cases count: all groups have about the same rows, or one group has all of them.
+// Where it does not know the rows of all groups together either, the tiling that loses least over
+// all numbers of rows is returned.
 Tiling fastest_tiling(const Problem& problem, const DeviceInfo& device);
 
 }  // namespace ggfp8::sm90
