@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <iostream>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -133,6 +134,21 @@ void check_remainder_tiles() {
   }
 }
 
+// The sizes with which tests/python/numerics look for all shapes find all of them on an H200.
+void check_every_shape_is_chosen() {
+  std::set<int> found;
+  for (const auto& [n, k] : {std::pair{136, 336}, {1408, 192}}) {
+    for (const int64_t num_groups : {2, 9, 40}) {
+      for (const int64_t rows : {1, 33, 64, 65, 129, 192, 193, 257, 384, 512, 1025, 4096}) {
+        Problem problem = slabs(num_groups, rows, n, k);
+        problem.expected_m = rows;
+        found.insert(ggfp8::sm90::fastest_tiling(problem, h200()).shape_idx);
+      }
+    }
+  }
+  CHECK_EQ(found.size(), kTileShapes.size());
+}
+
 // A slab without rows, and a hint, are no special cases.
 void check_edges() {
   CHECK(ggfp8::sm90::fastest_tiling(slabs(3, 0, 4096, 7168), h200()).tile_n > 0);
@@ -151,6 +167,7 @@ int main() {
   check_no_assumption_is_better();
   check_small_slabs();
   check_remainder_tiles();
+  check_every_shape_is_chosen();
   check_edges();
   return check::report();
 }

@@ -57,9 +57,10 @@ ONE_TILE = (8, 2048)
 MANY_K_BLOCKS = (264, 5264)  # more than any ring of stages holds
 WIDTHS = (SHORT_TAILS, MANY_TILES, ONE_TILE, MANY_K_BLOCKS)
 
-# Least number of configurations that must be found with SHORT_TAILS, and with MANY_TILES. All nine
-# of sm90 are among them.
-NUM_CONFIGS = {SHORT_TAILS: {"mma": 3, "sm90": 8}, MANY_TILES: {"mma": 3, "sm90": 6}}
+# Least number of configurations that must be found with SHORT_TAILS, with MANY_TILES, and in all.
+# tests/cpp/sm90_time_model_test.cpp looks for all nine of sm90, without a GPU.
+NUM_CONFIGS = {SHORT_TAILS: {"mma": 3, "sm90": 7}, MANY_TILES: {"mma": 3, "sm90": 7}}
+NUM_CONFIGS_IN_ALL = {"mma": 3, "sm90": 9}
 
 
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
@@ -73,6 +74,12 @@ def test_group_sizes_are_exact(backend, size, form, out_dtype):
     )  # fmt: skip
     problem = exact_problem(backend.fit(case), seed=3)
     assert_exact(problem, backend.run(problem, layout))
+
+
+def test_all_configurations_are_found(backend):
+    sizes = [smallest_sizes(backend, *width, E4M3, "bfloat16") for width in NUM_CONFIGS]
+    found = {config for found_with_width in sizes for config in found_with_width}
+    assert len(found) >= NUM_CONFIGS_IN_ALL.get(backend.name, 1), found
 
 
 def rows_around(size: Size) -> tuple[int, ...]:
