@@ -155,7 +155,8 @@ void check_bounds(int64_t num_groups) {
 // One group per lane, the last lanes without one; several, which lanes keep; more.
 int main() {
   std::mt19937_64 random(11);
-  for (const int64_t num_groups : {1, 7, 32, 33, 70, 128, 256, 257, 1, 9, 31, 60, 255, 300, 1060}) {
+  for (const int64_t num_groups :
+       {1, 7, 32, 33, 70, 128, 256, 257, 1, 9, 31, 60, 255, 300, 512, 1024, 1060}) {
     for (const ggfp8::GroupKind kind : group_model::kKinds) {
       for (const int32_t short_m : {0, 32}) {
         const auto num_rows = static_cast<int64_t>(1 + random() % 900);
@@ -163,6 +164,6 @@ int main() {
       }
     }
   }
-  for (const int64_t num_groups : {40, 100, 200, 300}) check_bounds(num_groups);
+  for (const int64_t num_groups : {40, 100, 200, 300, 1024, 1100}) check_bounds(num_groups);
   return check::report();
 }

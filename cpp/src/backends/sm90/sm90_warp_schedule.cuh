@@ -2,8 +2,9 @@
 // the search of a tile's group. device/tile_scheduler.cuh keeps them in shared memory for a CTA.
 //
 // A lane keeps where its groups are if its chunk has up to kMaxKept of them: all are read at
-// once, and the search of a group reads no memory. Every instruction counts here, since a call
-// waits for its first tile.
+// once, and the search of a group reads no memory. If the bounds of more groups ascend, the search
+// reads those of one chunk, a group per lane. Every instruction counts here, since a call waits for
+// its first tile.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +37,7 @@ class WarpSchedule {
     const bool is_started = start_.num_tiles <= tile_idx;
     const int32_t chunk_idx = __popc(__ballot_sync(kAllLanes, is_started)) - 1;
     if (keeps_groups(schedule)) return find_kept(schedule, chunk_idx, tile_idx);
+    if (is_ascending_) return find_ascending(schedule, chunk_idx, tile_idx);
     const ChunkStart start = {from_lane(chunk_idx, start_.reached_row),
                               from_lane(chunk_idx, start_.num_tiles)};
     return ggfp8::find_group(schedule, start, chunk_idx, tile_idx);
@@ -43,6 +45,7 @@ class WarpSchedule {
 
  private:
   static constexpr uint32_t kAllLanes = 0xFFFFFFFFu;
+  static constexpr int32_t kNumLanes = 32;
 
   __device__ __forceinline__ static int32_t lane() {
     return static_cast<int32_t>(threadIdx.x % 32);
@@ -191,7 +194,10 @@ class WarpSchedule {
     if (layout.kind == GroupKind::kIndptr) {
       bool ascend = true;
       const int32_t num_tiles = walk_ascending(schedule, groups, &ascend);
-      if (__ballot_sync(kAllLanes, ascend) == kAllLanes) return num_tiles;
+      if (__ballot_sync(kAllLanes, ascend) == kAllLanes) {
+        is_ascending_ = schedule.groups_per_chunk <= kNumLanes;
+        return num_tiles;
+      }
     }
     start_.reached_row =
         reached_before(layout, gain_of_groups(layout, groups.first, groups.last), first);
@@ -216,8 +222,27 @@ class WarpSchedule {
     return num_tiles;
   }
 
+  // Returns the group of a tile of this chunk, which has a group for each lane at most. In it, it
+  // is the last group that starts at or before the tile.
+  __device__ __forceinline__ GroupTiles find_ascending(const TileSchedule& schedule,
+                                                       int32_t chunk_idx, int32_t tile_idx) const {
+    const GroupLayout& layout = schedule.layout;
+    const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
+    const int32_t group = groups.first + lane();
+    const bool exists = group < groups.last;
+    const int32_t begin = exists ? group_value(layout, group) : 0;
+    const int32_t end = exists ? group_value(layout, group + 1) : 0;
+    const int32_t num_tiles = num_tiles_of_rows(schedule, end - begin);
+    const int32_t before = exclusive_scan(num_tiles, [](int32_t x, int32_t y) { return x + y; });
+    const int32_t first_tile = from_lane(chunk_idx, start_.num_tiles) + before;
+    const int32_t from = __popc(__ballot_sync(kAllLanes, first_tile <= tile_idx)) - 1;
+    return {groups.first + from, from_lane(from, begin), from_lane(from, end),
+            from_lane(from, first_tile), from_lane(from, num_tiles)};
+  }
+
   ChunkStart start_;  // of the lane's chunk; without the row where groups are kept
   int32_t total_tiles_;
+  bool is_ascending_ = false;  // of groups that are not kept: bounds ascend
 
   // The lane's groups, where lanes keep them.
   int32_t row_begin_[kMaxKept];
