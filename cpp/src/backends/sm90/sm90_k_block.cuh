@@ -59,15 +59,8 @@ class PromotionFactors {
   __device__ __forceinline__ void compute(const KBlockScales<kLayout>& scales) {
     if constexpr (kLayout.open_width) {
       scales_ = scales;
-      return;
-    }
-#pragma unroll
-    for (int segment = 0; segment < kNumSegments; ++segment) {
-#pragma unroll
-      for (int row = 0; row < 2; ++row) {
-        factor_[segment][row] = __fmul_rn(scales.sfa[row], scales.sfb_of(segment));
-        asm volatile("" : "+f"(factor_[segment][row]));  // keeps the product here, ahead of its use
-      }
+    } else {
+      multiply(scales);
     }
   }
 
@@ -87,9 +80,23 @@ class PromotionFactors {
  private:
   static constexpr int kNumSegments = kLayout.num_segments();
 
+  __device__ __forceinline__ void multiply(const KBlockScales<kLayout>& scales) {
+#pragma unroll
+    for (int segment = 0; segment < kNumSegments; ++segment) {
+#pragma unroll
+      for (int row = 0; row < 2; ++row) {
+        factor_[segment][row] = __fmul_rn(scales.sfa[row], scales.sfb_of(segment));
+        asm volatile("" : "+f"(factor_[segment][row]));  // keeps the product here, ahead of its use
+      }
+    }
+  }
+
   __device__ __forceinline__ float factor(int segment, int row) const {
-    if constexpr (kLayout.open_width) return __fmul_rn(scales_.sfa[row], scales_.sfb_of(segment));
-    return factor_[segment][row];
+    if constexpr (kLayout.open_width) {
+      return __fmul_rn(scales_.sfa[row], scales_.sfb_of(segment));
+    } else {
+      return factor_[segment][row];
+    }
   }
 
   float factor_[kNumSegments][2];
