@@ -43,8 +43,16 @@ constexpr std::array<ShapeTimes, kTileShapes.size()> kTimes = {{
 
 // Groups of about the same number of rows.
 struct RowsOfGroups {
-  int64_t num_groups;  // that have rows
-  int64_t num_rows;    // of all of them
+  RowsOfGroups(int64_t num_groups_with_rows, int64_t num_rows_of_all)
+      : num_groups(num_groups_with_rows),
+        num_rows(num_rows_of_all),
+        fewer(num_rows / num_groups),
+        num_with_more(num_rows % num_groups) {}
+
+  int64_t num_groups;     // that have rows
+  int64_t num_rows;       // of all of them
+  int64_t fewer;          // rows of a group
+  int64_t num_with_more;  // groups that have one row more
 };
 
 int64_t expected_rows(const Problem& problem) {
@@ -102,10 +110,8 @@ Tiles tiles_of(const Problem& problem, const Tiling& tiling, const RowsOfGroups&
     tiles.add(num_groups * num_tiles_of_rows(schedule, num_left),
               tile_time(shape, times, num_left, num_k_blocks));
   };
-  const int64_t fewer = rows.num_rows / rows.num_groups;
-  const int64_t num_with_more = rows.num_rows % rows.num_groups;
-  add_groups(num_with_more, fewer + 1);
-  add_groups(rows.num_groups - num_with_more, fewer);
+  add_groups(rows.num_with_more, rows.fewer + 1);
+  add_groups(rows.num_groups - rows.num_with_more, rows.fewer);
   return tiles;
 }
 
@@ -191,18 +197,16 @@ class Cheapest {
   double cost_ = 0;
 };
 
-// Weighs both cases in a geometric mean: even groups by three fifths, one group with all rows by
+// Weighs two cases in a geometric mean: even groups by three fifths, one group with all rows by
 // two.
-double mean_of_known_rows(const Problem& problem, const Tiling& tiling, const DeviceInfo& device) {
-  const double even = time_of(problem, tiling, shared_evenly(problem), device);
-  const double one = time_of(problem, tiling, in_one_group(problem), device);
-  return even * even * even * one * one;
-}
-
 Tiling tiling_of_known_rows(const Problem& problem, const DeviceInfo& device) {
+  const RowsOfGroups even = shared_evenly(problem);
+  const RowsOfGroups one = in_one_group(problem);
   Cheapest cheapest;
   const auto consider = [&](const Tiling& tiling) {
-    cheapest.consider(tiling, mean_of_known_rows(problem, tiling, device));
+    const double even_time = time_of(problem, tiling, even, device);
+    const double one_time = time_of(problem, tiling, one, device);
+    cheapest.consider(tiling, even_time * even_time * even_time * one_time * one_time);
   };
   for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
     const Shape& shape = kTileShapes[static_cast<size_t>(i)];
@@ -210,10 +214,10 @@ Tiling tiling_of_known_rows(const Problem& problem, const DeviceInfo& device) {
       consider({i, shape.cluster_n()});
       continue;
     }
-    const int even = open_width(problem, i, shared_evenly(problem), device);
-    const int one = open_width(problem, i, in_one_group(problem), device);
-    if (even != 0) consider({i, even});
-    if (one != 0 && one != even) consider({i, one});
+    const int even_width = open_width(problem, i, even, device);
+    const int one_width = open_width(problem, i, one, device);
+    if (even_width != 0) consider({i, even_width});
+    if (one_width != 0 && one_width != even_width) consider({i, one_width});
   }
   return cheapest.tiling();
 }
