@@ -33,7 +33,7 @@ struct ColumnScales {
   constexpr int num_segments() const { return open_width ? block_n / 8 : has_halves ? 3 : 1; }
 
   constexpr int num_slots() const {
-    return open_width ? block_n / 8 : (has_halves ? 3 : 1) * kSlotsOfGroup;
+    return (has_halves ? 3 : 1) * round_up(num_segments(), kSlotsOfGroup);
   }
 
   // The first column of a slot's segment, counted from the block's first. A padding slot has the

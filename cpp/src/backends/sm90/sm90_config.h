@@ -40,14 +40,14 @@ enum class Multicast : int32_t { kNone, kA, kB };
 struct Shape {
   int block_m;  // rows of a CTA's block
   int block_n;  // columns of a CTA's block
-  int cluster_size;
-  Multicast multicast;   // kA: the CTAs stand side by side; kB: one below the other
-  int max_swapped_rows;  // a tile of no more rows swaps its operands
-  int num_consumers;     // warpgroups
+  int cluster_size = 1;
+  Multicast multicast = Multicast::kNone;  // kA: CTAs stand side by side; kB: one below the other
+  int max_swapped_rows = 0;                // a tile of no more rows swaps its operands
+  int num_consumers;                       // warpgroups
   int num_stages;
-  int a_box_rows;  // rows of a that one TMA load brings
-  int b_box_rows;  // rows of b, which are columns of the output
-  bool tma_store;  // has an epilogue by TMA store, for outputs of 16 bits
+  int a_box_rows;          // rows of a that one TMA load brings
+  int b_box_rows;          // rows of b, which are columns of the output
+  bool tma_store = false;  // has an epilogue by TMA store, for outputs of 16 bits
   int k_blocks_per_stage = 1;
 
   // Each call chooses how many columns a block has: a multiple of 8 up to block_n. One TMA load
@@ -123,14 +123,10 @@ struct NamedShape : Shape {
 constexpr Shape small_shape(int block_n, int num_stages) {
   return {.block_m = 64,
           .block_n = block_n,
-          .cluster_size = 1,
-          .multicast = Multicast::kNone,
-          .max_swapped_rows = 0,
           .num_consumers = 1,
           .num_stages = num_stages,
           .a_box_rows = 8,
           .b_box_rows = block_n,
-          .tma_store = false,
           .k_blocks_per_stage = 4};
 }
 
@@ -138,28 +134,21 @@ constexpr Shape small_shape(int block_n, int num_stages) {
 constexpr Shape open_shape(int block_n, int num_stages) {
   return {.block_m = 128,
           .block_n = block_n,
-          .cluster_size = 1,
-          .multicast = Multicast::kNone,
-          .max_swapped_rows = 0,
           .num_consumers = 2,
           .num_stages = num_stages,
           .a_box_rows = 32,
           .b_box_rows = block_n,
-          .tma_store = false,
           .open_width = true};
 }
 
 constexpr std::array<NamedShape, 9> kTileShapes = {{
     {{.block_m = 32,
       .block_n = 128,
-      .cluster_size = 1,
-      .multicast = Multicast::kNone,
       .max_swapped_rows = 32,
       .num_consumers = 2,
       .num_stages = 5,
       .a_box_rows = 32,
-      .b_box_rows = 128,
-      .tma_store = false},
+      .b_box_rows = 128},
      "32x128"},
     {{.block_m = 192,
       .block_n = 128,
@@ -169,14 +158,12 @@ constexpr std::array<NamedShape, 9> kTileShapes = {{
       .num_consumers = 3,
       .num_stages = 5,
       .a_box_rows = 32,
-      .b_box_rows = 128,
-      .tma_store = false},
+      .b_box_rows = 128},
      "192x128 cluster 2 multicast a"},
     {{.block_m = 128,
       .block_n = 192,
       .cluster_size = 2,
       .multicast = Multicast::kB,
-      .max_swapped_rows = 0,
       .num_consumers = 2,
       .num_stages = 4,
       .a_box_rows = 64,
@@ -185,14 +172,11 @@ constexpr std::array<NamedShape, 9> kTileShapes = {{
      "128x192 cluster 2 multicast b"},
     {{.block_m = 128,
       .block_n = 128,
-      .cluster_size = 1,
-      .multicast = Multicast::kNone,
       .max_swapped_rows = 32,
       .num_consumers = 2,
       .num_stages = 6,
       .a_box_rows = 32,
-      .b_box_rows = 128,
-      .tma_store = false},
+      .b_box_rows = 128},
      "128x128"},
     {small_shape(64, 3), "64x64"},
     {small_shape(32, 4), "64x32"},

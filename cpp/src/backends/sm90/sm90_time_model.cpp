@@ -181,32 +181,20 @@ int open_width(const Problem& problem, int shape_idx, const RowsOfGroups& rows,
   return width > shape.block_n / 3 ? static_cast<int>(width) : 0;
 }
 
-// The tiling of the least cost so far.
-class Cheapest {
- public:
-  void consider(const Tiling& tiling, double cost) {
-    if (tiling_.tile_n != 0 && cost >= cost_) return;
-    tiling_ = tiling;
-    cost_ = cost;
-  }
-
-  const Tiling& tiling() const { return tiling_; }
-
- private:
-  Tiling tiling_;
-  double cost_ = 0;
-};
-
 // Weighs two cases in a geometric mean: even groups by three fifths, one group with all rows by
 // two.
 Tiling tiling_of_known_rows(const Problem& problem, const DeviceInfo& device) {
   const RowsOfGroups even = shared_evenly(problem);
   const RowsOfGroups one = in_one_group(problem);
-  Cheapest cheapest;
+  Tiling fastest;
+  double least = std::numeric_limits<double>::infinity();
   const auto consider = [&](const Tiling& tiling) {
     const double even_time = time_of(problem, tiling, even, device);
     const double one_time = time_of(problem, tiling, one, device);
-    cheapest.consider(tiling, even_time * even_time * even_time * one_time * one_time);
+    const double mean_5 = even_time * even_time * even_time * one_time * one_time;
+    if (mean_5 >= least) return;
+    fastest = tiling;
+    least = mean_5;
   };
   for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
     const Shape& shape = kTileShapes[static_cast<size_t>(i)];
@@ -219,7 +207,7 @@ Tiling tiling_of_known_rows(const Problem& problem, const DeviceInfo& device) {
     if (even_width != 0) consider({i, even_width});
     if (one_width != 0 && one_width != even_width) consider({i, one_width});
   }
-  return cheapest.tiling();
+  return fastest;
 }
 
 // Microseconds, or losses, of each shape; infinite for shapes of an open width, which is a matter

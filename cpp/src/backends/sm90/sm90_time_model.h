@@ -21,8 +21,8 @@ double time_of_even_groups(const Problem& problem, int64_t rows, const Tiling& t
 
 // Returns the tiling that the model expects to be fastest. The host does not know the rows of a
 // group, so two cases count: all groups have about the same rows, or one group has all of them.
-// Where it does not know the rows of all groups together either, the tiling that loses least over
-// all numbers of rows is returned.
+// If it does not know the rows of all groups together either, this is the tiling that loses least
+// over all numbers of rows.
 Tiling fastest_tiling(const Problem& problem, const DeviceInfo& device);
 
 }  // namespace ggfp8::sm90

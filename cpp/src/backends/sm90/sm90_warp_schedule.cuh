@@ -22,7 +22,7 @@ class WarpSchedule {
     const int32_t num_tiles = schedule.groups_per_chunk <= 1 ? read_groups<1>(schedule)
                               : keeps_groups(schedule)       ? read_groups<kMaxKept>(schedule)
                                                              : read_chunks(schedule);
-    const int32_t before = exclusive_scan(num_tiles, [](int32_t x, int32_t y) { return x + y; });
+    const int32_t before = exclusive_sum(num_tiles);
     start_.num_tiles = before;
     total_tiles_ = __shfl_sync(kAllLanes, before + num_tiles, 31);
   }
@@ -71,6 +71,10 @@ class WarpSchedule {
     }
     const int32_t shifted = __shfl_up_sync(kAllLanes, inclusive, 1);
     return lane() == 0 ? 0 : shifted;
+  }
+
+  __device__ __forceinline__ static int32_t exclusive_sum(int32_t value) {
+    return exclusive_scan(value, [](int32_t x, int32_t y) { return x + y; });
   }
 
   // Returns the row reached before the lane's chunk of this gain. `first` is the row reached before
@@ -233,7 +237,7 @@ class WarpSchedule {
     const int32_t begin = exists ? group_value(layout, group) : 0;
     const int32_t end = exists ? group_value(layout, group + 1) : 0;
     const int32_t num_tiles = num_tiles_of_rows(schedule, end - begin);
-    const int32_t before = exclusive_scan(num_tiles, [](int32_t x, int32_t y) { return x + y; });
+    const int32_t before = exclusive_sum(num_tiles);
     const int32_t first_tile = from_lane(chunk_idx, start_.num_tiles) + before;
     const int32_t from = __popc(__ballot_sync(kAllLanes, first_tile <= tile_idx)) - 1;
     return {groups.first + from, from_lane(from, begin), from_lane(from, end),
