@@ -10,10 +10,9 @@ from contextlib import contextmanager, nullcontext
 import cupy
 from cupy import ndarray
 
-from .. import _library
 from .._dtypes import FP8, dlpack_type
-from .._ffi import DEVICE_CUDA, SUCCESS
-from .interface import element_strides, numpy_dtype, packed
+from .._ffi import DEVICE_CUDA
+from .interface import element_strides, numpy_dtype, packed, packed_product
 
 
 def describe(x, call, place: int) -> None:
@@ -30,18 +29,11 @@ def product(inputs: tuple, out, chosen):
     Written for speed, as PyTorch's.
     """
     try:
-        a, b = inputs[0], inputs[1]
-        described = [_packed(x) for x in inputs]
-        ordinal = a.data.device_id
-        if out is None:
-            shape = (*a.shape[:-1], b.shape[1])
-            out = empty(a, shape, chosen.out_dtype or "bfloat16", ordinal)
-        run = _library.load().ggfp8_group_gemm_nt_groupwise_tensors
-        stream = current_stream(a, ordinal)
-        status = run(*described, _packed(out), None, chosen.packed, stream)
+        ordinal = inputs[0].data.device_id
+        stream = current_stream(inputs[0], ordinal)
+        return packed_product(inputs, out, chosen, _packed, empty, ordinal, stream)
     except Exception:
         return None
-    return out if status == SUCCESS else None
 
 
 def _packed(x) -> bytes:

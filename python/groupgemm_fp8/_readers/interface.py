@@ -66,18 +66,24 @@ def product(inputs: tuple, out, chosen):
     Written for speed, as PyTorch's.
     """
     try:
-        a, b = inputs[0], inputs[1]
-        kind = type(a)
-        described = [_packed(x, kind) for x in inputs]
-        if out is None:
-            shape = (*a.shape[:-1], b.shape[1])
-            out = empty_numpy(a, shape, chosen.out_dtype or "bfloat16", 0)
-        elif not out.flags.writeable:
+        if out is not None and not out.flags.writeable:
             return None
-        run = _library.load().ggfp8_group_gemm_nt_groupwise_tensors
-        status = run(*described, _packed(out, kind), None, chosen.packed, None)
+        kind = type(inputs[0])
+        return packed_product(
+            inputs, out, chosen, lambda x: _packed(x, kind), empty_numpy, ordinal=0, stream=None
+        )
     except Exception:
         return None
+
+
+def packed_product(inputs: tuple, out, chosen, pack, empty, ordinal: int, stream):
+    """The product of arrays that pack() describes; None if the call failed."""
+    described = [pack(x) for x in inputs]
+    if out is None:
+        a, b = inputs[0], inputs[1]
+        out = empty(a, (*a.shape[:-1], b.shape[1]), chosen.out_dtype or "bfloat16", ordinal)
+    run = _library.load().ggfp8_group_gemm_nt_groupwise_tensors
+    status = run(*described, pack(out), None, chosen.packed, stream)
     return out if status == SUCCESS else None
 
 
