@@ -11,6 +11,7 @@
 namespace {
 
 using ggfp8::sm90::ColumnScales;
+using ggfp8::sm90::kOpenStep;
 using ggfp8::sm90::kScaleN;
 
 // The slots as the scale warps fill them for a block: each with the number of its scale of b.
@@ -45,10 +46,12 @@ void check_part(const ColumnScales& layout, int block_col_begin, bool is_full_wi
 }
 
 // Full blocks begin at multiples of block_n, half blocks at multiples of half of it, blocks of open
-// width at multiples of 8.
+// width at multiples of kOpenStep.
 void check_layout(const ColumnScales& layout) {
   if (layout.open_width) {
-    for (int begin = 0; begin < 4 * kScaleN; begin += 8) check_part(layout, begin, true, 0);
+    for (int begin = 0; begin < 4 * kScaleN; begin += kOpenStep) {
+      check_part(layout, begin, true, 0);
+    }
     return;
   }
   const int half_n = layout.block_n / 2;

@@ -23,6 +23,7 @@ namespace {
 
 using ggfp8::sm90::Choice;
 using ggfp8::sm90::Config;
+using ggfp8::sm90::kOpenStep;
 
 struct Case {
   int64_t cum_m, n, num_k_blocks, batch_size;
@@ -73,7 +74,7 @@ constexpr Case kFewTiles[] = {
     {91, 4096, 56, 2, k64x64, 132},
     {9, 512, 56, 45, k64x16, 132},
     {1337, 1536, 40, 1, k128x128, 132},
-    {1743, 704, 16, 2, k128x96, 132},
+    {1743, 704, 16, 2, k128x96, 120},
     {8, 7168, 16, 8, k64x64, 132},
     {60, 2048, 3, 216, k192x128, 132},  // other shapes would keep too few groups in registers
     {1, 7168, 2, 1, k32x128, 56},
@@ -97,8 +98,8 @@ void check_table(std::span<const Case> cases) {
   }
 }
 
-// A width that is open is a multiple of 8 that the shape's blocks have. n of 144 blocks of 128
-// takes one wave of tiles of 144 columns.
+// A width that is open is a multiple of kOpenStep that the shape's blocks have. n of 144 blocks of
+// 128 takes one wave of tiles of 160 columns.
 void check_open_widths() {
   ggfp8::DeviceInfo device;
   device.num_processors = 132;
@@ -117,18 +118,18 @@ void check_open_widths() {
           continue;
         }
         ++num_open;
-        CHECK(width > 0 && width <= shape.block_n && width % 8 == 0);
+        CHECK(width > 0 && width <= shape.block_n && width % kOpenStep == 0);
       }
     }
   }
   CHECK(num_open > 100);
-  for (const auto& [rows, n, width] : {std::tuple{69, 18432, 144}, {24, 18432, 144}}) {
+  for (const auto& [rows, n, width] : {std::tuple{69, 18432, 160}, {24, 18432, 160}}) {
     ggfp8::Problem problem;
     problem.cum_m = rows, problem.batch_size = 1;
     problem.n = n, problem.k = 6144, problem.num_k_blocks = 48;
     const Choice choice = ggfp8::sm90::choose(problem, device);
     CHECK_EQ(choice.tiling.tile_n, width);
-    CHECK_EQ(choice.num_ctas, n / width);
+    CHECK_EQ(choice.num_ctas, ggfp8::ceil_div(n, width));
   }
 }
 

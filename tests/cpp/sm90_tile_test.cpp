@@ -12,6 +12,7 @@ namespace {
 using ggfp8::kNumDtypePairs;
 using ggfp8::sm90::ColumnScales;
 using ggfp8::sm90::Config;
+using ggfp8::sm90::kOpenStep;
 using ggfp8::sm90::OutBlock;
 using ggfp8::sm90::WarpgroupPart;
 
@@ -47,7 +48,7 @@ void check_part(const OutBlock& block, int warpgroup) {
 template <Config kConfig>
 void check_blocks() {
   const int step = kConfig.column_scales().has_halves ? kConfig.half_n()
-                   : kConfig.open_width               ? 8
+                   : kConfig.open_width               ? kOpenStep
                                                       : kConfig.block_n;
   for (int num_cols = 0; num_cols <= kConfig.block_n; num_cols += step) {
     for (int num_rows = 1; num_rows <= kConfig.block_m; ++num_rows) {

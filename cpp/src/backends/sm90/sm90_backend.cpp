@@ -46,6 +46,9 @@ Status encode_maps(const Problem& problem, const Config& config, int tile_n, Par
                           .row_stride = problem.b.row_stride,
                           .matrix_stride = problem.b.group_stride};
   if (Status s = encode_tensor_map(a, config.a_box_rows, &params->a_map)) return s;
+  if (config.whole_a_box) {
+    if (Status s = encode_tensor_map(a, config.block_m, &params->whole_a_map)) return s;
+  }
   const int b_box_rows = config.open_width ? tile_n : config.b_box_rows;
   if (Status s = encode_tensor_map(b, b_box_rows, &params->b_map)) return s;
   if (config.is_small() && problem.k >= kBlockK) {

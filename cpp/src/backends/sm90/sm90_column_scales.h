@@ -13,7 +13,7 @@
 //
 // The fourth slot of a group is padding, so that one load of 16 bytes reads the group. A block of
 // 128 columns begins at a multiple of 128: it has one scale, in slot 0. A block of open width
-// begins at a multiple of 8: each eight of its columns have one scale, in a slot of their own.
+// begins at a multiple of 32: each 32 of its columns have one scale, in a slot of their own.
 #pragma once
 
 #include "core/math.h"
@@ -21,6 +21,10 @@
 namespace ggfp8::sm90 {
 
 constexpr int kScaleN = 128;  // columns of a scale
+
+// Columns of a block of open width are a multiple of this. Fewer columns per scale would take more
+// factors, and a promotion reads registers faster where many accumulators in turn share a factor.
+constexpr int kOpenStep = 32;
 
 struct ColumnScales {
   static constexpr int kSlotsOfGroup = 4;
@@ -30,7 +34,9 @@ struct ColumnScales {
   bool open_width;
 
   // Segments of a part. Each has one scale, in slots that follow each other.
-  constexpr int num_segments() const { return open_width ? block_n / 8 : has_halves ? 3 : 1; }
+  constexpr int num_segments() const {
+    return open_width ? block_n / kOpenStep : has_halves ? 3 : 1;
+  }
 
   constexpr int num_slots() const {
     return (has_halves ? 3 : 1) * round_up(num_segments(), kSlotsOfGroup);
@@ -39,7 +45,7 @@ struct ColumnScales {
   // The first column of a slot's segment, counted from the block's first. A padding slot has the
   // first column after its group's last segment.
   GGFP8_HOST_DEVICE constexpr int first_column(int slot) const {
-    if (open_width) return slot * 8;
+    if (open_width) return slot * kOpenStep;
     if (!has_halves) return 0;
     if (slot < kSlotsOfGroup) return slot * (block_n / 3);
     return (slot / kSlotsOfGroup - 1) * (block_n / 2) + slot % kSlotsOfGroup * (block_n / 2 / 3);

@@ -50,10 +50,14 @@ struct Shape {
   bool tma_store = false;  // has an epilogue by TMA store, for outputs of 16 bits
   int k_blocks_per_stage = 1;
 
-  // Each call chooses how many columns a block has: a multiple of 8 up to block_n. One TMA load
-  // brings all of them, and there is no cluster. wgmma multiplies block_n columns in any case;
+  // Each call chooses how many columns a block has: a multiple of kOpenStep up to block_n. One TMA
+  // load brings all of them, and there is no cluster. wgmma multiplies block_n columns in any case;
   // those past the chosen ones are never stored.
   bool open_width = false;
+
+  // A block that needs all of its boxes of a gets them by one TMA load. Each load takes the load
+  // warp about 60 cycles. Shapes without a cluster alone have such loads.
+  bool whole_a_box = false;
 
   // Whether the block is small (sm90_small_mainloop.cuh). A stage has several k-blocks then.
   constexpr bool is_small() const { return k_blocks_per_stage > 1; }
@@ -138,7 +142,8 @@ constexpr Shape open_shape(int block_n, int num_stages) {
           .num_stages = num_stages,
           .a_box_rows = 32,
           .b_box_rows = block_n,
-          .open_width = true};
+          .open_width = true,
+          .whole_a_box = true};
 }
 
 constexpr std::array<NamedShape, 9> kTileShapes = {{
@@ -176,7 +181,8 @@ constexpr std::array<NamedShape, 9> kTileShapes = {{
       .num_consumers = 2,
       .num_stages = 6,
       .a_box_rows = 32,
-      .b_box_rows = 128},
+      .b_box_rows = 128,
+      .whole_a_box = true},
      "128x128"},
     {small_shape(64, 3), "64x64"},
     {small_shape(32, 4), "64x32"},

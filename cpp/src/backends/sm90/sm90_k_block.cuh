@@ -51,16 +51,18 @@ struct KBlockScales {
   }
 };
 
-// The factors sfa * sfb of a k-block. They are computed ahead where there are few; those of a block
-// of open width would take more registers than there are, so it keeps the scales.
+// The factors sfa * sfb of a k-block, which are computed while its products run.
 template <ColumnScales kLayout, int kN>
 class PromotionFactors {
  public:
   __device__ __forceinline__ void compute(const KBlockScales<kLayout>& scales) {
-    if constexpr (kLayout.open_width) {
-      scales_ = scales;
-    } else {
-      multiply(scales);
+#pragma unroll
+    for (int segment = 0; segment < kNumSegments; ++segment) {
+#pragma unroll
+      for (int row = 0; row < 2; ++row) {
+        factor_[segment][row] = __fmul_rn(scales.sfa[row], scales.sfb_of(segment));
+        asm volatile("" : "+f"(factor_[segment][row]));  // keeps the product here, ahead of its use
+      }
     }
   }
 
@@ -73,34 +75,14 @@ class PromotionFactors {
   // Returns the value of accumulator i after promotion.
   __device__ __forceinline__ float promoted(const BlockAccumulator<kN>& main_acc,
                                             const BlockAccumulator<kN>& partial_acc, int i) const {
-    return __fmaf_rn(factor(kLayout.segment_of_accumulator(i, kN), i / 2 % 2), partial_acc[i],
+    return __fmaf_rn(factor_[kLayout.segment_of_accumulator(i, kN)][i / 2 % 2], partial_acc[i],
                      main_acc[i]);
   }
 
  private:
   static constexpr int kNumSegments = kLayout.num_segments();
 
-  __device__ __forceinline__ void multiply(const KBlockScales<kLayout>& scales) {
-#pragma unroll
-    for (int segment = 0; segment < kNumSegments; ++segment) {
-#pragma unroll
-      for (int row = 0; row < 2; ++row) {
-        factor_[segment][row] = __fmul_rn(scales.sfa[row], scales.sfb_of(segment));
-        asm volatile("" : "+f"(factor_[segment][row]));  // keeps the product here, ahead of its use
-      }
-    }
-  }
-
-  __device__ __forceinline__ float factor(int segment, int row) const {
-    if constexpr (kLayout.open_width) {
-      return __fmul_rn(scales_.sfa[row], scales_.sfb_of(segment));
-    } else {
-      return factor_[segment][row];
-    }
-  }
-
   float factor_[kNumSegments][2];
-  KBlockScales<kLayout> scales_;
 };
 
 // Addresses of what a thread needs of stage 0. For another stage the compiler adds a constant where

@@ -81,8 +81,11 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
   constexpr int kClusterSize = kConfig.cluster_size;
   const int num_a_boxes = ceil_div(tile.num_rows, kConfig.a_box_rows);
   const int num_b_boxes = ceil_div(tile.num_cols, kConfig.b_box_rows);
-  const OperandBoxes<kMulticastA, kConfig.block_m / kConfig.a_box_rows, kClusterSize> a_boxes(
-      num_a_boxes);
+  constexpr int kMaxABoxes = kConfig.block_m / kConfig.a_box_rows;
+  const bool loads_whole_box = kConfig.whole_a_box && num_a_boxes == kMaxABoxes;
+  const CUtensorMap& a_map = loads_whole_box ? params.whole_a_map : params.a_map;
+  const OperandBoxes<kMulticastA, kMaxABoxes, kClusterSize> a_boxes(loads_whole_box ? 1
+                                                                                    : num_a_boxes);
   const OperandBoxes<kMulticastB, kConfig.block_n / kConfig.b_box_rows, kClusterSize> b_boxes(
       num_b_boxes);
   const RowScaleLoad sfa(params, tile, tile.group_idx);
@@ -106,7 +109,7 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
       a_boxes.for_each([&](int box) {
         const uint32_t smem = pipeline.a() + box * kConfig.a_box_bytes();
         const int32_t row = tile.row_begin + box * kConfig.a_box_rows;
-        load_box<kMulticastA, kClusterSize>(smem, params.a_map, full, k_begin, row, slab_idx);
+        load_box<kMulticastA, kClusterSize>(smem, a_map, full, k_begin, row, slab_idx);
       });
       if (sfa.num_bytes > 0) {
         ptx::bulk_load(pipeline.sfa(), sfa.first + k_begin / kBlockK * params.sfa_k_stride, full,

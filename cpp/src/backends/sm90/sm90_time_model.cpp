@@ -37,8 +37,8 @@ constexpr std::array<ShapeTimes, kTileShapes.size()> kTimes = {{
     {2.62, 0.186, 0.186, 0.186, 0.87, 0.186, 0.87, 4.75e6},  // 64x64
     {2.60, 0.122, 0.122, 0.122, 0.58, 0.122, 0.58, 4.80e6},  // 64x32
     {2.42, 0.092, 0.092, 0.092, 0.55, 0.092, 0.55, 4.90e6},  // 64x16
-    {2.75, 0.550, 0.550, 0.349, 2.00, 0.349, 2.00, 3.99e6},  // 128x160 narrowed
-    {2.74, 0.390, 0.390, 0.244, 1.20, 0.244, 1.20, 4.03e6},  // 128x96 narrowed
+    {2.75, 0.495, 0.495, 0.349, 2.00, 0.349, 2.00, 3.99e6},  // 128x160 narrowed
+    {2.74, 0.355, 0.355, 0.244, 1.20, 0.244, 1.20, 4.03e6},  // 128x96 narrowed
 }};
 
 // Groups of about the same number of rows.
@@ -177,7 +177,7 @@ int open_width(const Problem& problem, int shape_idx, const RowsOfGroups& rows,
   const int64_t least_n_tiles = ceil_div<int64_t>(n, shape.block_n);
   const int64_t waves = ceil_div<int64_t>(num_row_tiles * least_n_tiles, device.num_processors);
   const int64_t num_n_tiles = device.num_processors * waves / num_row_tiles;
-  const int64_t width = round_up<int64_t>(ceil_div(n, num_n_tiles), 8);
+  const int64_t width = round_up<int64_t>(ceil_div(n, num_n_tiles), kOpenStep);
   return width > shape.block_n / 3 ? static_cast<int>(width) : 0;
 }
 
@@ -210,8 +210,8 @@ Tiling tiling_of_known_rows(const Problem& problem, const DeviceInfo& device) {
   return fastest;
 }
 
-// Microseconds, or losses, of each shape; infinite for shapes of an open width, which is a matter
-// of the rows.
+// Microseconds, or losses, of each shape. An open width is a matter of the rows, so tiles have all
+// columns of the block here.
 using ShapeCosts = std::array<double, kTileShapes.size()>;
 
 Tiling tiling_of_shape(size_t shape_idx) {
@@ -221,9 +221,7 @@ Tiling tiling_of_shape(size_t shape_idx) {
 ShapeCosts times_of_even_groups(const Problem& problem, int64_t rows, const DeviceInfo& device) {
   ShapeCosts times;
   for (size_t i = 0; i < times.size(); ++i) {
-    times[i] = kTileShapes[i].open_width
-                   ? std::numeric_limits<double>::infinity()
-                   : time_of_even_groups(problem, rows, tiling_of_shape(i), device);
+    times[i] = time_of_even_groups(problem, rows, tiling_of_shape(i), device);
   }
   return times;
 }
