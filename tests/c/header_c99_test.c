@@ -269,6 +269,7 @@ static void test_backends(void) {
   EXPECT(strcmp(ggfp8_backend_name(num_backends - 1), "cpu") == 0);
   EXPECT(ggfp8_backend_name(num_backends) == NULL);
   EXPECT(ggfp8_backend_name(-1) == NULL);
+  EXPECT(ggfp8_backend_config_name(num_backends, 0) == NULL);
   EXPECT(ggfp8_environment_backend() != NULL);
   EXPECT_STATUS(GGFP8_SUCCESS, ggfp8_backend_supports("cpu", &args));
   EXPECT_STATUS(GGFP8_ERROR_UNKNOWN_BACKEND, ggfp8_backend_supports("none", &args));

@@ -66,7 +66,12 @@ void check_constants() {
   CHECK_EQ(ggfp8_group_gemm_args_size(), sizeof(Args));
   CHECK_EQ(ggfp8_num_backends(), 1);
   CHECK(std::strcmp(ggfp8_backend_name(0), "cpu") == 0);
-  for (int32_t idx : {-1, 1, INT32_MIN, INT32_MAX}) CHECK(ggfp8_backend_name(idx) == nullptr);
+  for (int32_t idx : {-1, 1, INT32_MIN, INT32_MAX}) {
+    CHECK(ggfp8_backend_name(idx) == nullptr);
+    CHECK(ggfp8_backend_config_name(idx, 0) == nullptr);
+    CHECK(ggfp8_backend_config_name(0, idx) == nullptr);
+  }
+  CHECK(ggfp8_backend_config_name(0, 0) == nullptr);  // cpu has none to choose from
 }
 
 void check_null_arguments() {
@@ -189,6 +194,8 @@ void check_supports() {
   CHECK_EQ(ggfp8_backend_supports("cpu", &call.args), GGFP8_SUCCESS);
   CHECK_EQ(ggfp8_backend_supports("nobody", &call.args), GGFP8_ERROR_UNKNOWN_BACKEND);
   CHECK(sentence_has("\"nobody\"") && sentence_has("cpu"));
+  CHECK_EQ(ggfp8_backend_supports("cpu/avx2", &call.args), GGFP8_ERROR_UNKNOWN_BACKEND);
+  CHECK(sentence_has("wanted cpu, which has no configurations to choose from"));
   call.args.device_type = GGFP8_DEVICE_CUDA;
   CHECK_EQ(ggfp8_backend_supports("cpu", &call.args), GGFP8_ERROR_NO_DRIVER);
 }
@@ -230,6 +237,7 @@ void check_out_is_untouched_on_error() {
       {GGFP8_ERROR_INVALID_GRANULARITY, [](Call& x) { x.args.scale_granularity_k = 48; }},
       {GGFP8_ERROR_INVALID_DEVICE, [](Call& x) { x.args.device_id = 1; }},
       {GGFP8_ERROR_UNKNOWN_BACKEND, [](Call& x) { x.args.backend = "nobody"; }},
+      {GGFP8_ERROR_UNKNOWN_BACKEND, [](Call& x) { x.args.backend = "cpu/avx2"; }},
       {GGFP8_ERROR_NO_DRIVER, [](Call& x) { x.args.device_type = GGFP8_DEVICE_CUDA; }},
       {GGFP8_ERROR_INVALID_M_INDPTR,
        [](Call& x) {
@@ -247,10 +255,12 @@ void check_out_is_untouched_on_error() {
 }
 
 void check_backend_variable() {
-  check::set_variable("GGFP8_BACKEND", "nobody");
   Call call;
-  CHECK_EQ(call.run(), GGFP8_ERROR_UNKNOWN_BACKEND);
-  CHECK(call.out_is_untouched());
+  for (const char* value : {"cpu/avx2", "nobody"}) {
+    check::set_variable("GGFP8_BACKEND", value);
+    CHECK_EQ(call.run(), GGFP8_ERROR_UNKNOWN_BACKEND);
+    CHECK(call.out_is_untouched());
+  }
   call.args.backend = "cpu";  // the argument wins
   CHECK_EQ(call.run(), GGFP8_SUCCESS);
   CHECK(call.out_is_right());

@@ -1,5 +1,6 @@
 // Which backend of the full library takes a call on which GPU, without one: the registry and the
-// selection as they ship, the supports() of every CUDA backend, and a table of devices.
+// selection as they ship, the supports() of every CUDA backend, a table of devices, and calls that
+// ask for one configuration.
 //
 // The CMake target compiles registry.cpp with every backend switched on; their launch functions
 // are not needed here.
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/mma/mma_config.h"
 #include "backends/mma/mma_heuristics.h"
 #include "backends/sm100/sm100_config.h"
 #include "backends/sm100/sm100_heuristics.h"
@@ -20,8 +22,8 @@ namespace ggfp8 {
 
 extern const Backend kSm90Backend;
 extern const Backend kMmaBackend;
-const Backend kSm90Backend = {"sm90", sm90::supports, sm90::plan, nullptr};
-const Backend kMmaBackend = {"mma", mma::supports, mma::plan, nullptr};
+const Backend kSm90Backend = {"sm90", sm90::supports, sm90::plan, nullptr, sm90::kShapeNames};
+const Backend kMmaBackend = {"mma", mma::supports, mma::plan, nullptr, mma::kShapeNames};
 #ifdef GGFP8_WITH_SM100
 extern const Backend kSm100Backend;
 const Backend kSm100Backend = {"sm100", sm100::supports, sm100::plan, nullptr};
@@ -93,12 +95,22 @@ Problem ordinary_problem() {
   return problem;
 }
 
+// Returns the backend that takes a call, as the route of a call finds it, or null.
+const Backend* route(Problem* problem, const DeviceInfo& info, const char* requested) {
+  const auto backends = ggfp8::registered_backends();
+  ggfp8::Request request;
+  const Backend* backend = nullptr;
+  if (ggfp8::read_request(backends, requested, &request)) return nullptr;
+  problem->requested_config = request.config;
+  if (ggfp8::select_backend(backends, *problem, info, request.backend, &backend)) return nullptr;
+  return backend;
+}
+
 std::string selected(const Problem& problem, const DeviceInfo& info,
                      const char* requested = nullptr) {
-  const Backend* backend = nullptr;
-  const auto backends = ggfp8::registered_backends();
-  const bool ok = ggfp8::select_backend(backends, problem, info, requested, &backend) == 0;
-  return ok ? backend->name : ggfp8::last_error();
+  Problem asked = problem;
+  const Backend* backend = route(&asked, info, requested);
+  return backend != nullptr ? backend->name : ggfp8::last_error();
 }
 
 bool contains(const std::string& text, const char* part) {
@@ -218,6 +230,51 @@ void check_sm90_limits() {
   CHECK(selected(problem, info) == "mma");
 }
 
+// A requested configuration is the one that the plan has. The backend's own choice, when it is
+// requested, is the same plan.
+void check_requested_configurations() {
+  const DeviceInfo info = device_info(kDevices[3]);
+  for (const Backend* backend : {&ggfp8::kSm90Backend, &ggfp8::kMmaBackend}) {
+    for (const int64_t rows : {1, 60, 1000, 60000}) {
+      Problem problem = ordinary_problem();
+      problem.cum_m = rows;
+      const Plan chosen = backend->plan(problem, info);
+      for (const char* config : backend->configs) {
+        const std::string requested = std::string(backend->name) + "/" + config;
+        CHECK(route(&problem, info, requested.c_str()) == backend);
+        const Plan plan = backend->plan(problem, info);
+        CHECK(std::strcmp(plan.config_name, config) == 0);
+        CHECK(plan.num_workers > 0 && plan.workspace_bytes == 0);
+        if (std::strcmp(config, chosen.config_name) != 0) continue;
+        CHECK_EQ(plan.config_idx, chosen.config_idx);
+        CHECK_EQ(plan.tile_n, chosen.tile_n);
+        CHECK_EQ(plan.num_workers, chosen.num_workers);
+      }
+    }
+  }
+}
+
+// A configuration that cannot take the call is refused with its reason, though the backend could.
+void check_refused_configurations() {
+  const DeviceInfo a40 = device_info(kDevices[1]), h200 = device_info(kDevices[3]);
+  CHECK(selected(ordinary_problem(), a40, "mma/tile 64x128") == "mma");
+  CHECK(contains(selected(ordinary_problem(), a40, "mma/tile 128x128"),
+                 "bytes of shared memory per CTA, the device has 101376"));
+  CHECK(contains(selected(ordinary_problem(), a40, "sm90/128x128"), kNotHopper));
+
+  Problem many = ordinary_problem();
+  many.cum_m = many.batch_size = int64_t{1} << 23;
+  many.n = 4096;
+  CHECK(selected(many, h200) == "sm90");
+  CHECK(selected(many, h200, "sm90/128x128") == "sm90");
+  CHECK(contains(selected(many, h200, "sm90/64x16"), "sm90 refuses: needs fewer than 2^30 tiles"));
+
+  CHECK(contains(selected(ordinary_problem(), h200, "sm90/foo"),
+                 "backend: got \"sm90/foo\", wanted a configuration of sm90: 32x128, 192x128"));
+  CHECK(contains(selected(ordinary_problem(), h200, "sm100/128x128"),
+                 "wanted sm100, which has no configurations to choose from"));
+}
+
 // mma_sm, granularity and output type choose the kernel; nothing else does. The workspace is a
 // function of the number of groups and SMs.
 void check_sm100_plans() {
@@ -255,6 +312,8 @@ int main() {
   check_left_out();
   check_refused_problems();
   check_sm90_limits();
+  check_requested_configurations();
+  check_refused_configurations();
   check_sm100_plans();
   return check::report();
 }

@@ -1,4 +1,5 @@
-// select/select.h with made-up backends: the order, the override by name, and what a refusal says.
+// select/select.h with made-up backends: the order, the override by name, requests for one
+// configuration, and what a refusal says.
 #include <array>
 #include <cstring>
 #include <string>
@@ -43,7 +44,8 @@ Support refuse_at_length(const Problem&, const DeviceInfo&) {
 
 constexpr Backend kNewest = {"newest", refuse_old_device, nullptr, nullptr};
 constexpr Backend kWide = {"wide", refuse_small_n, nullptr, nullptr};
-constexpr Backend kAny = {"any", accept, nullptr, nullptr};
+constexpr std::array kAnyConfigs = {"tile 16x8", "tile 16x8 wide"};
+constexpr Backend kAny = {"any", accept, nullptr, nullptr, kAnyConfigs};
 constexpr Backend kVerbose = {"verbose", refuse_at_length, nullptr, nullptr};
 constexpr std::array<const Backend*, 3> kBackends = {&kNewest, &kWide, &kAny};
 
@@ -61,8 +63,12 @@ Selection select(std::span<const Backend* const> backends, int n, int compute_ma
   device.compute_major = compute_major;
   num_asked = 0;
   Selection selection;
-  selection.status =
-      ggfp8::select_backend(backends, problem, device, requested, &selection.backend);
+  ggfp8::Request request;
+  selection.status = ggfp8::read_request(backends, requested, &request);
+  if (selection.status == ggfp8::kSuccess) {
+    selection.status =
+        ggfp8::select_backend(backends, problem, device, request.backend, &selection.backend);
+  }
   selection.num_asked = num_asked;
   return selection;
 }
@@ -105,6 +111,49 @@ void check_unknown_name() {
   }
 }
 
+struct Read {
+  Status status;
+  ggfp8::Request request;
+};
+
+Read read(const char* text) {
+  Read read;
+  read.status = ggfp8::read_request(kBackends, text, &read.request);
+  return read;
+}
+
+void check_requests() {
+  for (const char* nothing : {static_cast<const char*>(nullptr), ""}) {
+    const auto [status, request] = read(nothing);
+    CHECK(status == ggfp8::kSuccess && request.backend == nullptr);
+    CHECK_EQ(request.config, ggfp8::kAnyConfig);
+  }
+  const Read plain = read("any");
+  CHECK(plain.status == ggfp8::kSuccess && plain.request.backend == &kAny);
+  CHECK_EQ(plain.request.config, ggfp8::kAnyConfig);
+  for (size_t i = 0; i < kAnyConfigs.size(); ++i) {
+    const auto [status, request] = read((std::string("any/") + kAnyConfigs[i]).c_str());
+    CHECK(status == ggfp8::kSuccess && request.backend == &kAny);
+    CHECK_EQ(request.config, static_cast<int32_t>(i));
+  }
+}
+
+void check_unknown_configuration() {
+  for (const char* name :
+       {"any/", "any/tile", "any/tile 16x8 ", "any//tile 16x8", "any/TILE 16x8"}) {
+    CHECK_EQ(read(name).status, GGFP8_ERROR_UNKNOWN_BACKEND);
+    const std::string wanted = std::string("backend: got \"") + name +
+                               "\", wanted a configuration of any: tile 16x8, tile 16x8 wide";
+    CHECK(ggfp8::last_error() == wanted);
+  }
+  CHECK_EQ(read("wide/tile 16x8").status, GGFP8_ERROR_UNKNOWN_BACKEND);
+  CHECK(std::strcmp(ggfp8::last_error(),
+                    "backend: got \"wide/tile 16x8\", wanted wide, which has no configurations to "
+                    "choose from") == 0);
+  CHECK_EQ(read("/tile 16x8").status, GGFP8_ERROR_UNKNOWN_BACKEND);
+  CHECK(sentence_has("wanted one of: newest, wide, any"));
+}
+
 void check_reasons_are_kept() {
   const auto backends = std::span(kBackends).first(2);
   const Selection selection = select(backends, 8, 8, nullptr);
@@ -120,9 +169,11 @@ void check_long_texts() {
   CHECK(sentence_has("wide refuses: needs n >= 64, got 8; verbose refuses: xxx"));
   CHECK_EQ(std::strlen(ggfp8::last_error()), size_t{ggfp8::kMessageBytes - 1});
 
-  const std::string name(5000, 'y');
-  CHECK_EQ(select(kBackends, 8, 8, name.c_str()).status, GGFP8_ERROR_UNKNOWN_BACKEND);
-  CHECK_EQ(std::strlen(ggfp8::last_error()), size_t{ggfp8::kMessageBytes - 1});
+  for (const char* backend : {"", "any/", "wide/"}) {
+    const std::string name = backend + std::string(5000, 'y');
+    CHECK_EQ(select(kBackends, 8, 8, name.c_str()).status, GGFP8_ERROR_UNKNOWN_BACKEND);
+    CHECK_EQ(std::strlen(ggfp8::last_error()), size_t{ggfp8::kMessageBytes - 1});
+  }
 }
 
 void check_no_backends() {
@@ -130,19 +181,14 @@ void check_no_backends() {
   CHECK_EQ(select({}, 8, 8, "any").status, GGFP8_ERROR_UNKNOWN_BACKEND);
 }
 
-void check_find_backend() {
-  for (const Backend* backend : kBackends) {
-    const Backend* found = nullptr;
-    CHECK_EQ(ggfp8::find_backend(kBackends, backend->name, &found), ggfp8::kSuccess);
-    CHECK(found == backend);
-  }
-  // The registry of this build: distinct names, and the one that takes any device comes last.
+// The registry of this build: distinct names, and the one that takes any device comes last.
+void check_registry() {
   const auto registered = ggfp8::registered_backends();
   CHECK(!registered.empty() && std::strcmp(registered.back()->name, "cpu") == 0);
   for (const Backend* backend : registered) {
-    const Backend* found = nullptr;
-    CHECK_EQ(ggfp8::find_backend(registered, backend->name, &found), ggfp8::kSuccess);
-    CHECK(found == backend && backend->supports && backend->plan && backend->launch);
+    ggfp8::Request found;
+    CHECK_EQ(ggfp8::read_request(registered, backend->name, &found), ggfp8::kSuccess);
+    CHECK(found.backend == backend && backend->supports && backend->plan && backend->launch);
   }
 }
 
@@ -152,9 +198,11 @@ int main() {
   check_order();
   check_override();
   check_unknown_name();
+  check_requests();
+  check_unknown_configuration();
   check_reasons_are_kept();
   check_long_texts();
   check_no_backends();
-  check_find_backend();
+  check_registry();
   return check::report();
 }

@@ -133,6 +133,31 @@ void check_open_widths() {
   }
 }
 
+// A shape that is requested gets a width that its blocks have, as a choice of it would, and whole
+// blocks where its tiles would be too narrow for a choice.
+void check_requested_widths() {
+  ggfp8::DeviceInfo device;
+  device.num_processors = 132;
+  for (int i = 0; i < static_cast<int>(ggfp8::sm90::kTileShapes.size()); ++i) {
+    const auto& shape = ggfp8::sm90::kTileShapes[static_cast<size_t>(i)];
+    for (const int64_t n : {8, 136, 1408, 18432}) {
+      for (const int64_t rows : {1, 69, 5000}) {
+        ggfp8::Problem problem;
+        problem.cum_m = rows, problem.batch_size = 3;
+        problem.n = n, problem.k = 6144, problem.num_k_blocks = 48;
+        const Choice chosen = ggfp8::sm90::choose(problem, device);
+        problem.requested_config = i;
+        const Choice requested = ggfp8::sm90::choose(problem, device);
+        const int width = requested.tiling.tile_n;
+        CHECK_EQ(requested.tiling.shape_idx, i);
+        CHECK(shape.open_width ? width > 0 && width <= shape.block_n && width % 8 == 0
+                               : width == shape.cluster_n());
+        if (chosen.tiling.shape_idx == i) CHECK_EQ(width, chosen.tiling.tile_n);
+      }
+    }
+  }
+}
+
 // Rows have the same shape whether they follow one another or lie in slabs of any size.
 void check_same_shape_in_slabs() {
   ggfp8::DeviceInfo device;
@@ -357,6 +382,7 @@ int main() {
   check_table(kManyTiles);
   check_table(kFewTiles);
   check_open_widths();
+  check_requested_widths();
   check_same_shape_in_slabs();
   check_slabs();
   check_instances(std::make_index_sequence<ggfp8::sm90::kNumInstances>());

@@ -72,7 +72,9 @@ void change_one_member(Random& random, Args* args) {
       std::memcpy(bytes + kPointerMembers[idx], &pointer, sizeof pointer);
       return;
     }
-    default: args->backend = random.one_of<const char*>({"", "nobody", "cpu ", "CPU", nullptr});
+    default:
+      args->backend =
+          random.one_of<const char*>({"", "nobody", "cpu ", "CPU", "cpu/", "/", nullptr});
   }
 }
 

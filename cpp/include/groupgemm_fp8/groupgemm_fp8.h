@@ -39,7 +39,7 @@
  * Environment variables, read once, by the first call that needs one of them, and anew by
  * ggfp8_reload_environment(). An empty one counts as none, and a bad value is an error that names
  * the variable.
- *   GGFP8_BACKEND      name of the backend to use where args->backend is NULL
+ *   GGFP8_BACKEND      backend to use where args->backend is NULL, written as there
  *   GGFP8_NUM_THREADS  most threads of a call on the CPU; default: the usable processors, at
  *                      most what a container's quota of CPU time is worth
  *   GGFP8_CPU_ISA      portable, neon, avx2 or avx512: instruction set of the cpu backend; default:
@@ -93,7 +93,7 @@ GGFP8_API int32_t ggfp8_version(void);
 #define GGFP8_ERROR_INVALID_WORKSPACE 160    /* workspace is NULL, misaligned or too small */
 
 /* 2xx: the request is legal, but no backend takes it. Nothing was enqueued. */
-#define GGFP8_ERROR_UNKNOWN_BACKEND 200 /* no backend of that name */
+#define GGFP8_ERROR_UNKNOWN_BACKEND 200 /* no backend, or no configuration, of that name */
 #define GGFP8_ERROR_UNSUPPORTED 201     /* every backend refused; the message lists the reasons */
 
 /* 3xx: the system failed. */
@@ -247,7 +247,9 @@ typedef struct ggfp8_group_gemm_args {
 
   const char* backend; /* name of the backend to use; NULL means the value of the environment
                           variable GGFP8_BACKEND, and without it the first that supports the
-                          call */
+                          call. A slash and a name that ggfp8_backend_config_name returns may
+                          follow, "sm90/128x128": the backend then runs that configuration instead
+                          of choosing one. For tuning: no configuration changes a result */
 
   int32_t b_scale_major; /* GGFP8_SCALE_MAJOR_* of b_scale; 0 means that of scale_major */
 
@@ -495,8 +497,15 @@ GGFP8_API int32_t ggfp8_num_backends(void);
 GGFP8_API const char* ggfp8_backend_name(int32_t idx);
 
 /*
+ * Name of configuration idx, among those that calls may ask of backend backend_idx, as plans have
+ * it; NULL if either is out of range. Some backends have no configurations to choose from.
+ */
+GGFP8_API const char* ggfp8_backend_config_name(int32_t backend_idx, int32_t idx);
+
+/*
  * Whether one backend would take args on their device: GGFP8_SUCCESS, or GGFP8_ERROR_UNSUPPORTED
- * with the reason as ggfp8_last_error(). args->backend and GGFP8_BACKEND are ignored here.
+ * with the reason as ggfp8_last_error(). A configuration may follow the name, as in args->backend.
+ * args->backend and GGFP8_BACKEND are ignored here.
  * Errors: 1xx, GGFP8_ERROR_UNKNOWN_BACKEND, GGFP8_ERROR_NO_DRIVER.
  */
 GGFP8_API int32_t ggfp8_backend_supports(const char* backend, const ggfp8_group_gemm_args* args);

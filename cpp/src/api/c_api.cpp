@@ -109,20 +109,29 @@ const char* ggfp8_backend_name(int32_t idx) {
   return in_range ? backends[static_cast<size_t>(idx)]->name : nullptr;
 }
 
+const char* ggfp8_backend_config_name(int32_t backend_idx, int32_t idx) {
+  const auto backends = registered_backends();
+  if (backend_idx < 0 || static_cast<size_t>(backend_idx) >= backends.size()) return nullptr;
+  const auto configs = backends[static_cast<size_t>(backend_idx)]->configs;
+  const bool in_range = idx >= 0 && static_cast<size_t>(idx) < configs.size();
+  return in_range ? configs[static_cast<size_t>(idx)] : nullptr;
+}
+
 int32_t ggfp8_backend_supports(const char* backend, const ggfp8_group_gemm_args* args) {
   return guarded([&]() -> Status {
     if (backend == nullptr || backend[0] == '\0') {
       return fail(GGFP8_ERROR_INVALID_ARGUMENT, "backend: got no name, wanted a backend's name");
     }
-    const Backend* selected = nullptr;
-    if (Status s = find_backend(registered_backends(), backend, &selected)) return s;
+    Request request;
+    if (Status s = read_request(registered_backends(), backend, &request)) return s;
     Problem problem;
     DeviceInfo device;
     bool empty = false;
     if (Status s = validate(args, &problem, &empty)) return s;
     if (empty) return kSuccess;  // nothing to compute: no backend is asked
     if (Status s = query_device(problem.device_type, problem.device_id, &device)) return s;
-    const Support support = selected->supports(problem, device);
+    problem.requested_config = request.config;
+    const Support support = request.backend->supports(problem, device);
     if (support.ok) return kSuccess;
     return fail(GGFP8_ERROR_UNSUPPORTED, "%s refuses: %s", backend, support.reason().text);
   });

@@ -20,10 +20,13 @@ Status query_device(DeviceType type, int32_t id, DeviceInfo* info) {
 Status find_route(const ggfp8_group_gemm_args* args, Route* route) {
   if (Status s = validate(args, &route->problem, &route->empty)) return s;
   if (route->empty) return kSuccess;
-  const Problem& problem = route->problem;
+  Problem& problem = route->problem;
   if (Status s = query_device(problem.device_type, problem.device_id, &route->device)) return s;
-  const char* requested = problem.backend ? problem.backend : environment().backend;
-  if (Status s = select_backend(registered_backends(), problem, route->device, requested,
+  Request request;
+  const char* text = problem.backend ? problem.backend : environment().backend;
+  if (Status s = read_request(registered_backends(), text, &request)) return s;
+  problem.requested_config = request.config;
+  if (Status s = select_backend(registered_backends(), problem, route->device, request.backend,
                                 &route->backend)) {
     return s;
   }

@@ -28,6 +28,9 @@ enum class GroupKind : int32_t { kIndptr = 0, kEnds = 1, kCounts = 2, kMasked = 
 
 enum class DeviceType : int32_t { kCpu = 1, kCuda = 2 };
 
+// Stands for the configuration that a backend chooses by itself.
+constexpr int32_t kAnyConfig = -1;
+
 constexpr int64_t size_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::kBFloat16:
@@ -104,7 +107,11 @@ struct Problem {
   DeviceType device_type = DeviceType::kCuda;
   int32_t device_id = 0;
   bool validate_groups = false;
-  const char* backend = nullptr;  // requested name, or null for automatic
+  const char* backend = nullptr;  // as requested: "", "name", "name/configuration", or null
+
+  // The requested configuration, an index into Backend::configs. The route of a call sets it once
+  // the backend's name is known.
+  int32_t requested_config = kAnyConfig;
 
   int64_t num_m_blocks = 0;  // ceil(rows_per_slab() / granularity_m)
   int64_t num_n_blocks = 0;  // ceil(n / granularity_n)

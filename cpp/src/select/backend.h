@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "core/device_info.h"
 #include "core/plan.h"
@@ -29,6 +30,10 @@ struct Backend {
   Plan (*plan)(const Problem& problem, const DeviceInfo& device);
   Status (*launch)(const Problem& problem, const DeviceInfo& device, const Plan& plan,
                    const LaunchContext& context);
+
+  // The configurations that a call may ask for, by the names that plans have. supports() and plan()
+  // read Problem::requested_config, an index into them. Empty: there is nothing to choose.
+  std::span<const char* const> configs = {};
 };
 
 }  // namespace ggfp8

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "select/backend.h"
@@ -10,14 +11,21 @@ namespace ggfp8 {
 
 constexpr size_t kMaxBackends = 8;
 
-// Finds a backend by name. On failure the sentence lists the names there are.
-Status find_backend(std::span<const Backend* const> backends, const char* name,
-                    const Backend** found) noexcept;
+// Request: the backend and the configuration that a caller names.
+struct Request {
+  const Backend* backend = nullptr;  // null: the first that supports the call
+  int32_t config = kAnyConfig;       // index into Backend::configs
+};
 
-// Sets *selected, or fails with every asked backend's reason. `requested` is a backend's name,
-// or null or "" for automatic choice. Takes up to kMaxBackends.
+// Reads "name" or "name/configuration"; null and "" ask for nothing. On failure the sentence lists
+// the names there are.
+Status read_request(std::span<const Backend* const> backends, const char* text,
+                    Request* request) noexcept;
+
+// Sets *selected, or fails with every asked backend's reason. `requested` is the only backend to
+// ask, or null for automatic choice. Takes up to kMaxBackends.
 Status select_backend(std::span<const Backend* const> backends, const Problem& problem,
-                      const DeviceInfo& device, const char* requested,
+                      const DeviceInfo& device, const Backend* requested,
                       const Backend** selected) noexcept;
 
 }  // namespace ggfp8

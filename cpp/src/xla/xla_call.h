@@ -11,7 +11,7 @@
 
 namespace ggfp8::xla {
 
-// Longest name of a backend, the terminating zero included.
+// Longest name of a backend with a configuration, the terminating zero included.
 constexpr size_t kBackendBytes = 64;
 
 constexpr int kNumArguments = 5;  // a, b, a_scale, b_scale, groups

@@ -76,6 +76,6 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
 }  // namespace
 }  // namespace mma
 
-const Backend kMmaBackend = {"mma", mma::supports, mma::plan, mma::launch};
+const Backend kMmaBackend = {"mma", mma::supports, mma::plan, mma::launch, mma::kShapeNames};
 
 }  // namespace ggfp8

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/config_names.h"
 #include "core/dtype_pair.h"
 #include "core/problem.h"
 
@@ -67,6 +68,8 @@ constexpr std::array<TileShape, 3> kTileShapes = {{
       .num_ctas_per_sm = 1},
      "tile 128x128"},
 }};
+
+constexpr auto kShapeNames = names_of(kTileShapes);
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());
 

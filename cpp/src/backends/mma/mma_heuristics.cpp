@@ -36,7 +36,9 @@ int shape_for_rows(int64_t mean_rows, const DeviceInfo& device) {
 
 Choice choose(const Problem& problem, const DeviceInfo& device) {
   Choice choice;
-  choice.shape_idx = shape_for_rows(problem.mean_rows(), device);
+  choice.shape_idx = problem.requested_config == kAnyConfig
+                         ? shape_for_rows(problem.mean_rows(), device)
+                         : problem.requested_config;
   const TileShape& shape = kTileShapes[static_cast<size_t>(choice.shape_idx)];
 
   // The driver keeps 1 KiB of an SM's shared memory per CTA. Devices with 100 KiB hold one CTA.

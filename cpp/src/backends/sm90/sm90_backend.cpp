@@ -125,6 +125,6 @@ Status launch(const Problem& problem, const DeviceInfo&, const Plan& plan,
 }  // namespace
 }  // namespace sm90
 
-const Backend kSm90Backend = {"sm90", sm90::supports, sm90::plan, sm90::launch};
+const Backend kSm90Backend = {"sm90", sm90::supports, sm90::plan, sm90::launch, sm90::kShapeNames};
 
 }  // namespace ggfp8

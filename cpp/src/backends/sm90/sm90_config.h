@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "backends/sm90/sm90_column_scales.h"
+#include "core/config_names.h"
 #include "core/dtype_pair.h"
 #include "core/math.h"
 #include "core/problem.h"
@@ -190,6 +191,8 @@ constexpr std::array<NamedShape, 9> kTileShapes = {{
     {open_shape(160, 6), "128x160 narrowed"},
     {open_shape(96, 7), "128x96 narrowed"},
 }};
+
+constexpr auto kShapeNames = names_of(kTileShapes);
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());
 

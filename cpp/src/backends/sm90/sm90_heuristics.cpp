@@ -1,5 +1,6 @@
 #include "backends/sm90/sm90_heuristics.h"
 
+#include <cstddef>
 #include <cstdint>
 
 #include "backends/sm90/sm90_config.h"
@@ -21,11 +22,17 @@ int64_t max_tiles(const Problem& problem, const NamedShape& shape, int tile_n) {
   return row_tiles * ceil_div<int64_t>(problem.n, tile_n);
 }
 
+Tiling choose_tiling(const Problem& problem, const DeviceInfo& device) {
+  return problem.requested_config == kAnyConfig
+             ? fastest_tiling(problem, device)
+             : fastest_tiling_of_shape(problem, problem.requested_config, device);
+}
+
 }  // namespace
 
 Choice choose(const Problem& problem, const DeviceInfo& device) {
   Choice choice;
-  choice.tiling = fastest_tiling(problem, device);
+  choice.tiling = choose_tiling(problem, device);
   const NamedShape& shape = kTileShapes[static_cast<size_t>(choice.tiling.shape_idx)];
   // The last wave may halve tiles.
   const int64_t num_items =
@@ -72,12 +79,15 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
       problem.a.group_stride >= kTensorMapStrideEnd) {
     return refuse("needs strides of a and b below 2^40 bytes");
   }
-  for (const NamedShape& shape : kTileShapes) {
+  for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
+    const NamedShape& shape = kTileShapes[static_cast<size_t>(i)];
     const int64_t max_n = INT32_MAX / shape.cluster_n() * shape.cluster_n();
     if (problem.n > max_n) return refuse("needs n of at most %jd", max_n);
-    // Small blocks and open widths are for calls of few tiles.
-    if (!shape.is_small() && max_tiles(problem, shape, shape.cluster_n()) >= kMaxTiles)
+    // Small blocks and open widths are chosen for calls of few tiles, but requested for any.
+    const bool is_for_few = shape.is_small() && i != problem.requested_config;
+    if (!is_for_few && max_tiles(problem, shape, shape.cluster_n()) >= kMaxTiles) {
       return refuse("needs fewer than 2^30 tiles");
+    }
   }
   return {};
 }

@@ -181,12 +181,12 @@ int open_width(const Problem& problem, int shape_idx, const RowsOfGroups& rows,
   return width > shape.block_n / 3 ? static_cast<int>(width) : 0;
 }
 
-// Weighs two cases in a geometric mean: even groups by three fifths, one group with all rows by
-// two.
-Tiling tiling_of_known_rows(const Problem& problem, const DeviceInfo& device) {
+// Returns the fastest tiling of shapes first to last. Weighs two cases in a geometric mean: even
+// groups by three fifths, one group with all rows by two.
+Tiling tiling_of_known_rows(const Problem& problem, int first, int last, const DeviceInfo& device) {
   const RowsOfGroups even = shared_evenly(problem);
   const RowsOfGroups one = in_one_group(problem);
-  Tiling fastest;
+  Tiling fastest = {first, kTileShapes[static_cast<size_t>(first)].cluster_n()};
   double least = std::numeric_limits<double>::infinity();
   const auto consider = [&](const Tiling& tiling) {
     const double even_time = time_of(problem, tiling, even, device);
@@ -196,7 +196,7 @@ Tiling tiling_of_known_rows(const Problem& problem, const DeviceInfo& device) {
     fastest = tiling;
     least = mean_5;
   };
-  for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
+  for (int i = first; i <= last; ++i) {
     const Shape& shape = kTileShapes[static_cast<size_t>(i)];
     if (!shape.open_width) {
       consider({i, shape.cluster_n()});
@@ -260,8 +260,13 @@ double time_of_even_groups(const Problem& problem, int64_t rows, const Tiling& t
 }
 
 Tiling fastest_tiling(const Problem& problem, const DeviceInfo& device) {
+  constexpr int kLast = static_cast<int>(kTileShapes.size()) - 1;
   return problem.has_unknown_rows() ? tiling_of_unknown_rows(problem, device)
-                                    : tiling_of_known_rows(problem, device);
+                                    : tiling_of_known_rows(problem, 0, kLast, device);
+}
+
+Tiling fastest_tiling_of_shape(const Problem& problem, int shape_idx, const DeviceInfo& device) {
+  return tiling_of_known_rows(problem, shape_idx, shape_idx, device);
 }
 
 }  // namespace ggfp8::sm90

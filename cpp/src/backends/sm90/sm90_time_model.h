@@ -25,4 +25,8 @@ double time_of_even_groups(const Problem& problem, int64_t rows, const Tiling& t
 // over all numbers of rows.
 Tiling fastest_tiling(const Problem& problem, const DeviceInfo& device);
 
+// Returns the tiling of one shape. An open width is what fastest_tiling() would choose for it, or
+// the whole block where the model leaves the problem to shapes of narrower tiles.
+Tiling fastest_tiling_of_shape(const Problem& problem, int shape_idx, const DeviceInfo& device);
+
 }  // namespace ggfp8::sm90
