@@ -18,6 +18,7 @@ library is loaded at the first call that needs it.
     route, combine                from tokens to rows sorted by expert, and back
     plan, workspace_size          what a call would run, and the bytes it needs
     supports, backends            which backends there are, and whether one takes a call
+    configurations                the kernel configurations that a call may ask of a backend
     device_count, device_info     the machine
     GroupGemmError                a failing driver, launch or allocation
 
@@ -32,7 +33,7 @@ from .devices import DeviceInfo, device_count, device_info
 from .errors import GroupGemmError
 from .moe import moe_ffn
 from .ops import group_gemm_fp8_nt_groupwise
-from .queries import Plan, backends, plan, supports, workspace_size
+from .queries import Plan, backends, configurations, plan, supports, workspace_size
 from .steps import Routing, combine, quantize_groupwise, route, silu_mul_quantize_groupwise
 
 __version__ = f"{_ffi.VERSION_MAJOR}.{_ffi.VERSION_MINOR}.{_ffi.VERSION_PATCH}"
@@ -45,6 +46,7 @@ __all__ = [
     "__version__",
     "backends",
     "combine",
+    "configurations",
     "device_count",
     "device_info",
     "group_gemm_fp8_nt_groupwise",

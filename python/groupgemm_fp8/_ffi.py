@@ -214,7 +214,7 @@ FUNCTIONS = {
     "ggfp8_reload_environment": (c_int32, ()),
     "ggfp8_environment_backend": (c_char_p, ()),
     "ggfp8_num_backends": (c_int32, ()),
-    "ggfp8_backend_name": (c_void_p, (c_int32,)),  # the address of a constant string
+    "ggfp8_backend_name": (c_char_p, (c_int32,)),
     "ggfp8_backend_config_name": (c_char_p, (c_int32, c_int32)),
     "ggfp8_backend_supports": (c_int32, (c_char_p, _STRUCT)),
     "ggfp8_device_count": (c_int32, (c_int32, ctypes.POINTER(c_int32))),

@@ -59,7 +59,7 @@ class Options(NamedTuple):
         validate = _ffi.FLAG_VALIDATE_M_INDPTR if self.validate else 0
         return _ffi.OPTIONS.pack(
             _ffi.OPTIONS.size,
-            0 if self.backend is None else _backends()[self.backend],
+            0 if self.backend is None else _address_of(self.backend),
             *self.scale_granularity_mnk,
             _SCALE_MAJORS[self.scale_major_mode],
             self.mma_sm,
@@ -74,7 +74,7 @@ class Options(NamedTuple):
         )
 
     def attributes(self) -> dict:
-        """Returns what XLA's handlers take: name -> integer, or the backend's name."""
+        """Returns what XLA's handlers take: name -> integer, or the backend."""
         names = [name for name, _ in _ffi.OPTIONS_FIELDS]
         values = dict(zip(names, _ffi.OPTIONS.unpack(self.packed), strict=True))
         integers = {name: values[name] for name in _XLA_INTEGERS}
@@ -262,11 +262,21 @@ def _backend(name) -> str | None:
 
 
 def backend_name(name) -> str:
-    """The name of a backend of the library."""
+    """The name of a backend, alone or with a configuration: "sm90", "sm90/128x128"."""
     if not isinstance(name, str):
         raise TypeError(f"backend: got {name!r}, wanted None or a backend's name")
-    if name not in _backends():
+    backend, slash, config = name.partition("/")
+    if backend not in _backends():
         raise ValueError(f"backend: got {name!r}, wanted one of {', '.join(_backends())}")
+    known = _backends()[backend]
+    if slash and not known:
+        raise ValueError(
+            f"backend: got {name!r}, wanted {backend}, which has no configurations to choose from"
+        )
+    if slash and config not in known:
+        raise ValueError(
+            f"backend: got {name!r}, wanted a configuration of {backend}: {', '.join(known)}"
+        )
     return name
 
 
@@ -274,12 +284,34 @@ def backend_names() -> list[str]:
     return list(_backends())
 
 
+def configuration_names(name) -> list[str]:
+    """The configurations that calls may ask of a backend."""
+    if backend_name(name) not in _backends():
+        raise ValueError(f"backend: got {name!r}, wanted a backend's name alone")
+    return list(_backends()[name])
+
+
 @functools.cache
-def _backends() -> dict[str, int]:
-    """Name to the address of the library's own C string of every backend."""
+def _backends() -> dict[str, list[str]]:
+    """Every backend's name, and the names of the configurations that calls may ask for."""
     library = _library.load()
-    names = [library.ggfp8_backend_name(idx) for idx in range(library.ggfp8_num_backends())]
-    return {ctypes.string_at(name).decode(): name for name in names}
+    return {
+        name: _names(functools.partial(library.ggfp8_backend_config_name, idx))
+        for idx, name in enumerate(_names(library.ggfp8_backend_name))
+    }
+
+
+def _names(name_of) -> list[str]:
+    """The names that a function of the library has for 0, 1 and so on, up to NULL."""
+    return [name.decode() for name in itertools.takewhile(bool, map(name_of, itertools.count()))]
+
+
+_c_strings: dict[str, ctypes.Array] = {}
+
+
+def _address_of(name: str) -> int:
+    """The address of a C string that lives as long as the process, as packed options may."""
+    return ctypes.addressof(_c_strings.setdefault(name, ctypes.create_string_buffer(name.encode())))
 
 
 def checked_batch_size(value) -> int:

@@ -75,8 +75,8 @@ def group_gemm_fp8_nt_groupwise(
         scale_granularity_mnk, scale_major_mode, mma_sm: as there; static, like all that follow.
         out_dtype: bfloat16 (the default), float16 or float32, as a dtype or its name.
         a_dtype, b_dtype: the FP8 type of a or b where that is an array of bytes.
-        backend: name of a backend; by default the environment variable GGFP8_BACKEND, as the
-            library has read it, and without it the first backend that supports the call.
+        backend: as there; by default the environment variable GGFP8_BACKEND, as the library has
+            read it, and without it the first backend that supports the call.
         validate: check the contents of m_indptr, m_ends or m_counts when the call runs. On CUDA
             this waits for the stream and keeps the call out of command buffers.
         group_alignment, expected_m, b_scale_major_mode: as there.

@@ -84,7 +84,8 @@ def group_gemm_fp8_nt_groupwise(
         out_dtype: type of a new `out`, bfloat16 by default: a dtype of any framework or its name.
         backend: name of a backend, see backends(). By default the environment variable
             GGFP8_BACKEND, and without it the first backend that supports the call. FlashInfer's
-            "trtllm" and "cutile" mean the default.
+            "trtllm" and "cutile" mean the default. For tuning a name of configurations() may
+            follow, "sm90/128x128", which never changes the result.
         segment_alignment: a promise of FlashInfer's callers about m_indptr; without effect.
             Groups that start at multiples of a number have group_alignment.
         a_dtype, b_dtype: the FP8 type of a or b where that is an array of bytes (uint8, int8 or

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from . import _ffi, _library
 from ._call import Call
 from ._groups import GROUP_ARGUMENTS
-from ._options import backend_name, backend_names, options
+from ._options import backend_name, backend_names, configuration_names, options
 from .ops import (
     args_of,
     describe,
@@ -116,7 +116,8 @@ def plan(*arguments: Any, **keywords: Any) -> Plan:
 def supports(name: str, /, *arguments: Any, **keywords: Any) -> tuple[bool, str]:
     """Whether a backend takes the arguments of group_gemm_fp8_nt_groupwise: (ok, reason).
 
-    The reason is empty if it does. Arguments that are wrong for every backend raise.
+    The reason is empty if it does. A configuration may follow the name, as in `backend`. Arguments
+    that are wrong for every backend raise.
     """
     name = backend_name(name)
     args = _args_of(arguments, keywords)
@@ -130,3 +131,11 @@ def supports(name: str, /, *arguments: Any, **keywords: Any) -> tuple[bool, str]
 def backends() -> list[str]:
     """Names of the backends in the library, in the order in which they are asked."""
     return backend_names()
+
+
+def configurations(name: str, /) -> list[str]:
+    """Names of the configurations that a call may ask of a backend: backend="sm90/128x128".
+
+    They are those that plan() gives. Empty for a backend that has nothing to choose from.
+    """
+    return configuration_names(name)

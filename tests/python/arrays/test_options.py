@@ -13,6 +13,7 @@ import small_problem
 from groupgemm_fp8 import (
     _ffi,
     _library,
+    configurations,
     group_gemm_fp8_nt_groupwise,
     plan,
     queries,
@@ -92,6 +93,8 @@ def test_values_that_only_equal_a_known_one_are_refused(name, equal):
         ("segment_alignment", None, TypeError),
         ("skip_check", None, TypeError),
         ("backend", "TRTLLM", ValueError),
+        ("backend", "cpu/", ValueError),
+        ("backend", "nobody/32x128", ValueError),
         ("backend", [1], TypeError),
         ("backend", np.zeros(2), TypeError),
         ("out_dtype", {}, TypeError),
@@ -120,6 +123,30 @@ def test_names_of_flashinfers_backends_mean_the_default(set_variable):
     set_variable("GGFP8_BACKEND", "unknown")
     with pytest.raises(ValueError, match="unknown"):
         group_gemm_fp8_nt_groupwise(**small_problem.inputs(), backend="trtllm")
+
+
+@pytest.mark.parametrize("name", groupgemm_fp8.backends())
+def test_configurations_of_backends(name):
+    """A backend with configurations takes each by its name; another one says that it has none."""
+    names = configurations(name)
+    assert len({*names}) == len(names)
+    for config in names:
+        assert options(backend=f"{name}/{config}").backend == f"{name}/{config}"
+        with pytest.raises(ValueError, match="^backend: got .*, wanted a backend's name alone$"):
+            configurations(f"{name}/{config}")
+    wanted = f"a configuration of {name}: {', '.join(names)}"
+    if not names:
+        wanted = f"{name}, which has no configurations to choose from"
+    with pytest.raises(ValueError) as failure:
+        options(backend=f"{name}/a config")
+    assert str(failure.value) == f"backend: got '{name}/a config', wanted {wanted}"
+
+
+def test_configurations_of_what_is_no_backend():
+    with pytest.raises(ValueError, match="^backend: got 'nobody', wanted one of "):
+        configurations("nobody")
+    with pytest.raises(TypeError, match="^backend: got None, wanted "):
+        configurations(None)
 
 
 @pytest.mark.parametrize("function, own", [(plan, ()), (workspace_size, ()), (supports, ("name",))])
