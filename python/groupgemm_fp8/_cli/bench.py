@@ -4,7 +4,8 @@ The least time, called the floor, is the greater of two quotients: operations ov
 rate, and bytes over the read bandwidth. Rate and bandwidth are measured in the same run. With
 --energy the floor also counts the time that the power limit asks for. A sample of every result,
 those of other libraries included, is checked before anything is timed. A mark (?) says which
-results are too noisy to trust. With --layer whole experts' layers and their steps are timed.
+results are too noisy to trust. With --shapes the backend's other tile shapes are timed beside the
+one that it chooses. With --layer whole experts' layers and their steps are timed.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ from .peers import peer_kinds, prepare_peers, release_memory
 from .plot import require_plot_target, write_plot
 from .power import PowerMeter
 from .problem import Settings, random_problem
+from .shapes import add_shape_options, check_shape_options, prepare_shapes, shape_figures
 
 EPILOG = f"""\
 examples:
   groupgemm_fp8 bench --peers --json run.json        the packaged cases, with other libraries
   groupgemm_fp8 bench --random 48 --seed 1 --peers   a sample of realistic problems
+  groupgemm_fp8 bench --random 40 --shapes all       how far its choices are from the best
   groupgemm_fp8 bench --groups 8 --rows 16 64 --n 4096 --k 7168
   groupgemm_fp8 bench --layer qwen3-30b --tokens 16 4096
   groupgemm_fp8 bench --from run.json --plot run.svg
@@ -77,6 +80,7 @@ def add_arguments(parser):
         metavar="NAMES",
         help="also time other libraries: torch,deepgemm,humming; without NAMES all",
     )
+    add_shape_options(what)
     what.add_argument(
         "--compile-jobs",
         type=options.positive,
@@ -125,7 +129,9 @@ def run(chosen):
         sample = {"seed": chosen.seed or 0, "few_tiles": chosen.few_tiles, "drawn": len(cases)}
     records = []
     kinds = peer_kinds(chosen.peers) if chosen.peers else {}
-    conditions = Conditions(machine, settings, ceilings, kinds, chosen.seconds, meter)
+    conditions = Conditions(
+        machine, settings, ceilings, kinds, chosen.shapes, chosen.seconds, meter
+    )
     for record in _measured(cases, conditions):
         records.append(record)
         data = report.document(facts, settings, ceilings, records, sample)
@@ -145,6 +151,7 @@ def _check_request(chosen):
     """Fails before anything is measured if the options or the files they name are of no use."""
     check_layer_options(chosen)
     check_case_options(chosen)
+    check_shape_options(chosen)
     if chosen.peers:
         peer_kinds(chosen.peers)
     if chosen.compile_jobs and not chosen.peers:
@@ -155,8 +162,10 @@ def _check_request(chosen):
         require_plot_target(chosen.plot)
     if chosen.json:
         options.require_writable("--json", chosen.json)
-    if chosen.source and (chosen.json or chosen.host):
-        raise CommandError("--from: nothing is measured, so --json and --host do not go with it")
+    if chosen.source and (chosen.json or chosen.host or chosen.shapes):
+        raise CommandError(
+            "--from: nothing is measured, so --json, --host and --shapes do not go with it"
+        )
 
 
 def _compile_ahead(chosen, cases, settings):
@@ -183,6 +192,7 @@ class Conditions:
     settings: Settings
     ceilings: Ceilings
     kinds: dict  # {name: class} of the peers
+    shapes: str | None  # tile shapes to time beside the chosen one, as --shapes names them
     seconds: float  # spent on each case
     meter: PowerMeter | None
 
@@ -190,7 +200,7 @@ class Conditions:
 def _measured(cases, conditions):
     """Yields the record of each case that fits, and prints its line."""
     labels = {name: kind.label for name, kind in conditions.kinds.items()}
-    table = report.Table(max(len(case.name) for case in cases), labels)
+    table = report.Table(max(len(case.name) for case in cases), labels, bool(conditions.shapes))
     print(table.heading(), flush=True)
     for case in cases:
         try:
@@ -214,14 +224,12 @@ def _measure(case, conditions):
     ours = problem.contender()
     ours.launch(0)
     machine.synchronize()
-    verdict = check(problem, plan.backend, options.capability(machine), _SAMPLE)
-    if not verdict.ok:
-        raise RuntimeError(
-            f"{case.name}: wrong result: {verdict.num_outside} of {verdict.num_checked} checked "
-            f"elements are outside their bound, relative error {verdict.relative_error:.2e}"
-        )
+    _check_result(case, problem, plan)
+    shapes, shape_reasons = {}, {}
+    if conditions.shapes:
+        shapes, shape_reasons = prepare_shapes(case, problem, plan, conditions.shapes)
     contenders, reasons = prepare_peers(problem, kinds)
-    timings = machine.time([ours, *contenders], conditions.seconds)
+    timings = machine.time([ours, *shapes.values(), *contenders], conditions.seconds)
     peers = {name: (kind.note, reasons.get(name) or timings[name]) for name, kind in kinds.items()}
     moved_bytes = case.moved_bytes(problem.out.dtype.itemsize, settings.granularity)
     num_processors = options.num_processors(machine)
@@ -229,8 +237,21 @@ def _measure(case, conditions):
     record = report.make_record(
         case, plan, timing, conditions.ceilings, moved_bytes, peers, num_processors
     )
+    if conditions.shapes:
+        of_shapes = {name: timings[contender.name] for name, contender in shapes.items()}
+        record.update(shape_figures(plan, {plan.config: timing, **of_shapes}, shape_reasons))
     if conditions.meter:
         seconds = min(conditions.seconds, _POWER_SECONDS)
         watts = conditions.meter.mean_watts(machine.repeated(ours), seconds)
         record.update(watts=watts, joules=watts * timing.seconds)
     return record
+
+
+def _check_result(case, problem, plan):
+    """Fails if a sample of the result in problem.out is wrong."""
+    verdict = check(problem, plan.backend, options.capability(problem.machine), _SAMPLE)
+    if not verdict.ok:
+        raise RuntimeError(
+            f"{case.name}: wrong result: {verdict.num_outside} of {verdict.num_checked} checked "
+            f"elements are outside their bound, relative error {verdict.relative_error:.2e}"
+        )

@@ -30,7 +30,7 @@ _CPU_MODELS, _CPU_TOKENS = "qwen3-30b", (1, 16)  # without names and --tokens
 _CHECKED_TOKENS = 1
 _OTHERS = {  # options that do not go with --layer, by their names in the code
     **{name: name for name in ("cases", "groups", "rows", "n", "k", "filter", "random", "seed")},
-    **{name: name for name in ("backend", "peers", "energy", "host", "plot")},
+    **{name: name for name in ("backend", "peers", "shapes", "energy", "host", "plot")},
     "few_tiles": "few-tiles",
     "max_rows": "max-rows",
     "max_weights": "max-weights",

@@ -14,7 +14,9 @@ _HEADING = (
 
 
 def distribution_lines(records, num_processors):
-    """Yields the lines: a table for each peer and for the best one, then the worst cases."""
+    """Yields the lines: a table for each peer and for the best one, the worst cases, then the
+    efficiency and, where tile shapes were timed, the regret.
+    """
     yield describe(num_processors)
     ratios = ratios_of(records)
     regimes = regimes_of(records)
@@ -29,16 +31,24 @@ def distribution_lines(records, num_processors):
                 yield _line(regime, values)
     if BEST_PEER in ratios:
         yield from _worst_lines(ratios[BEST_PEER])
-    efficiencies = {
-        regime: [record["efficiency"] for record in members if record["efficiency"]]
+    yield from _table_of("efficiency", "least time that the hardware allows over ours", regimes)
+    yield from _table_of("regret", "time of the chosen shape over that of the best", regimes)
+
+
+def _table_of(figure, meaning, regimes):
+    """Yields the table of a figure that records have; nothing if no record has it."""
+    values = {
+        regime: [record[figure] for record in members if record.get(figure)]
         for regime, members in regimes.items()
     }
+    if not values["all"]:
+        return
     yield ""
-    yield "efficiency: least time that the hardware allows over ours"
+    yield f"{figure}: {meaning}"
     yield _HEADING
-    for regime, values in efficiencies.items():
-        if values:
-            yield _line(regime, values)
+    for regime, known in values.items():
+        if known:
+            yield _line(regime, known)
 
 
 def _line(regime, values):

@@ -22,6 +22,7 @@ def show_earlier_run(chosen):
     table = report.Table(
         max(len(record["name"]) for record in records),
         {name: labels.get(name, name) for name in report.peer_names(records)},
+        any("regret" in record for record in records),
     )
     device = data["device"]
     print(f"device: {device['label']}: {device['name']}")

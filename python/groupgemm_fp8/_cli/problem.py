@@ -58,8 +58,11 @@ class Problem:
     def k(self):
         return self.a.shape[1]
 
-    def arguments(self, set_idx=0):
-        """Returns the keyword arguments of group_gemm_fp8_nt_groupwise."""
+    def arguments(self, set_idx=0, backend=None):
+        """Returns the keyword arguments of group_gemm_fp8_nt_groupwise.
+
+        backend, if given, takes the place of the settings' backend.
+        """
         return {
             "a": self.a,
             "b": self.b[set_idx],
@@ -69,18 +72,21 @@ class Problem:
             "scale_granularity_mnk": self.settings.granularity,
             "scale_major_mode": self.settings.scale_major,
             "out": self.out,
-            "backend": self.settings.backend,
+            "backend": backend or self.settings.backend,
         }
 
-    def plan(self):
-        return groupgemm_fp8.plan(**self.arguments())
+    def plan(self, backend=None):
+        return groupgemm_fp8.plan(**self.arguments(backend=backend))
 
-    def contender(self):
-        """Returns this package's runs of the problem, with the workspace they need."""
-        num_bytes = self.plan().workspace_bytes
+    def contender(self, backend=None):
+        """Returns this package's runs of the problem, with the workspace they need.
+
+        backend, if given, takes the place of the settings' backend, and names the contender.
+        """
+        num_bytes = self.plan(backend).workspace_bytes
         on_gpu = self.machine.device_type == "cuda"  # host arrays may be aligned to too little
         workspace = self.machine.empty((num_bytes,), "uint8") if num_bytes and on_gpu else None
-        calls = [self.arguments(set_idx) for set_idx in range(len(self.b))]
+        calls = [self.arguments(set_idx, backend) for set_idx in range(len(self.b))]
         for call in calls:
             call.update(stream=self.machine.stream, workspace=workspace)
         num_sets = len(calls)
@@ -88,7 +94,7 @@ class Problem:
         def launch(idx):
             groupgemm_fp8.group_gemm_fp8_nt_groupwise(**calls[idx % num_sets])
 
-        return Contender("groupgemm_fp8", launch, num_sets)
+        return Contender(backend or "groupgemm_fp8", launch, num_sets)
 
 
 def indptr_of(rows):

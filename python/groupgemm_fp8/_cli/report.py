@@ -10,6 +10,7 @@ import groupgemm_fp8
 from . import CommandError
 from .cases import floor_of
 from .regimes import geometric_mean, regime_of
+from .shapes import regret_lines
 from .units import bandwidth_text, rate_text, share_text, time_text
 
 _SCHEMA = 1
@@ -95,16 +96,17 @@ def spread_text(record, noise):
 class Table:
     """Aligned text: a heading once, then a line for each record as it comes."""
 
-    def __init__(self, name_width, peer_labels):
+    def __init__(self, name_width, peer_labels, has_regret=False):
         self._name_width = max(name_width, len("case"))
         self._peer_labels = peer_labels  # {name: heading of its column}
+        self._has_regret = has_regret  # whether tile shapes were timed beside the chosen one
 
     def heading(self):
         text = f"{'case':{self._name_width}} {'time':>9} {'spread':>7} {'rate':>12} "
         text += f"{'bandwidth':>10} {'eff.':>5} {'bound':8}"
         for label in self._peer_labels.values():
             text += f" {label:>{_width(label)}}"
-        return f"{text} kernel"
+        return f"{text} regret kernel" if self._has_regret else f"{text} kernel"
 
     def line(self, record):
         spread = spread_text(record, record.get("noise"))
@@ -118,7 +120,12 @@ class Table:
             peer = record["peers"].get(name, {})
             shown = time_text(peer["us"] * 1e-6) if "us" in peer else "n/a"
             text += f" {shown:>{_width(label)}}"
-        return f"{text} {kernel_of(record)}"
+        if not self._has_regret:
+            return f"{text} {kernel_of(record)}"
+        regret = f"{record['regret']:.3f}" if "regret" in record else "n/a"
+        best = record.get("best_shape", record.get("config"))
+        shown = "" if best == record.get("config") else f", best {best}"
+        return f"{text} {regret:>6} {kernel_of(record)}{shown}"
 
 
 def kernel_of(record):
@@ -141,6 +148,7 @@ def closing_lines(records):
     if noise:
         reasons = "; ".join(dict.fromkeys(noise))
         lines.append(f"?: too noisy to trust, {len(noise)} of {len(records)} cases: {reasons}")
+    lines += regret_lines(records)
     for name in peer_names(records):
         lines += _peer_lines(name, [record for record in records if name in record["peers"]])
     return lines
