@@ -1,8 +1,8 @@
 """Every kernel configuration of a backend: each is exact, and all give a row the same bits.
 
-A backend picks its configuration from the sizes, and may pick a tile for each group on the device.
-The configurations are those that the plans of many sizes name; the groups have sizes to either side
-of what a tile may be, alone and mixed in one call.
+A backend chooses its configuration from the sizes, and may pick a tile for each group on the
+device. Here every configuration is asked for by its name; the groups have sizes to either side of
+what a tile may be, alone and mixed in one call.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,6 @@ import pytest
 from numeric.arena import Layout
 from numeric.cases import Case, exact_problem, random_problem, rows_for
 from numeric.compare import assert_exact, assert_same_bits
-from numeric.configurations import Size, smallest_sizes, tallest_sizes
 from numeric.formats import DTYPE_PAIRS, OUT_DTYPES
 from numeric.problem import Problem
 
@@ -57,11 +56,6 @@ ONE_TILE = (8, 2048)
 MANY_K_BLOCKS = (264, 5264)  # more than any ring of stages holds
 WIDTHS = (SHORT_TAILS, MANY_TILES, ONE_TILE, MANY_K_BLOCKS)
 
-# Least number of configurations that must be found with SHORT_TAILS, with MANY_TILES, and in all.
-# tests/cpp/sm90_time_model_test.cpp looks for all nine of sm90, without a GPU.
-NUM_CONFIGS = {SHORT_TAILS: {"mma": 3, "sm90": 7}, MANY_TILES: {"mma": 3, "sm90": 7}}
-NUM_CONFIGS_IN_ALL = {"mma": 3, "sm90": 9}
-
 
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
 @pytest.mark.parametrize("form", FORMS)
@@ -73,25 +67,8 @@ def test_group_sizes_are_exact(backend, size, form, out_dtype):
         scale_major, lead=granularity[0],
     )  # fmt: skip
     problem = exact_problem(backend.fit(case), seed=3)
-    assert_exact(problem, backend.run(problem, layout))
-
-
-def test_all_configurations_are_found(backend):
-    sizes = [smallest_sizes(backend, *width, E4M3, "bfloat16") for width in NUM_CONFIGS]
-    found = {config for found_with_width in sizes for config in found_with_width}
-    assert len(found) >= NUM_CONFIGS_IN_ALL.get(backend.name, 1), found
-
-
-def rows_around(size: Size) -> tuple[int, ...]:
-    """Returns groups of few rows, of half the size, and as many larger ones, of the same mean."""
-    num_less = size.num_groups // 2
-    less = np.full(num_less, -(-size.rows // 2))
-    few = (1, 9, 17, 32)[:num_less]
-    less[: len(few)] = np.minimum(few, less[: len(few)])
-    rows = np.full(size.num_groups, size.rows)
-    rows[:num_less] = less
-    rows[size.num_groups - num_less :] += size.rows - less
-    return tuple(rows)
+    for runner in backend.configured(problem):
+        assert_exact(problem, runner.run(problem, layout))
 
 
 @pytest.mark.parametrize("scale_major", ["MN", "K"])
@@ -99,35 +76,20 @@ def rows_around(size: Size) -> tuple[int, ...]:
 @pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
 @pytest.mark.parametrize("width", [SHORT_TAILS, MANY_TILES])
 def test_every_configuration_is_exact(backend, width, pair, out_dtype, scale_major):
-    sizes = smallest_sizes(backend, *width, pair, out_dtype)
-    assert len(sizes) >= NUM_CONFIGS[width].get(backend.name, 1), sizes
-    for config, size in sizes.items():
-        case = Case(rows_around(size), *width, (1, 128, 128), *pair, out_dtype, scale_major)
-        problem = exact_problem(case, seed=size.rows)
-        call = backend.call(problem)
-        assert call.plan().config == config
-        call.launch()
-        assert_exact(problem, call.result())
-
-
-def rows_of_all_sizes(size: Size) -> tuple[int, ...]:
-    """Returns groups of the sizes around that one, as far as they go, of the same mean."""
-    spread = min(size.rows - 1, (size.num_groups - 1) // 2)
-    rows = np.full(size.num_groups, size.rows)
-    rows[: 2 * spread + 1] = np.arange(size.rows - spread, size.rows + spread + 1)
-    return tuple(rows)
+    rows = GROUP_SIZES["mixed"] * 2
+    case = Case(rows, *width, (1, 128, 128), *pair, out_dtype, scale_major)
+    problem = exact_problem(case, seed=8)
+    for runner in backend.configured(problem):
+        assert_exact(problem, runner.run(problem))
 
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
 @pytest.mark.parametrize("n, k", [(136, 336), (1416, 192)])
 def test_every_number_of_rows_is_exact(backend, n, k, out_dtype):
-    """In tiles for few rows, whose rows and columns are others than those of tiles for many."""
-    for config, size in tallest_sizes(backend, n, k, E4M3, out_dtype, 48).items():
-        problem = exact_problem(Case(rows_of_all_sizes(size), n, k, out_dtype=out_dtype))
-        call = backend.call(problem)
-        assert call.plan().config == config
-        call.launch()
-        assert_exact(problem, call.result())
+    """Few rows have a tile whose rows and columns may be others than those of a tile for many."""
+    problem = exact_problem(Case(tuple(range(1, 70)), n, k, out_dtype=out_dtype))
+    for runner in backend.configured(problem):
+        assert_exact(problem, runner.run(problem))
 
 
 @pytest.mark.parametrize("n", range(104, 297, 32))
@@ -141,7 +103,8 @@ def test_every_number_of_rows_is_exact(backend, n, k, out_dtype):
 def test_every_width_is_exact(backend, n, rows, scale_major):
     """Tiles may be as wide as n or a part of it, and begin at any multiple of 8 columns."""
     problem = exact_problem(Case(rows * 4, n, 336, scale_major=scale_major), seed=n)
-    assert_exact(problem, backend.run(problem))
+    for runner in backend.configured(problem):
+        assert_exact(problem, runner.run(problem))
 
 
 def heads(base: Problem, rows: tuple[int, ...]) -> Problem:
@@ -156,28 +119,26 @@ def heads(base: Problem, rows: tuple[int, ...]) -> Problem:
     )
 
 
-def assert_heads_are_the_same(backend, base, expected, rows, config=None):
+def assert_heads_are_the_same(runner, base, expected, rows):
     problem = heads(base, rows)
-    call = backend.call(problem)
-    assert config is None or call.plan().config == config
-    call.launch()
     wanted = np.concatenate([expected[:count] for count in rows])
-    assert_same_bits(problem, call.result(), wanted, f"rows of one group, in groups of {rows[:12]}")
+    what = f"rows of one group, by {runner.request} in groups of {rows[:12]}"
+    assert_same_bits(problem, runner.run(problem), wanted, what)
 
 
 @pytest.mark.parametrize("n, k", WIDTHS)
 @pytest.mark.parametrize("pair", [E4M3, E5M2_BY_E4M3], ids="-".join)
 def test_same_bits_in_every_configuration(backend, pair, n, k):
-    """Batch invariance: a row alone, in groups of any size, and beside others is the same row."""
-    sizes = smallest_sizes(backend, n, k, pair, "float32")
-    most_rows = max(2300, *(size.rows for size in sizes.values()))
-    base = random_problem(Case((most_rows,), n, k, (1, 128, 128), *pair, "float32"), seed=5)
+    """Batch invariance: a row alone, in groups of any size, and beside others is the same row, in
+    any configuration and in those that the backend chooses.
+    """
+    base = random_problem(Case((2300,), n, k, (1, 128, 128), *pair, "float32"), seed=5)
     expected = backend.run(base)
-    for config, size in sizes.items():
-        assert_heads_are_the_same(backend, base, expected, (size.rows,) * size.num_groups, config)
+    for runner in backend.configured(base):
+        assert_heads_are_the_same(runner, base, expected, (2300,))
+        assert_heads_are_the_same(runner, base, expected, GROUP_SIZES["mixed"])
     for num_rows in (1, 7, 16, 17, 33, 64, 65, 129, 193, 257, 700, 1300):
         assert_heads_are_the_same(backend, base, expected, (num_rows,))
-    assert_heads_are_the_same(backend, base, expected, GROUP_SIZES["mixed"])
     assert_heads_are_the_same(backend, base, expected, (2300, *range(0, 200, 7)))
 
 
@@ -191,6 +152,8 @@ def test_tiles_follow_one_another(backend, num_k_blocks):
     assert_exact(base, expected)
     for rows in ((16,) * 128, (16, 70) * 32, (100,) * 48, (192,) * 32, (512,) * 16):
         assert_heads_are_the_same(backend, base, expected, rows)
+    for runner in backend.configured(base):
+        assert_heads_are_the_same(runner, base, expected, (16, 70, 192, 512) * 8)
 
 
 @pytest.mark.parametrize("rows", [3, 16, 64])
@@ -199,8 +162,8 @@ def test_weights_beyond_the_caches(gpu_backend, rows):
     base = exact_problem(Case((rows,), 4096, 2048), rows)
     expected = gpu_backend.run(base)
     assert_exact(base, expected)
-    for _ in range(3):
-        assert_heads_are_the_same(gpu_backend, base, expected, (rows,) * 24)
+    for runner in gpu_backend.configured(base):
+        assert_heads_are_the_same(runner, base, expected, (rows,) * 24)
 
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
@@ -214,7 +177,8 @@ def test_remainders_of_groups(backend, n, out_dtype):
     assert_exact(base, expected)
     remainders = (0, 1, 64, 65, 128, 129, 192, 255)
     rows = [num_full * 256 + rest for rest in remainders for num_full in (2, 0, 1)]
-    assert_heads_are_the_same(backend, base, expected, tuple(rows))
+    for runner in backend.configured(base):
+        assert_heads_are_the_same(runner, base, expected, tuple(rows))
     for first in range(4):  # in calls of few tiles others may be chosen, or halved
         assert_heads_are_the_same(backend, base, expected, tuple(rows[first::4]))
 
@@ -224,7 +188,8 @@ def test_long_groups_of_long_rows(backend):
     base = exact_problem(Case((1100,), 200, 32768), seed=7)
     expected = backend.run(base)
     assert_exact(base, expected)
-    assert_heads_are_the_same(backend, base, expected, (1100, 30, 800, 513))
+    for runner in backend.configured(base):
+        assert_heads_are_the_same(runner, base, expected, (1100, 30, 800, 513))
 
 
 def test_same_bits_at_any_place_in_a_group(backend):
@@ -232,4 +197,6 @@ def test_same_bits_at_any_place_in_a_group(backend):
     base = random_problem(Case((300,), 136, 336), seed=6)
     order = np.arange(base.cum_m)[::-1]
     turned = base.with_(a=base.a[order], a_scale=base.a_scale[order])
-    assert_same_bits(base, backend.run(turned), backend.run(base)[order], "rows in order")
+    expected = backend.run(base)[order]
+    for runner in backend.configured(base):
+        assert_same_bits(base, runner.run(turned), expected, f"rows in order, by {runner.request}")

@@ -10,7 +10,7 @@ import groupgemm_fp8 as gg
 from numeric.arena import Layout
 from numeric.cases import Case, exact_problem
 from numeric.compare import assert_exact
-from numeric.configurations import GROUP_ROWS, NUM_GROUPS, Size, plan_of
+from numeric.configurations import SIZES, plan_of
 from numeric.formats import DTYPE_PAIRS
 from numeric.runner import HOST_BACKENDS, Call, unavailable_reason
 
@@ -60,6 +60,30 @@ def test_the_first_that_can_is_taken(backend, set_variable):
 @pytest.mark.parametrize("n, k", [(8, 16), (136, 336), (2816, 192)])
 def test_the_choice_does_not_depend_on_the_batch(backend, set_variable, pair, n, k):
     set_variable("GGFP8_BACKEND", "")
-    sizes = [Size(groups, rows) for groups in NUM_GROUPS for rows in GROUP_ROWS]
-    plans = [plan_of(backend, size, n, k, pair, "bfloat16", automatic=True) for size in sizes]
+    plans = [plan_of(backend, size, n, k, pair, None) for size in SIZES]
     assert len({plan.backend for plan in plans}) == 1
+
+
+@pytest.mark.parametrize("n, k", [(8, 16), (136, 336), (2816, 192)])
+def test_a_configuration_is_chosen_from_the_list_or_asked_for(backend, n, k):
+    """A backend's own choice, where it has one, is a name that calls may ask for."""
+    pair = DTYPE_PAIRS[0]
+    known = gg.configurations(backend.name)
+    for size in SIZES:
+        chosen = plan_of(backend, size, n, k, pair, backend.name)
+        if known:
+            assert chosen.config in known
+            assert plan_of(backend, size, n, k, pair, f"{backend.name}/{chosen.config}") == chosen
+
+
+def test_a_configuration_from_the_environment(backend, set_variable):
+    problem = exact_problem(Case((3, 70), 136, 208))
+    call = Call(backend, problem)
+    for runner in backend.configured(problem):
+        set_variable("GGFP8_BACKEND", runner.request)
+        plan = gg.plan(*call.arguments, **automatic(call))
+        assert plan.backend == backend.name
+        assert runner.config in (None, plan.config)
+    set_variable("GGFP8_BACKEND", f"{backend.name}/nothing")
+    with pytest.raises(ValueError, match=f'backend: got "{backend.name}/nothing", wanted '):
+        call.launch(backend=None)

@@ -151,18 +151,20 @@ class RawCall:
             out_dtype=DTYPES[problem.out_dtype], scale_granularity_m=gm, scale_granularity_n=gn,
             scale_granularity_k=gk, scale_major=MAJORS[majors[0]], b_scale_major=MAJORS[majors[1]],
             device_type=_ffi.DEVICE_CUDA if self.runner.is_gpu else _ffi.DEVICE_CPU,
-            backend=self.runner.name.encode(), group_layout=KINDS.index(groups.kind),
+            backend=self.runner.request.encode(), group_layout=KINDS.index(groups.kind),
             group_dtype=DTYPES[groups.values.dtype.name], group_alignment=groups.alignment,
             **members,
         )  # fmt: skip
 
     def _check_support(self) -> None:
-        name = self.runner.name
-        status = _library.load().ggfp8_backend_supports(name.encode(), ctypes.byref(self.args))
+        runner = self.runner
+        request = runner.request.encode()
+        status = _library.load().ggfp8_backend_supports(request, ctypes.byref(self.args))
         if status == _ffi.SUCCESS:
             return
         reason = _library.load().ggfp8_last_error().decode()
-        assert name not in COMPLETE_BACKENDS, reason
+        assert runner.config is None, reason
+        assert runner.name not in COMPLETE_BACKENDS, reason
         pytest.skip(reason)
 
     def plan(self) -> _ffi.PlanInfo:

@@ -1,10 +1,12 @@
 """Runner: runs a Problem on one backend, in watched memory, and returns the output's bits.
 
-The `backend` fixture hands one to every test. Invariant: a result is returned only after plan()
-named this backend, every guard byte is intact, every input is unchanged and every row that no
-group covers still holds what it held.
+The `backend` fixture hands one to every test; configured() has runners that ask for one of the
+backend's configurations each. Invariant: a result is returned only after plan() named this backend
+and the configuration that was asked for, every guard byte is intact, every input is unchanged and
+every row that no group covers still holds what it held.
 """
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -72,13 +74,13 @@ class Call:
         }
 
     def plan(self):
-        return gg.plan(*self.arguments, **self.format_keywords(), backend=self.runner.name)
+        return gg.plan(*self.arguments, **self.format_keywords(), backend=self.runner.request)
 
     def launch(self, **options) -> None:
         """Runs the call, or enqueues it on a GPU."""
         if self.workspace is not None:
             options.setdefault("workspace", self.workspace)
-        keywords = self.format_keywords() | {"backend": self.runner.name} | options
+        keywords = self.format_keywords() | {"backend": self.runner.request} | options
         result = gg.group_gemm_fp8_nt_groupwise(*self.arguments, **keywords)
         assert result is self.out_argument
 
@@ -104,12 +106,47 @@ class Call:
 
 
 class Runner:
-    """One backend on this machine."""
+    """One backend on this machine, which chooses its configurations or is asked for one."""
+
+    config = None  # asked for; None: the backend's choice
 
     def __init__(self, name: str):
         self.name = name
         self.is_gpu = name not in HOST_BACKENDS
         self.memory = DeviceMemory() if self.is_gpu else HostMemory()
+
+    @property
+    def request(self) -> str:
+        """The argument `backend` of calls."""
+        return self.name if self.config is None else f"{self.name}/{self.config}"
+
+    def configured(self, problem: Problem) -> list["Runner"]:
+        """Runners of the configurations that take a problem, or this one if it has none."""
+        configs = gg.configurations(self.name)
+        if not configs:
+            return [self]
+        runners = [copy.copy(self) for _ in configs]
+        for runner, config in zip(runners, configs, strict=True):
+            runner.config = config
+        taking = [runner for runner in runners if runner.takes(problem)]
+        assert taking, f"no configuration of {self.name} takes {problem.describe()}"
+        return taking
+
+    def takes(self, p: Problem) -> bool:
+        """Whether the backend, or the configuration, takes a problem with dense arrays."""
+        phantom, step = self.memory.phantom, 1 if p.scale_major == "K" else -1
+        ok, _ = gg.supports(
+            self.request,
+            phantom(p.a.shape, numpy_dtype(p.a_dtype)),
+            phantom(p.b.shape, numpy_dtype(p.b_dtype)),
+            phantom(p.a_scale.shape[::step], np.float32),
+            phantom((p.b_scale.shape[0], *p.b_scale.shape[1:][::step]), np.float32),
+            phantom(p.m_indptr.shape, np.int32),
+            p.granularity,
+            p.scale_major,
+            out=phantom((p.cum_m, p.n), numpy_dtype(p.out_dtype)),
+        )
+        return ok
 
     def fit(self, case: Case) -> Case:
         """The case in a granularity that every backend takes, unless this one takes them all.
@@ -129,13 +166,14 @@ class Runner:
     def call(self, problem: Problem, layout: Layout = DENSE, seed: int = 0) -> Call:
         """Places a problem in memory and proves that this backend would run it."""
         call = Call(self, problem, layout, seed)
-        ok, reason = gg.supports(self.name, *call.arguments, **call.format_keywords())
-        if not ok and self.name not in COMPLETE_BACKENDS:
+        ok, reason = gg.supports(self.request, *call.arguments, **call.format_keywords())
+        if not ok and self.config is None and self.name not in COMPLETE_BACKENDS:
             pytest.skip(f"backend {self.name} refuses: {reason}")
-        assert ok, f"backend {self.name} must take {problem.describe()}: {reason}"
+        assert ok, f"backend {self.request} must take {problem.describe()}: {reason}"
         plan = call.plan()
         has_output = problem.cum_m > 0 and problem.n > 0 and problem.batch_size > 0
         assert plan.backend == (self.name if has_output else "none")
+        assert self.config is None or plan.config == (self.config if has_output else "none")
         call.workspace = self.garbage_workspace(plan.workspace_bytes)
         return call
 
