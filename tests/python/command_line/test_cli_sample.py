@@ -5,7 +5,7 @@ import json
 import pytest
 
 from groupgemm_fp8.__main__ import main
-from groupgemm_fp8._cli import CommandError, cases, distribution, regimes, sample
+from groupgemm_fp8._cli import CommandError, cases, distribution, peers, regimes, sample
 
 COUNT = 600
 PINNED = [  # of seed 1: figures of a sample name its seed and stand for these problems
@@ -147,7 +147,8 @@ def test_bench_draws_measures_and_sums_up(tmp_path, capsys):
     path = tmp_path / "sample.json"
     limits = ["--max-rows", "24", "--max-weights", "1", "--seconds", "0.01"]
     options = ["--random", "3", "--seed", "1", "--device", "cpu", *limits, "--ceiling-tflops", "1"]
-    assert main(["bench", *options, "--json", str(path)]) == 0
+    peer_names = ["--peers", "torch,deepgemm,humming"]
+    assert main(["bench", *options, *peer_names, "--json", str(path)]) == 0
     text = capsys.readouterr().out
     assert "many waves: more" in text
     assert "\nall " in text
@@ -156,6 +157,7 @@ def test_bench_draws_measures_and_sums_up(tmp_path, capsys):
     expected = sample.draw_cases(3, 1, sample.Limits(24, 1 << 20))
     assert [case["name"] for case in data["cases"]] == [case.name for case in expected]
     assert all(case["regime"] and case["origin"] for case in data["cases"])
+    assert all({*case["peers"]} == {*peers.peer_kinds()} for case in data["cases"])
 
 
 @pytest.mark.parametrize(
