@@ -211,6 +211,24 @@ void check_refused_problems() {
   CHECK(!ggfp8::sm100::supports(problem, single_sm).ok);
 }
 
+// Checks which granularities sm90 takes on its own hardware. The others go to mma.
+void check_sm90_granularities() {
+  const DeviceInfo info = device_info(kDevices[3]);
+  for (const int gm : {1, 128}) {
+    for (const int gn : {1, 64, 128}) {
+      for (const int gk : {32, 64, 96, 128}) {
+        Problem problem = ordinary_problem();
+        problem.granularity_m = gm, problem.granularity_n = gn, problem.granularity_k = gk;
+        const ggfp8::Support support = ggfp8::sm90::supports(problem, info);
+        const bool is_taken = gn >= 64 && (gk == 64 || gk == 128);
+        CHECK_EQ(support.ok, is_taken);
+        CHECK(selected(problem, info) == (is_taken ? "sm90" : "mma"));
+        if (!is_taken) CHECK(contains(support.reason().text, "with n and k 64 or 128, got ("));
+      }
+    }
+  }
+}
+
 // Checks what sm90 refuses on its own hardware because its kernel counts in 32 bits.
 void check_sm90_limits() {
   const DeviceInfo info = device_info(kDevices[3]);
@@ -230,16 +248,26 @@ void check_sm90_limits() {
   CHECK(selected(problem, info) == "mma");
 }
 
+bool has_scale_k_64(const char* config) {
+  return contains(config, "scale k 64");
+}
+
+void set_granularity_k(Problem* problem, int32_t granularity_k) {
+  problem->granularity_k = granularity_k;
+  problem->num_k_blocks = ggfp8::ceil_div<int64_t>(problem->k, granularity_k);
+}
+
 // A requested configuration is the one that the plan has. The backend's own choice, when it is
 // requested, is the same plan.
 void check_requested_configurations() {
   const DeviceInfo info = device_info(kDevices[3]);
   for (const Backend* backend : {&ggfp8::kSm90Backend, &ggfp8::kMmaBackend}) {
     for (const int64_t rows : {1, 60, 1000, 60000}) {
-      Problem problem = ordinary_problem();
-      problem.cum_m = rows;
-      const Plan chosen = backend->plan(problem, info);
       for (const char* config : backend->configs) {
+        Problem problem = ordinary_problem();
+        problem.cum_m = rows;
+        if (has_scale_k_64(config)) set_granularity_k(&problem, 64);
+        const Plan chosen = backend->plan(problem, info);
         const std::string requested = std::string(backend->name) + "/" + config;
         CHECK(route(&problem, info, requested.c_str()) == backend);
         const Plan plan = backend->plan(problem, info);
@@ -261,6 +289,19 @@ void check_refused_configurations() {
   CHECK(contains(selected(ordinary_problem(), a40, "mma/tile 128x128"),
                  "bytes of shared memory per CTA, the device has 101376"));
   CHECK(contains(selected(ordinary_problem(), a40, "sm90/128x128"), kNotHopper));
+
+  for (const int32_t granularity_k : {64, 128}) {
+    for (const char* config : ggfp8::kSm90Backend.configs) {
+      Problem problem = ordinary_problem();
+      set_granularity_k(&problem, granularity_k);
+      const std::string answer = selected(problem, h200, ("sm90/" + std::string(config)).c_str());
+      if (has_scale_k_64(config) == (granularity_k == 64)) {
+        CHECK(answer == "sm90");
+      } else {
+        CHECK(contains(answer, "sm90 refuses: needs a scale granularity of k of "));
+      }
+    }
+  }
 
   Problem many = ordinary_problem();
   many.cum_m = many.batch_size = int64_t{1} << 23;
@@ -311,6 +352,7 @@ int main() {
   check_devices();
   check_left_out();
   check_refused_problems();
+  check_sm90_granularities();
   check_sm90_limits();
   check_requested_configurations();
   check_refused_configurations();

@@ -12,13 +12,14 @@ namespace {
 
 using ggfp8::sm90::ColumnScales;
 using ggfp8::sm90::kOpenStep;
-using ggfp8::sm90::kScaleN;
+
+constexpr int kScaleNs[] = {ggfp8::sm90::kLeastScaleN, 128};
 
 // The slots as the scale warps fill them for a block: each with the number of its scale of b.
-std::vector<int> filled_slots(const ColumnScales& layout, int block_col_begin) {
+std::vector<int> filled_slots(const ColumnScales& layout, int block_col_begin, int scale_n) {
   std::vector<int> slots;
   for (int slot = 0; slot < layout.num_slots(); ++slot) {
-    slots.push_back((block_col_begin + layout.first_column(slot)) / kScaleN);
+    slots.push_back((block_col_begin + layout.first_column(slot)) / scale_n);
   }
   return slots;
 }
@@ -28,10 +29,10 @@ int column_of_accumulator(int i, int lane) {
   return i / 4 * 8 + lane % 4 * 2 + i % 2;
 }
 
-void check_part(const ColumnScales& layout, int block_col_begin, bool is_full_width,
-                int part_col_begin) {
+void check_scales(const ColumnScales& layout, int block_col_begin, bool is_full_width,
+                  int part_col_begin, int scale_n) {
   const int part_n = is_full_width ? layout.block_n : layout.block_n / 2;
-  const std::vector<int> slots = filled_slots(layout, block_col_begin);
+  const std::vector<int> slots = filled_slots(layout, block_col_begin, scale_n);
   const int first_slot = ColumnScales::first_slot(is_full_width, part_col_begin);
   CHECK_EQ(first_slot % ColumnScales::kSlotsOfGroup, 0);
   CHECK(first_slot + layout.num_segments() <= layout.num_slots());
@@ -40,7 +41,26 @@ void check_part(const ColumnScales& layout, int block_col_begin, bool is_full_wi
     CHECK(segment < layout.num_segments());
     for (int lane = 0; lane < 32; ++lane) {
       const int column = block_col_begin + part_col_begin + column_of_accumulator(i, lane);
-      CHECK_EQ(slots[static_cast<size_t>(first_slot + segment)], column / kScaleN);
+      CHECK_EQ(slots[static_cast<size_t>(first_slot + segment)], column / scale_n);
+    }
+  }
+}
+
+void check_part(const ColumnScales& layout, int block_col_begin, bool is_full_width,
+                int part_col_begin) {
+  for (const int scale_n : kScaleNs) {
+    check_scales(layout, block_col_begin, is_full_width, part_col_begin, scale_n);
+  }
+}
+
+// Swapped operands: slot w has the scale of the 64 columns of warpgroup w.
+void check_swapped(const ColumnScales& layout) {
+  for (const int scale_n : kScaleNs) {
+    for (int begin = 0; begin < 8 * layout.block_n; begin += layout.block_n) {
+      const std::vector<int> slots = filled_slots(layout, begin, scale_n);
+      for (int column = 0; column < layout.block_n; ++column) {
+        CHECK_EQ(slots[static_cast<size_t>(column / 64)], (begin + column) / scale_n);
+      }
     }
   }
 }
@@ -49,9 +69,7 @@ void check_part(const ColumnScales& layout, int block_col_begin, bool is_full_wi
 // width at multiples of kOpenStep.
 void check_layout(const ColumnScales& layout) {
   if (layout.open_width) {
-    for (int begin = 0; begin < 4 * kScaleN; begin += kOpenStep) {
-      check_part(layout, begin, true, 0);
-    }
+    for (int begin = 0; begin < 4 * 128; begin += kOpenStep) check_part(layout, begin, true, 0);
     return;
   }
   const int half_n = layout.block_n / 2;
@@ -68,7 +86,9 @@ void check_layout(const ColumnScales& layout) {
 
 int main() {
   for (const ggfp8::sm90::NamedShape& shape : ggfp8::sm90::kTileShapes) {
-    check_layout(ggfp8::sm90::Config{shape, {}, {}}.column_scales());
+    const ColumnScales layout = ggfp8::sm90::Config{shape, {}, {}}.column_scales();
+    check_layout(layout);
+    if (shape.max_swapped_rows > 0) check_swapped(layout);
   }
   return check::report();
 }

@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <span>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -23,7 +22,6 @@ namespace {
 
 using ggfp8::sm90::Choice;
 using ggfp8::sm90::Config;
-using ggfp8::sm90::kOpenStep;
 
 struct Case {
   int64_t cum_m, n, num_k_blocks, batch_size;
@@ -87,6 +85,7 @@ void check_table(std::span<const Case> cases) {
     ggfp8::Problem problem;
     problem.cum_m = test_case.cum_m;
     problem.n = test_case.n;
+    problem.k = test_case.num_k_blocks * 128;
     problem.num_k_blocks = test_case.num_k_blocks;
     problem.batch_size = test_case.batch_size;
     const Choice choice = ggfp8::sm90::choose(problem, device);
@@ -98,62 +97,15 @@ void check_table(std::span<const Case> cases) {
   }
 }
 
-// A width that is open is a multiple of kOpenStep that the shape's blocks have. n of 144 blocks of
-// 128 takes one wave of tiles of 160 columns.
-void check_open_widths() {
-  ggfp8::DeviceInfo device;
-  device.num_processors = 132;
-  int num_open = 0;
-  for (int64_t n = 8; n <= 20000; n += n < 2048 ? 8 : 512) {
-    for (const int64_t rows : {1, 24, 65, 128, 700}) {
-      for (const int64_t batch_size : {1, 2, 36}) {
-        ggfp8::Problem problem;
-        problem.cum_m = rows * batch_size, problem.batch_size = batch_size;
-        problem.n = n, problem.k = 6144, problem.num_k_blocks = 48;
-        const Choice choice = ggfp8::sm90::choose(problem, device);
-        const auto& shape = ggfp8::sm90::kTileShapes[static_cast<size_t>(choice.tiling.shape_idx)];
-        const int width = choice.tiling.tile_n;
-        if (!shape.open_width) {
-          CHECK_EQ(width, shape.cluster_n());
-          continue;
-        }
-        ++num_open;
-        CHECK(width > 0 && width <= shape.block_n && width % kOpenStep == 0);
-      }
-    }
-  }
-  CHECK(num_open > 100);
-  for (const auto& [rows, n, width] : {std::tuple{69, 18432, 160}, {24, 18432, 160}}) {
-    ggfp8::Problem problem;
-    problem.cum_m = rows, problem.batch_size = 1;
-    problem.n = n, problem.k = 6144, problem.num_k_blocks = 48;
-    const Choice choice = ggfp8::sm90::choose(problem, device);
-    CHECK_EQ(choice.tiling.tile_n, width);
-    CHECK_EQ(choice.num_ctas, ggfp8::ceil_div(n, width));
-  }
-}
-
-// A shape that is requested gets a width that its blocks have, as a choice of it would, and whole
-// blocks where its tiles would be too narrow for a choice.
-void check_requested_widths() {
-  ggfp8::DeviceInfo device;
-  device.num_processors = 132;
-  for (int i = 0; i < static_cast<int>(ggfp8::sm90::kTileShapes.size()); ++i) {
-    const auto& shape = ggfp8::sm90::kTileShapes[static_cast<size_t>(i)];
-    for (const int64_t n : {8, 136, 1408, 18432}) {
-      for (const int64_t rows : {1, 69, 5000}) {
-        ggfp8::Problem problem;
-        problem.cum_m = rows, problem.batch_size = 3;
-        problem.n = n, problem.k = 6144, problem.num_k_blocks = 48;
-        const Choice chosen = ggfp8::sm90::choose(problem, device);
-        problem.requested_config = i;
-        const Choice requested = ggfp8::sm90::choose(problem, device);
-        const int width = requested.tiling.tile_n;
-        CHECK_EQ(requested.tiling.shape_idx, i);
-        CHECK(shape.open_width ? width > 0 && width <= shape.block_n && width % 8 == 0
-                               : width == shape.cluster_n());
-        if (chosen.tiling.shape_idx == i) CHECK_EQ(width, chosen.tiling.tile_n);
-      }
+// Two scale blocks of 64 k are one k-block, which cannot be both the first and the last.
+void check_tma_store_of_scale_blocks() {
+  ggfp8::Problem problem;
+  problem.n = problem.out.row_stride = 4096;
+  problem.granularity_k = 64;
+  for (const auto& [k, is_stored_by_tma] : {std::pair{64, false}, {128, false}, {144, true}}) {
+    problem.k = k, problem.num_k_blocks = ggfp8::ceil_div(k, 64);
+    for (const auto& shape : ggfp8::sm90::kTileShapes) {
+      CHECK_EQ(ggfp8::sm90::can_store_by_tma(problem, shape), shape.tma_store && is_stored_by_tma);
     }
   }
 }
@@ -228,6 +180,8 @@ void check_instance() {
   CHECK_EQ(kConfig.b_box_bytes() % 1024, 0);
   CHECK_EQ(kConfig.block_m % kConfig.a_box_rows, 0);
   CHECK_EQ(kConfig.block_n % kConfig.b_box_rows, 0);
+  CHECK_EQ(kConfig.scale_blocks_per_k_block() * kConfig.scale_k, ggfp8::sm90::kBlockK);
+  CHECK_EQ(kConfig.scale_k % 32, 0);
   CHECK(kConfig.num_stages > ggfp8::sm90::kNumScaleWarps);
   CHECK(ggfp8::sm90::kNumScaleWarps < static_cast<int>(ggfp8::sm90::kNumTileRecords));
   const int pair_idx = ggfp8::dtype_pair_idx(kConfig.a_dtype, kConfig.b_dtype);
@@ -246,6 +200,9 @@ void check_shared_storage() {
   CHECK_EQ(offsetof(Storage, scales) % 16, 0u);
   CHECK_EQ(sizeof(typename Storage::Scales) % 16, 0u);
   CHECK_EQ(Storage::kSfbIdx % 4, 0);
+  constexpr Config kConfig = ggfp8::sm90::config_of(kIdx);
+  CHECK_EQ(sizeof(Storage::scales), sizeof(typename Storage::Scales) * kConfig.num_stages *
+                                        kConfig.scale_blocks_per_stage());
   CHECK_EQ(sizeof(ggfp8::sm90::SharedStorage<ggfp8::sm90::config_of(kIdx)>),
            sizeof(Storage) + sizeof(ggfp8::sm90::TileStorage));
 }
@@ -381,8 +338,7 @@ void check_items() {
 int main() {
   check_table(kManyTiles);
   check_table(kFewTiles);
-  check_open_widths();
-  check_requested_widths();
+  check_tma_store_of_scale_blocks();
   check_same_shape_in_slabs();
   check_slabs();
   check_instances(std::make_index_sequence<ggfp8::sm90::kNumInstances>());

@@ -41,6 +41,12 @@ Problem slabs(int64_t num_groups, int64_t rows, int64_t n, int64_t k) {
   return problem;
 }
 
+Problem with_scale_k(Problem problem, int32_t scale_k) {
+  problem.granularity_k = scale_k;
+  problem.num_k_blocks = (problem.k + scale_k - 1) / scale_k;
+  return problem;
+}
+
 double time_with(const Problem& problem, int64_t rows, const Tiling& tiling) {
   return ggfp8::sm90::time_of_even_groups(problem, rows, tiling, h200());
 }
@@ -50,6 +56,7 @@ double best_time(const Problem& problem, int64_t rows) {
   double best = 0;
   for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
     const ggfp8::sm90::Shape& shape = kTileShapes[static_cast<size_t>(i)];
+    if (!has_scale_blocks_of(shape, problem)) continue;
     const double time = time_with(problem, rows, {i, shape.cluster_n()});
     if (best == 0 || time < best) best = time;
   }
@@ -140,13 +147,41 @@ void check_every_shape_is_chosen() {
   for (const auto& [n, k] : {std::pair{136, 336}, {1408, 192}}) {
     for (const int64_t num_groups : {2, 9, 40}) {
       for (const int64_t rows : {1, 33, 64, 65, 129, 192, 193, 257, 384, 512, 1025, 4096}) {
-        Problem problem = slabs(num_groups, rows, n, k);
-        problem.expected_m = rows;
-        found.insert(ggfp8::sm90::fastest_tiling(problem, h200()).shape_idx);
+        for (const int32_t scale_k : {64, 128}) {
+          Problem problem = with_scale_k(slabs(num_groups, rows, n, k), scale_k);
+          problem.expected_m = rows;
+          found.insert(ggfp8::sm90::fastest_tiling(problem, h200()).shape_idx);
+        }
       }
     }
   }
   CHECK_EQ(found.size(), kTileShapes.size());
+}
+
+// A call takes shapes with its scale blocks, whether its rows are known or not.
+void check_scale_blocks_of_choice() {
+  for (const int32_t scale_k : {64, 128}) {
+    for (const int64_t rows : {1, 16, 64, 129, 193, 1024}) {
+      for (const int64_t k : {16, 64, 80, 128, 7168}) {
+        Problem problem = with_scale_k(slabs(8, rows, 4096, k), scale_k);
+        for (const int64_t expected_m : {int64_t{0}, rows}) {
+          problem.expected_m = expected_m;
+          const int shape_idx = ggfp8::sm90::fastest_tiling(problem, h200()).shape_idx;
+          CHECK_EQ(kTileShapes[static_cast<size_t>(shape_idx)].scale_k, scale_k);
+        }
+      }
+    }
+  }
+}
+
+// Two promotions per k-block take longer. Scales of 64 columns do not.
+void check_scale_block_times() {
+  const Problem problem = slabs(8, 4096, 4096, 7168);
+  const double time = best_time(problem, 4096);
+  CHECK(best_time(with_scale_k(problem, 64), 4096) > 1.01 * time);
+  Problem narrow = problem;
+  narrow.granularity_n = 64;
+  CHECK(best_time(narrow, 4096) == time);
 }
 
 // A slab without rows, and a hint, are no special cases.
@@ -168,6 +203,8 @@ int main() {
   check_small_slabs();
   check_remainder_tiles();
   check_every_shape_is_chosen();
+  check_scale_blocks_of_choice();
+  check_scale_block_times();
   check_edges();
   return check::report();
 }

@@ -110,6 +110,11 @@ const Case kCases[] = {
     {&kNineLarge, kE4m3, kE5m2, kBf16, 1, 128, 128, kMn, 1408, 192, 0, 0, 0},
     {&kSingles, kE4m3, kE4m3, kF16, 1, 128, 128, kMn, 136, 336, 0, 0, 0},
     {&kMany, kE4m3, kE4m3, kBf16, 1, 128, 128, kMn, 256, 2704, 0, 0, 0},
+    {&kFew, kE4m3, kE4m3, kBf16, 1, 64, 64, kK, 136, 656, 0, 0, 0},
+    {&kMixed, kE4m3, kE5m2, kF16, 1, 64, 64, kK, 136, 144, 0, 0, 1},
+    {&kManyAligned, kE4m3, kE4m3, kBf16, 128, 64, 64, kMn, 256, 336, 0, 0, 0},
+    {&kWaves, kE4m3, kE4m3, kBf16, 1, 64, 64, kMn, 3848, 784, 0, 0, 0},
+    {&kWaves, kE4m3, kE4m3, kF16, 1, 64, 128, kK, 3848, 256, 0, 0, 0},
 };
 
 struct Library {
@@ -258,27 +263,31 @@ void run_case(const Library& library, const char* backend, const Case& c, const 
 // A problem size, and how much work it is.
 struct Size {
   int64_t cum_m, batch_size, n;
+  int32_t gk;
   int64_t work() const { return cum_m * n; }
 };
 
 // The smallest size that takes each configuration of a backend: asks for the plan of many sizes.
 std::map<std::string, Size> smallest_sizes(const Library& library, const char* backend) {
   std::map<std::string, Size> found;
+  const auto consider = [&](const Size& size) {
+    ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
+    args.cum_m = size.cum_m, args.batch_size = size.batch_size, args.n = size.n, args.k = 192;
+    args.scale_granularity_k = size.gk;
+    args.device_type = GGFP8_DEVICE_CUDA;
+    args.backend = backend;
+    // A plan looks at addresses, never at what is there.
+    args.a = args.b = args.a_scale = args.b_scale = reinterpret_cast<const float*>(4096);
+    args.m_indptr = reinterpret_cast<const int32_t*>(4096);
+    args.out = reinterpret_cast<void*>(4096);
+    const std::string config = config_of(library, args);
+    const auto [place, is_new] = found.try_emplace(config, size);
+    if (!is_new && size.work() < place->second.work()) place->second = size;
+  };
   for (const int64_t n : {136, 1408}) {
     for (const int64_t batch_size : {1, 3, 40}) {
       for (int64_t rows = 4; rows <= 4096; rows += rows < 256 ? 4 : 256) {
-        const Size size = {rows * batch_size, batch_size, n};
-        ggfp8_group_gemm_args args = GGFP8_GROUP_GEMM_ARGS_INIT;
-        args.cum_m = size.cum_m, args.batch_size = batch_size, args.n = n, args.k = 192;
-        args.device_type = GGFP8_DEVICE_CUDA;
-        args.backend = backend;
-        // A plan looks at addresses, never at what is there.
-        args.a = args.b = args.a_scale = args.b_scale = reinterpret_cast<const float*>(4096);
-        args.m_indptr = reinterpret_cast<const int32_t*>(4096);
-        args.out = reinterpret_cast<void*>(4096);
-        const std::string config = config_of(library, args);
-        const auto [place, is_new] = found.try_emplace(config, size);
-        if (!is_new && size.work() < place->second.work()) place->second = size;
+        for (const int32_t gk : {128, 64}) consider({rows * batch_size, batch_size, n, gk});
       }
     }
   }
@@ -302,7 +311,7 @@ void run_every_config(const Library& library, const char* backend, std::mt19937&
   for (const auto& [config, size] : smallest_sizes(library, backend)) {
     for (const bool hostile : {false, true}) {
       const Rows rows = rows_of(size, hostile);
-      const Case c = {&rows, kE4m3, kE5m2, kBf16, 1, 128, 128, kMn, size.n, 192, 0, 0, 0};
+      const Case c = {&rows, kE4m3, kE5m2, kBf16, 1, 128, size.gk, kMn, size.n, 192, 0, 0, 0};
       run_case(library, backend, c, config, random, tally);
     }
     if (!tally->configs.contains(config)) stop(config + " was planned and did not run");

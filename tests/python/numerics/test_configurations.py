@@ -48,6 +48,9 @@ FORMS = {
     "scales of blocks, unaligned": Form(E5M2_BY_E4M3, (128, 128, 128), "K", UNALIGNED),
     "scales of columns, unaligned": Form(E4M3, (1, 1, 128), "MN", UNALIGNED),
     "scales of small blocks, dense": Form(E4M3_BY_E5M2, (1, 64, 96), "K", DENSE),
+    "scales of 64, dense": Form(E4M3, (1, 64, 64), "MN", DENSE),
+    "scales of 64, unaligned": Form(E5M2_BY_E4M3, (1, 64, 64), "K", UNALIGNED),
+    "scales of blocks by 64, padded": Form(E4M3, (128, 128, 64), "MN", PADDED),
 }
 
 SHORT_TAILS = (136, 336)  # (n, k), not multiples of what a tile has
@@ -55,6 +58,9 @@ MANY_TILES = (1408, 192)
 ONE_TILE = (8, 2048)
 MANY_K_BLOCKS = (264, 5264)  # more than any ring of stages holds
 WIDTHS = (SHORT_TAILS, MANY_TILES, ONE_TILE, MANY_K_BLOCKS)
+
+# Scale granularities, of which sm90 has configurations of their own for 64 k.
+GRANULARITIES = [(1, 128, 128), (1, 64, 64)]
 
 
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
@@ -75,9 +81,10 @@ def test_group_sizes_are_exact(backend, size, form, out_dtype):
 @pytest.mark.parametrize("out_dtype", OUT_DTYPES)
 @pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
 @pytest.mark.parametrize("width", [SHORT_TAILS, MANY_TILES])
-def test_every_configuration_is_exact(backend, width, pair, out_dtype, scale_major):
+@pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
+def test_every_configuration_is_exact(backend, granularity, width, pair, out_dtype, scale_major):
     rows = GROUP_SIZES["mixed"] * 2
-    case = Case(rows, *width, (1, 128, 128), *pair, out_dtype, scale_major)
+    case = backend.fit(Case(rows, *width, granularity, *pair, out_dtype, scale_major))
     problem = exact_problem(case, seed=8)
     for runner in backend.configured(problem):
         assert_exact(problem, runner.run(problem))
@@ -85,9 +92,11 @@ def test_every_configuration_is_exact(backend, width, pair, out_dtype, scale_maj
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
 @pytest.mark.parametrize("n, k", [(136, 336), (1416, 192)])
-def test_every_number_of_rows_is_exact(backend, n, k, out_dtype):
+@pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
+def test_every_number_of_rows_is_exact(backend, granularity, n, k, out_dtype):
     """Few rows have a tile whose rows and columns may be others than those of a tile for many."""
-    problem = exact_problem(Case(tuple(range(1, 70)), n, k, out_dtype=out_dtype))
+    case = backend.fit(Case(tuple(range(1, 70)), n, k, granularity, out_dtype=out_dtype))
+    problem = exact_problem(case)
     for runner in backend.configured(problem):
         assert_exact(problem, runner.run(problem))
 
@@ -102,9 +111,11 @@ def test_every_number_of_rows_is_exact(backend, n, k, out_dtype):
 )
 def test_every_width_is_exact(backend, n, rows, scale_major):
     """Tiles may be as wide as n or a part of it, and begin at any multiple of 8 columns."""
-    problem = exact_problem(Case(rows * 4, n, 336, scale_major=scale_major), seed=n)
-    for runner in backend.configured(problem):
-        assert_exact(problem, runner.run(problem))
+    for scale_n in (64, 128):
+        case = backend.fit(Case(rows * 4, n, 336, (1, scale_n, 128), scale_major=scale_major))
+        problem = exact_problem(case, seed=n)
+        for runner in backend.configured(problem):
+            assert_exact(problem, runner.run(problem))
 
 
 def heads(base: Problem, rows: tuple[int, ...]) -> Problem:
@@ -128,11 +139,13 @@ def assert_heads_are_the_same(runner, base, expected, rows):
 
 @pytest.mark.parametrize("n, k", WIDTHS)
 @pytest.mark.parametrize("pair", [E4M3, E5M2_BY_E4M3], ids="-".join)
-def test_same_bits_in_every_configuration(backend, pair, n, k):
+@pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
+def test_same_bits_in_every_configuration(backend, granularity, pair, n, k):
     """Batch invariance: a row alone, in groups of any size, and beside others is the same row, in
     any configuration and in those that the backend chooses.
     """
-    base = random_problem(Case((2300,), n, k, (1, 128, 128), *pair, "float32"), seed=5)
+    case = backend.fit(Case((2300,), n, k, granularity, *pair, "float32"))
+    base = random_problem(case, seed=5)
     expected = backend.run(base)
     for runner in backend.configured(base):
         assert_heads_are_the_same(runner, base, expected, (2300,))
@@ -142,12 +155,16 @@ def test_same_bits_in_every_configuration(backend, pair, n, k):
     assert_heads_are_the_same(backend, base, expected, (2300, *range(0, 200, 7)))
 
 
+@pytest.mark.parametrize("granularity", [(1, 128, 128), (1, 64, 64)], ids=str)
+@pytest.mark.parametrize("last_k", [16, 80])
 @pytest.mark.parametrize("num_k_blocks", range(1, 12))
-def test_tiles_follow_one_another(backend, num_k_blocks):
+def test_tiles_follow_one_another(backend, num_k_blocks, last_k, granularity):
     """Several tiles per processor of a GPU, or halves of one, in the sizes that take each kind of
-    tile: what kernels keep from tile to tile is right after any number of k-blocks.
+    tile: what kernels keep from tile to tile is right after any number of k-blocks of 128 k, the
+    last of which has one scale block of 64 k, or two.
     """
-    base = exact_problem(Case((512,), 520, num_k_blocks * 128 - 112), num_k_blocks)
+    k = (num_k_blocks - 1) * 128 + last_k
+    base = exact_problem(backend.fit(Case((512,), 520, k, granularity)), num_k_blocks)
     expected = backend.run(base)
     assert_exact(base, expected)
     for rows in ((16,) * 128, (16, 70) * 32, (100,) * 48, (192,) * 32, (512,) * 16):
@@ -156,10 +173,11 @@ def test_tiles_follow_one_another(backend, num_k_blocks):
         assert_heads_are_the_same(runner, base, expected, (16, 70, 192, 512) * 8)
 
 
+@pytest.mark.parametrize("granularity", [(1, 128, 128), (1, 64, 64)], ids=str)
 @pytest.mark.parametrize("rows", [3, 16, 64])
-def test_weights_beyond_the_caches(gpu_backend, rows):
+def test_weights_beyond_the_caches(gpu_backend, rows, granularity):
     """Copies come later than the arithmetic that waits for them could begin."""
-    base = exact_problem(Case((rows,), 4096, 2048), rows)
+    base = exact_problem(gpu_backend.fit(Case((rows,), 4096, 2048, granularity)), rows)
     expected = gpu_backend.run(base)
     assert_exact(base, expected)
     for runner in gpu_backend.configured(base):
@@ -167,12 +185,13 @@ def test_weights_beyond_the_caches(gpu_backend, rows):
 
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize("granularity", [(1, 128, 128), (1, 64, 64)], ids=str)
 @pytest.mark.parametrize("n", [8, 96, 104, 192, 200, 288, 392, 584, 960])
-def test_remainders_of_groups(backend, n, out_dtype):
+def test_remainders_of_groups(backend, n, granularity, out_dtype):
     """Groups that end anywhere in a tile of 256 rows, with columns that end anywhere in one of 192:
     a remainder may be cut into other tiles.
     """
-    base = exact_problem(Case((767,), n, 272, out_dtype=out_dtype), n)
+    base = exact_problem(backend.fit(Case((767,), n, 272, granularity, out_dtype=out_dtype)), n)
     expected = backend.run(base)
     assert_exact(base, expected)
     remainders = (0, 1, 64, 65, 128, 129, 192, 255)

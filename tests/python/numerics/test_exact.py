@@ -54,12 +54,14 @@ def test_formats(backend, pair, out_dtype, granularity, scale_major):
 @pytest.mark.parametrize("n", TAIL_COLUMNS)
 def test_tails(backend, n, k, scale_major):
     """Short last blocks of n and k together, where ceil and floor of the block count differ."""
-    for granularity in ((1, 128, 128), (1, 64, 96), (128, 128, 128)):
+    for granularity in ((1, 128, 128), (1, 64, 96), (1, 64, 64), (128, 128, 128)):
         rows = rows_for(granularity[0], (3, 0, 18))
         check_fitted(backend, Case(rows, n, k, granularity, scale_major=scale_major))
 
 
-@pytest.mark.parametrize("granularity", [(1, 128, 128), (128, 128, 128)], ids=str)
+@pytest.mark.parametrize(
+    "granularity", [(1, 128, 128), (128, 128, 128), (1, 64, 64), (128, 128, 64)], ids=str
+)
 @pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
 def test_deep(backend, pair, granularity):
     """A depth of real models: 56 k blocks."""
@@ -87,7 +89,9 @@ def skewed_rows(num_groups: int, total: int) -> tuple[int, ...]:
     return tuple(np.random.default_rng(num_groups).permutation(rows).tolist())
 
 
-@pytest.mark.parametrize("granularity", [(1, 128, 128), (128, 128, 128)], ids=str)
+@pytest.mark.parametrize(
+    "granularity", [(1, 128, 128), (128, 128, 128), (1, 64, 64), (128, 64, 128)], ids=str
+)
 @pytest.mark.parametrize(
     "n, k", [(8, 192), (1408, 192), (2816, 192), (2824, 128), (104, 1408), (264, 2816), (72, 720)]
 )

@@ -23,9 +23,10 @@ def test_interval(backend, pair, out_dtype):
         assert_within_interval(problem, backend.run(problem), backend.name)
 
 
+@pytest.mark.parametrize("granularity", [(1, 128, 128), (1, 64, 64)], ids=str)
 @pytest.mark.parametrize("n, k", list(itertools.product((128, 264), (1536, 7168))))
-def test_interval_of_model_sizes(backend, n, k):
-    problem = random_problem(Case((1, 0, 40, 3), n, k))
+def test_interval_of_model_sizes(backend, n, k, granularity):
+    problem = random_problem(Case((1, 0, 40, 3), n, k, granularity))
     assert_within_interval(problem, backend.run(problem), backend.name)
 
 

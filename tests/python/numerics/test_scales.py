@@ -36,10 +36,14 @@ SPECIAL = np.array(
 )  # fmt: skip
 
 
-def problem_of(backend, rows, row_granularity, scale_major) -> Problem:
+# The last block of 64 k is the first of its 128.
+GRANULARITIES = ((1, 128, 128), (128, 128, 128), (1, 64, 64), (128, 64, 64), (1, 64, 128))
+
+
+def problem_of(backend, rows, granularity, scale_major) -> Problem:
     case = Case(
-        rows_for(row_granularity, rows), 264, 400, (row_granularity, 128, 128),
-        out_dtype="float32", scale_major=scale_major, lead=row_granularity, trail=3,
+        rows_for(granularity[0], rows), 264, 400, granularity,
+        out_dtype="float32", scale_major=scale_major, lead=granularity[0], trail=3,
     )  # fmt: skip
     problem = exact_problem(backend.fit(case))
     return problem
@@ -79,10 +83,10 @@ def assert_change_is_its_own(backend, problem, before, name, index, owned):
 
 
 @pytest.mark.parametrize("scale_major", ["MN", "K"])
-@pytest.mark.parametrize("row_granularity", [1, 128])
+@pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
 @pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
-def test_a_scale_changes_its_own_outputs(backend, rows, row_granularity, scale_major):
-    problem = problem_of(backend, rows, row_granularity, scale_major)
+def test_a_scale_changes_its_own_outputs(backend, rows, granularity, scale_major):
+    problem = problem_of(backend, rows, granularity, scale_major)
     before = backend.run(problem)
     rng = np.random.default_rng(1)
     for _ in range(NUM_SAMPLES):
@@ -96,8 +100,9 @@ def test_a_scale_changes_its_own_outputs(backend, rows, row_granularity, scale_m
 
 
 @pytest.mark.parametrize("scale_major", ["MN", "K"])
-def test_every_scale_of_a_small_problem(backend, scale_major):
-    problem = problem_of(backend, (3, 0, 6), 1, scale_major)
+@pytest.mark.parametrize("granularity", [(1, 128, 128), (1, 64, 64)], ids=str)
+def test_every_scale_of_a_small_problem(backend, granularity, scale_major):
+    problem = problem_of(backend, (3, 0, 6), granularity, scale_major)
     before = backend.run(problem)
     for index in np.argwhere(np.isfinite(problem.a_scale)):
         owned = owned_by_a_scale(problem, *index)
@@ -112,12 +117,13 @@ def test_every_scale_of_a_small_problem(backend, scale_major):
 def test_blocks_of_rows_begin_with_their_group(backend, rows, scale_major):
     """Row r of a group from row f on has scale row f / 128 + (r - f) / 128, wherever f is."""
     lead, rows = UNEVEN_ROWS[rows]
-    case = Case(
-        rows, 264, 400, (128, 128, 128), out_dtype="float32", scale_major=scale_major, lead=lead,
-        trail=3,
-    )  # fmt: skip
-    problem = exact_problem(backend.fit(case))
-    assert_exact(problem, backend.run(problem))
+    for granularity in ((128, 128, 128), (128, 64, 64)):
+        case = Case(
+            rows, 264, 400, granularity, out_dtype="float32", scale_major=scale_major, lead=lead,
+            trail=3,
+        )  # fmt: skip
+        problem = exact_problem(backend.fit(case))
+        assert_exact(problem, backend.run(problem))
 
 
 class PlantedBackend:
@@ -131,6 +137,7 @@ class PlantedBackend:
         return case
 
 
+@pytest.mark.parametrize("granularity", [(1, 128, 128), (1, 64, 64)], ids=str)
 @pytest.mark.parametrize(
     "bug",
     [
@@ -140,10 +147,10 @@ class PlantedBackend:
     ],
     ids=lambda bug: bug.__name__,
 )  # fmt: skip
-def test_a_wrong_scale_is_seen(bug):
-    test_every_scale_of_a_small_problem(PlantedBackend(planted.correct), "MN")
+def test_a_wrong_scale_is_seen(bug, granularity):
+    test_every_scale_of_a_small_problem(PlantedBackend(planted.correct), granularity, "MN")
     with pytest.raises(AssertionError, match="not its own|differ from the exact result"):
-        test_every_scale_of_a_small_problem(PlantedBackend(bug), "MN")
+        test_every_scale_of_a_small_problem(PlantedBackend(bug), granularity, "MN")
 
 
 @pytest.mark.parametrize("rows", UNEVEN_ROWS)
@@ -155,14 +162,14 @@ def test_a_wrong_block_of_rows_is_seen(rows):
 
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float16", "float32"])
-@pytest.mark.parametrize("row_granularity", [1, 128])
+@pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
 @pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
-def test_special_scales(backend, rows, row_granularity, out_dtype):
+def test_special_scales(backend, rows, granularity, out_dtype):
     """Infinite, NaN, zero, subnormal, negative and huge scales anywhere follow IEEE rules.
 
     The inner products are exact integers, so the published order gives every bit.
     """
-    problem = problem_of(backend, rows, row_granularity, "MN").with_(out_dtype=out_dtype)
+    problem = problem_of(backend, rows, granularity, "MN").with_(out_dtype=out_dtype)
     rng = np.random.default_rng(2)
     for scales, share in ((problem.a_scale, 0.05), (problem.b_scale, 0.1)):
         chosen = np.isfinite(scales) & (rng.random(scales.shape) < share)

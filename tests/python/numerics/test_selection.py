@@ -18,7 +18,8 @@ from numeric.runner import HOST_BACKENDS, Call, unavailable_reason
 REFUSED_BY_SM90 = {
     "address of a": (Case((3, 70), 136, 208), Layout(a_shift=1), "needs a at a multiple of 16"),
     "address of b": (Case((3, 70), 136, 208), Layout(b_shift=8), "needs b at a multiple of 16"),
-    "granularity": (Case((3, 70), 136, 208, (1, 64, 128)), Layout(), "scale_granularity_mnk"),
+    "granularity of n": (Case((3, 70), 136, 208, (1, 1, 128)), Layout(), "scale_granularity_mnk"),
+    "granularity of k": (Case((3, 70), 136, 208, (1, 128, 96)), Layout(), "scale_granularity_mnk"),
     "no k": (Case((3, 70), 136, 0), Layout(), "needs k"),
 }
 
@@ -57,10 +58,11 @@ def test_the_first_that_can_is_taken(backend, set_variable):
 
 
 @pytest.mark.parametrize("pair", DTYPE_PAIRS, ids="-".join)
+@pytest.mark.parametrize("scale_k", [64, 128])
 @pytest.mark.parametrize("n, k", [(8, 16), (136, 336), (2816, 192)])
-def test_the_choice_does_not_depend_on_the_batch(backend, set_variable, pair, n, k):
+def test_the_choice_does_not_depend_on_the_batch(backend, set_variable, pair, n, k, scale_k):
     set_variable("GGFP8_BACKEND", "")
-    plans = [plan_of(backend, size, n, k, pair, None) for size in SIZES]
+    plans = [plan_of(backend, size, n, k, pair, None, scale_k) for size in SIZES]
     assert len({plan.backend for plan in plans}) == 1
 
 

@@ -81,6 +81,30 @@ def assert_only_nan(backend, dirty, clean, expected):
     assert_one_nan_pattern(dirty, after)
 
 
+@pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize("granularity", [(1, 128, 128), (1, 64, 64)], ids=str)
+@pytest.mark.parametrize("k", [16, 80, 144, 272])
+@pytest.mark.parametrize("n", [136, 1416])
+def test_a_sum_that_underflows_is_minus_zero(backend, n, k, granularity, out_dtype):
+    """Adding anything for k past the end would make it plus zero; in every configuration."""
+    pair = ("float8_e4m3fn", "float8_e4m3fn")
+    case = backend.fit(Case((1, 20, 70, 200), n, k, granularity, *pair, out_dtype))
+    clean = exact_problem(case)
+    tiny = [
+        encode(np.where(np.arange(k) == k - 1, value, 0.0), pair[0])
+        for value in (2.0**-9, -(2.0**-9))
+    ]
+    problem = clean.with_(
+        a=np.broadcast_to(tiny[0], clean.a.shape).copy(),
+        b=np.broadcast_to(tiny[1], clean.b.shape).copy(),
+        a_scale=np.full_like(clean.a_scale, 2.0**-75),
+        b_scale=np.full_like(clean.b_scale, 2.0**-74),
+    )
+    for runner in backend.configured(problem):
+        bits = runner.run(problem)
+        assert (bits == 1 << (8 * bits.itemsize - 1)).all()
+
+
 @pytest.mark.parametrize("nan", [0x7F, 0xFF])
 @pytest.mark.parametrize("k", [0, 63, 64, 271])
 @pytest.mark.parametrize("row", [3, 22, 23, 55, 62])

@@ -1,4 +1,7 @@
 // Backend sm90: TMA and WGMMA on Hopper.
+#include <bit>
+#include <cstdint>
+
 #include "backends/sm90/sm90_config.h"
 #include "backends/sm90/sm90_heuristics.h"
 #include "backends/sm90/sm90_instances.h"
@@ -89,9 +92,11 @@ Status make_params(const Problem& problem, const Config& config, const Plan& pla
   params->sfb_group_stride = problem.sfb.group_stride;
   params->last_slab_idx = static_cast<int32_t>(problem.num_slabs() - 1);
   params->n = static_cast<int32_t>(problem.n);
-  params->num_k_blocks = static_cast<int32_t>(problem.num_k_blocks);
+  params->num_k_blocks = static_cast<int32_t>(num_k_blocks(problem));
   params->num_full_k_blocks = static_cast<int32_t>(problem.k / kBlockK);
+  params->num_scale_blocks = static_cast<int32_t>(problem.num_k_blocks);
   params->granularity_m = problem.granularity_m;
+  params->log2_granularity_n = std::countr_zero(static_cast<uint32_t>(problem.granularity_n));
   params->schedule = make_tile_schedule(problem, config, plan.tile_n);
   params->tile_n = plan.tile_n;
   params->num_n_tiles = params->schedule.tiles_per_long;

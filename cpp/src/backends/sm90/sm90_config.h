@@ -17,8 +17,7 @@
 
 namespace ggfp8::sm90 {
 
-constexpr int kBlockK = 128;  // k of a k-block, which is a scale block: four wgmma of 32 k
-constexpr int kNumSteps = kBlockK / 32;
+constexpr int kBlockK = 128;  // k of a k-block, which TMA loads together
 
 // Rows whose scales make 16 bytes. TMA loads scales of rows from a multiple of this on.
 constexpr int kSfaStep = 4;
@@ -50,6 +49,7 @@ struct Shape {
   int b_box_rows;          // rows of b, which are columns of the output
   bool tma_store = false;  // has an epilogue by TMA store, for outputs of 16 bits
   int k_blocks_per_stage = 1;
+  int scale_k = kBlockK;  // k of a scale block: a k-block, or half of one
 
   // Each call chooses how many columns a block has: a multiple of kOpenStep up to block_n. One TMA
   // load brings all of them, and there is no cluster. wgmma multiplies block_n columns in any case;
@@ -63,6 +63,11 @@ struct Shape {
   // Whether the block is small (sm90_small_mainloop.cuh). A stage has several k-blocks then.
   constexpr bool is_small() const { return k_blocks_per_stage > 1; }
 
+  constexpr int scale_blocks_per_k_block() const { return kBlockK / scale_k; }
+  constexpr int scale_blocks_per_stage() const {
+    return k_blocks_per_stage * scale_blocks_per_k_block();
+  }
+
   // The tile of a cluster.
   constexpr int cluster_m() const {
     return multicast == Multicast::kB ? block_m * cluster_size : block_m;
@@ -71,8 +76,10 @@ struct Shape {
     return multicast == Multicast::kB ? block_n : block_n * cluster_size;
   }
 
-  // Registers of a thread of the producers, after setmaxnreg.
-  constexpr int producer_registers() const { return num_consumers == 2 ? 40 : 56; }
+  // Registers of a thread of the producers, after setmaxnreg. One consumer leaves many.
+  constexpr int producer_registers() const {
+    return num_consumers == 1 ? 96 : num_consumers == 2 ? 40 : 56;
+  }
 
   // Groups that a lane of the scheduler warp keeps in registers (sm90_warp_schedule.cuh).
   constexpr int max_kept_groups() const { return producer_registers() < 56 ? 4 : 8; }
@@ -147,7 +154,42 @@ constexpr Shape open_shape(int block_n, int num_stages) {
           .whole_a_box = true};
 }
 
-constexpr std::array<NamedShape, 9> kTileShapes = {{
+constexpr Shape k192x128 = {.block_m = 192,
+                            .block_n = 128,
+                            .cluster_size = 2,
+                            .multicast = Multicast::kA,
+                            .max_swapped_rows = 32,
+                            .num_consumers = 3,
+                            .num_stages = 5,
+                            .a_box_rows = 32,
+                            .b_box_rows = 128};
+
+constexpr Shape k128x192 = {.block_m = 128,
+                            .block_n = 192,
+                            .cluster_size = 2,
+                            .multicast = Multicast::kB,
+                            .num_consumers = 2,
+                            .num_stages = 4,
+                            .a_box_rows = 64,
+                            .b_box_rows = 96,
+                            .tma_store = true};
+
+constexpr Shape k128x128 = {.block_m = 128,
+                            .block_n = 128,
+                            .max_swapped_rows = 32,
+                            .num_consumers = 2,
+                            .num_stages = 6,
+                            .a_box_rows = 32,
+                            .b_box_rows = 128,
+                            .whole_a_box = true};
+
+// Returns the shape with scale blocks of 64 k. Few shapes have them: each adds four kernels.
+constexpr Shape with_scale_k_64(Shape shape) {
+  shape.scale_k = 64;
+  return shape;
+}
+
+constexpr std::array<NamedShape, 13> kTileShapes = {{
     {{.block_m = 32,
       .block_n = 128,
       .max_swapped_rows = 32,
@@ -156,43 +198,31 @@ constexpr std::array<NamedShape, 9> kTileShapes = {{
       .a_box_rows = 32,
       .b_box_rows = 128},
      "32x128"},
-    {{.block_m = 192,
-      .block_n = 128,
-      .cluster_size = 2,
-      .multicast = Multicast::kA,
-      .max_swapped_rows = 32,
-      .num_consumers = 3,
-      .num_stages = 5,
-      .a_box_rows = 32,
-      .b_box_rows = 128},
-     "192x128 cluster 2 multicast a"},
-    {{.block_m = 128,
-      .block_n = 192,
-      .cluster_size = 2,
-      .multicast = Multicast::kB,
-      .num_consumers = 2,
-      .num_stages = 4,
-      .a_box_rows = 64,
-      .b_box_rows = 96,
-      .tma_store = true},
-     "128x192 cluster 2 multicast b"},
-    {{.block_m = 128,
-      .block_n = 128,
-      .max_swapped_rows = 32,
-      .num_consumers = 2,
-      .num_stages = 6,
-      .a_box_rows = 32,
-      .b_box_rows = 128,
-      .whole_a_box = true},
-     "128x128"},
+    {k192x128, "192x128 cluster 2 multicast a"},
+    {k128x192, "128x192 cluster 2 multicast b"},
+    {k128x128, "128x128"},
     {small_shape(64, 3), "64x64"},
     {small_shape(32, 4), "64x32"},
     {small_shape(16, 5), "64x16"},
     {open_shape(160, 6), "128x160 narrowed"},
     {open_shape(96, 7), "128x96 narrowed"},
+    {with_scale_k_64(k192x128), "192x128 cluster 2 multicast a scale k 64"},
+    {with_scale_k_64(k128x192), "128x192 cluster 2 multicast b scale k 64"},
+    {with_scale_k_64(k128x128), "128x128 scale k 64"},
+    {with_scale_k_64(small_shape(32, 4)), "64x32 scale k 64"},
 }};
 
 constexpr auto kShapeNames = names_of(kTileShapes);
+
+// Whether a shape has the problem's scale blocks.
+constexpr bool has_scale_blocks_of(const Shape& shape, const Problem& problem) {
+  return shape.scale_k == problem.granularity_k;
+}
+
+// Returns the k-blocks of a problem; Problem counts its scale blocks.
+constexpr int64_t num_k_blocks(const Problem& problem) {
+  return ceil_div<int64_t>(problem.k, kBlockK);
+}
 
 constexpr int kNumInstances = kNumDtypePairs * static_cast<int>(kTileShapes.size());
 

@@ -35,17 +35,17 @@ struct ThreadPosition {
         n(static_cast<int>(thread % 4 * 2)) {}
 };
 
-// Starts the four wgmma of a k-block. m_word and n_word are the lower words of descriptors. The
-// first 32 k of both operands lie `offset` units of 16 bytes after what these describe; descriptors
-// count in such units. Groups of eight rows of the M side lie kGroupBytesM apart. Postcondition:
-// partial_acc is complete after wgmma_wait<0>().
-template <class Multiply, int kGroupBytesM = 1024, int kSize>
+// Starts the wgmma of a scale block, one for every 32 k. m_word and n_word are the lower words of
+// descriptors. The first 32 k of both operands lie `offset` units of 16 bytes after what these
+// describe; descriptors count in such units. Groups of eight rows of the M side lie kGroupBytesM
+// apart. Postcondition: partial_acc is complete after wgmma_wait<0>().
+template <class Multiply, int kScaleK, int kGroupBytesM = 1024, int kSize>
 __device__ __forceinline__ void start_products(float (&partial_acc)[kSize], uint32_t m_word,
                                                uint32_t n_word, int offset) {
   ptx::wgmma_pin(partial_acc);
   ptx::wgmma_fence();
 #pragma unroll
-  for (int step = 0; step < kNumSteps; ++step) {
+  for (int step = 0; step < kScaleK / 32; ++step) {
     const int step_offset = offset + step * 2;  // 32 k are 32 bytes
     Multiply::multiply(partial_acc, ptx::wgmma_descriptor_of<kGroupBytesM>(m_word + step_offset),
                        ptx::wgmma_descriptor_of(n_word + step_offset), step);
@@ -92,6 +92,13 @@ struct Consumer {
   // multiple of kSfaStep rows.
   __device__ __forceinline__ int first_sfa(const OutBlock& block) const {
     return params.tma_sfa ? block.row_begin & (kSfaStep - 1) : 0;  // % would ask for the sign
+  }
+
+  // Returns how many scale blocks the last k-block of a tile has.
+  __device__ __forceinline__ int scale_blocks_of_last() const {
+    constexpr int kPerKBlock = kConfig.scale_blocks_per_k_block();
+    if (kPerKBlock == 1) return 1;
+    return params.num_scale_blocks - (params.num_k_blocks - 1) * kPerKBlock;
   }
 
   // Passes through a tile of which this warpgroup has no part.

@@ -49,7 +49,7 @@ bool can_load_sfa_by_tma(const Problem& problem) {
 }
 
 bool can_store_by_tma(const Problem& problem, const Shape& shape) {
-  return shape.tma_store && problem.num_k_blocks > 1 && problem.out_dtype != Dtype::kFloat32 &&
+  return shape.tma_store && num_k_blocks(problem) > 1 && problem.out_dtype != Dtype::kFloat32 &&
          problem.out_rows_aligned(16) && problem.out.row_stride < kTensorMapStrideEnd / 2 &&
          problem.out.group_stride < kTensorMapStrideEnd / 2;
 }
@@ -65,10 +65,10 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
     return refuse("needs compute capability 9.0, the device has %jd.%jd", device.compute_major,
                   device.compute_minor);
   }
-  if (problem.granularity_n != 128 || problem.granularity_k != 128) {
-    return refuse(
-        "needs scale_granularity_mnk (1, 128, 128) or (128, 128, 128), got (%jd, %jd, %jd)",
-        problem.granularity_m, problem.granularity_n, problem.granularity_k);
+  if ((problem.granularity_n != 64 && problem.granularity_n != 128) ||
+      (problem.granularity_k != 64 && problem.granularity_k != 128)) {
+    return refuse("needs scale_granularity_mnk with n and k 64 or 128, got (%jd, %jd, %jd)",
+                  problem.granularity_m, problem.granularity_n, problem.granularity_k);
   }
   if (problem.k == 0) return refuse("needs k of at least 16, got 0");
   if (problem.k >= kMaxK) return refuse("needs k below 2^30");
@@ -81,6 +81,10 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   }
   for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
     const NamedShape& shape = kTileShapes[static_cast<size_t>(i)];
+    if (i == problem.requested_config && !has_scale_blocks_of(shape, problem)) {
+      return refuse("needs a scale granularity of k of %jd in this configuration, got %jd",
+                    shape.scale_k, problem.granularity_k);
+    }
     const int64_t max_n = INT32_MAX / shape.cluster_n() * shape.cluster_n();
     if (problem.n > max_n) return refuse("needs n of at most %jd", max_n);
     // Small blocks and open widths are chosen for calls of few tiles, but requested for any.

@@ -1,5 +1,5 @@
-// One k-block of a warpgroup's part of a block: its scales, its products and their promotion into
-// float32, main_acc = fma(sfa * sfb, partial_acc, main_acc).
+// One scale block of a warpgroup's part of a block: its scales, its products and their promotion
+// into float32, main_acc = fma(sfa * sfb, partial_acc, main_acc). A k-block has one or two.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace ggfp8::sm90 {
 
-// The scales of a k-block that a thread needs: of its two rows, and of the segments of its part's
-// columns (sm90_column_scales.h).
+// The scales of a scale block that a thread needs: of its two rows, and of the segments of its
+// part's columns (sm90_column_scales.h).
 template <ColumnScales kLayout>
-struct KBlockScales {
+struct ThreadScales {
   static constexpr int kNumSegments = kLayout.num_segments();
   static constexpr int kGroup = ColumnScales::kSlotsOfGroup;
 
@@ -40,7 +40,7 @@ struct KBlockScales {
     sfa[1] = ptx::load_shared_float(sfa_address + kRowStep * sizeof(float));
   }
 
-  // Loads the scales of a row and its second row from a k-block's scales in shared memory. The
+  // Loads the scales of a row and its second row from a scale block's scales in shared memory. The
   // compiler chooses the place of the loads. Precondition: all columns have one scale.
   template <class Scales>
   __device__ __forceinline__ void load(const Scales& scales, int row) {
@@ -51,11 +51,11 @@ struct KBlockScales {
   }
 };
 
-// The factors sfa * sfb of a k-block, which are computed while its products run.
+// The factors sfa * sfb of a scale block, which are computed while its products run.
 template <ColumnScales kLayout, int kN>
 class PromotionFactors {
  public:
-  __device__ __forceinline__ void compute(const KBlockScales<kLayout>& scales) {
+  __device__ __forceinline__ void compute(const ThreadScales<kLayout>& scales) {
 #pragma unroll
     for (int segment = 0; segment < kNumSegments; ++segment) {
 #pragma unroll
@@ -85,12 +85,13 @@ class PromotionFactors {
   float factor_[kNumSegments][2];
 };
 
-// Addresses of what a thread needs of stage 0. For another stage the compiler adds a constant where
-// it knows the stage's index.
+// Addresses of what a thread needs of stage 0. For another stage, or another scale block of its
+// k-block, the compiler adds a constant where it knows the index.
 template <Config kConfig>
 struct StageAddresses {
   static constexpr int kFloatBytes = sizeof(float);
   static constexpr int kScalesBytes = sizeof(typename AsyncStorage<kConfig>::Scales);
+  static constexpr int kStageScalesBytes = kScalesBytes * kConfig.scale_blocks_per_stage();
 
   const Pipeline<kConfig>& pipeline;
   uint32_t a_word;  // lower word of the descriptor
@@ -132,10 +133,11 @@ struct StageAddresses {
     b_word += opaque_zero;
   }
 
-  __device__ __forceinline__ KBlockScales<kConfig.column_scales()> load_scales(
-      int stage_idx) const {
-    KBlockScales<kConfig.column_scales()> scales;
-    scales.load(sfa + stage_idx * kScalesBytes, sfb + stage_idx * kScalesBytes);
+  __device__ __forceinline__ ThreadScales<kConfig.column_scales()> load_scales(
+      int stage_idx, int scale_block) const {
+    const int offset = stage_idx * kStageScalesBytes + scale_block * kScalesBytes;
+    ThreadScales<kConfig.column_scales()> scales;
+    scales.load(sfa + offset, sfb + offset);
     return scales;
   }
 
@@ -146,25 +148,29 @@ struct StageAddresses {
   }
 };
 
-// The products of a k-block, which are under way, and the factors of their promotion.
+// The products of a scale block, which are under way, and the factors of their promotion.
+// Functions take the index of the stage, and of the scale block in its k-block.
 template <Config kConfig, int kN>
-struct KBlock {
+struct ScaleBlock {
   BlockAccumulator<kN> partial_acc;
   PromotionFactors<kConfig.column_scales(), kN> factors;
 
   // Starts the products. Precondition: the stage is full.
-  __device__ __forceinline__ void start(const StageAddresses<kConfig>& stages, int stage_idx) {
+  __device__ __forceinline__ void start(const StageAddresses<kConfig>& stages, int stage_idx,
+                                        int scale_block) {
     constexpr int kStageBytes = sizeof(typename AsyncStorage<kConfig>::Stage);
-    start_products<ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>>(
-        partial_acc, stages.a_word, stages.b_word, stage_idx * (kStageBytes / 16));
+    constexpr int kScaleK = kConfig.scale_k;
+    start_products<ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>, kScaleK>(
+        partial_acc, stages.a_word, stages.b_word,
+        stage_idx * (kStageBytes / 16) + scale_block * (kScaleK / 16));
   }
 
   // Starts the products and computes the factors while they run. Precondition: the stage is full,
   // and stages.sfa is that of its tile.
   __device__ __forceinline__ void start_with_factors(const StageAddresses<kConfig>& stages,
-                                                     int stage_idx) {
-    const KBlockScales<kConfig.column_scales()> scales = stages.load_scales(stage_idx);
-    start(stages, stage_idx);
+                                                     int stage_idx, int scale_block) {
+    const ThreadScales<kConfig.column_scales()> scales = stages.load_scales(stage_idx, scale_block);
+    start(stages, stage_idx, scale_block);
     factors.compute(scales);
   }
 
@@ -173,16 +179,17 @@ struct KBlock {
     ptx::wgmma_pin(partial_acc);
   }
 
-  // Waits for the products and signals the stage empty.
+  // Waits for the products and, if they are the last of the stage, signals it empty.
   __device__ __forceinline__ void wait_and_release(const StageAddresses<kConfig>& stages,
-                                                   int stage_idx) {
+                                                   int stage_idx, bool is_last) {
     wait();
-    stages.empty.arrive(stage_idx * 8);
+    if (is_last) stages.empty.arrive(stage_idx * 8);
   }
 
   __device__ __forceinline__ void finish(BlockAccumulator<kN>& main_acc,
-                                         const StageAddresses<kConfig>& stages, int stage_idx) {
-    wait_and_release(stages, stage_idx);
+                                         const StageAddresses<kConfig>& stages, int stage_idx,
+                                         bool is_last) {
+    wait_and_release(stages, stage_idx, is_last);
     factors.promote(main_acc, partial_acc);
   }
 };

@@ -47,7 +47,7 @@ class OperandBoxes {
 // tile's first row or a row shortly before.
 struct RowScaleLoad {
   const float* first;
-  uint32_t num_bytes;  // 0 if scale warps load them
+  uint32_t num_bytes;  // of a scale block; 0 if scale warps load them
 
   __device__ __forceinline__ RowScaleLoad(const Params& params, const OutBlock& block,
                                           int32_t group_idx) {
@@ -57,6 +57,22 @@ struct RowScaleLoad {
         params.tma_sfa ? round_up(block.row_begin - first_row + block.num_rows, kSfaStep) * 4 : 0;
   }
 };
+
+// Starts the loads of the row scales of the k-block that begins at k_begin. Scale blocks past the
+// end of k, which no consumer reads, get the last one's scales, so that each k-block has as many
+// bytes.
+template <Config kConfig>
+__device__ __forceinline__ void load_row_scales(const RowScaleLoad& sfa, const Params& params,
+                                                const Pipeline<kConfig>& pipeline,
+                                                int32_t k_begin) {
+#pragma unroll
+  for (int i = 0; i < kConfig.scale_blocks_per_k_block(); ++i) {
+    const int32_t idx = k_begin / kConfig.scale_k + i;
+    const int32_t existing_idx = i == 0 ? idx : min(idx, params.num_scale_blocks - 1);
+    ptx::bulk_load(pipeline.sfa() + i * sizeof(typename Pipeline<kConfig>::Scales),
+                   sfa.first + existing_idx * params.sfa_k_stride, pipeline.full(), sfa.num_bytes);
+  }
+}
 
 // Starts the load of a box, into the CTA or, for a multicast operand, into all CTAs of the cluster.
 template <bool kMulticast, int kClusterSize>
@@ -91,8 +107,8 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
   const RowScaleLoad sfa(params, tile, tile.group_idx);
   const int32_t slab_idx = min(tile.group_idx, params.last_slab_idx);
   const int b_box_bytes = kConfig.open_width ? tile.num_cols * kBlockK : kConfig.b_box_bytes();
-  const uint32_t num_bytes =
-      num_a_boxes * kConfig.a_box_bytes() + num_b_boxes * b_box_bytes + sfa.num_bytes;
+  const uint32_t num_bytes = num_a_boxes * kConfig.a_box_bytes() + num_b_boxes * b_box_bytes +
+                             sfa.num_bytes * kConfig.scale_blocks_per_k_block();
   const int32_t k_end = params.num_k_blocks * kBlockK;
   pipeline.make_uniform();
 #pragma unroll 1
@@ -111,10 +127,7 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
         const int32_t row = tile.row_begin + box * kConfig.a_box_rows;
         load_box<kMulticastA, kClusterSize>(smem, a_map, full, k_begin, row, slab_idx);
       });
-      if (sfa.num_bytes > 0) {
-        ptx::bulk_load(pipeline.sfa(), sfa.first + k_begin / kBlockK * params.sfa_k_stride, full,
-                       sfa.num_bytes);
-      }
+      if (sfa.num_bytes > 0) load_row_scales(sfa, params, pipeline, k_begin);
     }
     __syncwarp();
     pipeline.advance();

@@ -4,7 +4,8 @@
 //   first k-block     starts at once, even before the tile's record is read where a tile of the
 //                     same kind came before
 //   middle k-blocks   run in rounds of the ring of stages, which are unrolled
-//   last k-block      is promoted and stored in one step where the output leaves by TMA store
+//   last k-block      is promoted and stored in one step where the output leaves by TMA store; may
+//                     have fewer scale blocks than the others
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,33 @@
 
 namespace ggfp8::sm90 {
 
+// Multiplies and promotes scale block `idx` of the k-block in stage stage_idx. is_last: it is the
+// k-block's last, after which the stage is empty.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void run_scale_block(BlockAccumulator<kN>& main_acc,
+                                                const StageAddresses<kConfig>& stages,
+                                                int stage_idx, int idx, bool is_last) {
+  ScaleBlock<kConfig, kN> scale_block;
+  scale_block.start_with_factors(stages, stage_idx, idx);
+  scale_block.finish(main_acc, stages, stage_idx, is_last);
+}
+
+// Multiplies and promotes the scale blocks from kFirst on of a k-block that has all of them,
+// unrolled. The products of all of them take the registers of `scale_block`, or the compiler
+// spills.
+template <int kFirst, Config kConfig, int kN>
+__device__ __forceinline__ void run_scale_blocks(BlockAccumulator<kN>& main_acc,
+                                                 const StageAddresses<kConfig>& stages,
+                                                 int stage_idx,
+                                                 ScaleBlock<kConfig, kN>& scale_block) {
+  constexpr int kCount = kConfig.scale_blocks_per_k_block();
+#pragma unroll
+  for (int i = kFirst; i < kCount; ++i) {
+    scale_block.start_with_factors(stages, stage_idx, i);
+    scale_block.finish(main_acc, stages, stage_idx, i + 1 == kCount);
+  }
+}
+
 // Multiplies and promotes one k-block. Precondition: stage stage_idx, in a round of this parity, is
 // full. Postcondition: the next stage is full. The compiler hoists that wait above most of the
 // promotion.
@@ -28,9 +56,22 @@ template <Config kConfig, int kN>
 __device__ __forceinline__ void run_k_block(BlockAccumulator<kN>& main_acc,
                                             const StageAddresses<kConfig>& stages, int stage_idx,
                                             uint32_t parity) {
-  KBlock<kConfig, kN> k_block;
-  k_block.start_with_factors(stages, stage_idx);
-  k_block.finish(main_acc, stages, stage_idx);
+  ScaleBlock<kConfig, kN> scale_block;
+  run_scale_blocks<0>(main_acc, stages, stage_idx, scale_block);
+  stages.wait_for_next(stage_idx, parity);
+}
+
+// Does the same for a k-block that has num_scale_blocks, in a loop: where neither the stage nor the
+// number of scale blocks is a constant, unrolled ones make the compiler spill.
+template <Config kConfig, int kN>
+__device__ __forceinline__ void run_any_k_block(BlockAccumulator<kN>& main_acc,
+                                                const StageAddresses<kConfig>& stages,
+                                                int stage_idx, uint32_t parity,
+                                                int num_scale_blocks) {
+#pragma unroll 1
+  for (int i = 0; i < num_scale_blocks; ++i) {
+    run_scale_block<kConfig, kN>(main_acc, stages, stage_idx, i, i + 1 == num_scale_blocks);
+  }
   stages.wait_for_next(stage_idx, parity);
 }
 
@@ -49,7 +90,9 @@ __device__ __forceinline__ void run_part_of_round(BlockAccumulator<kN>& main_acc
                                                   const StageAddresses<kConfig>& stages, int begin,
                                                   int end, uint32_t parity) {
 #pragma unroll 1
-  for (int i = begin; i < end; ++i) run_k_block<kConfig, kN>(main_acc, stages, i, parity);
+  for (int i = begin; i < end; ++i) {
+    run_any_k_block<kConfig, kN>(main_acc, stages, i, parity, kConfig.scale_blocks_per_k_block());
+  }
 }
 
 // Runs the middle k-blocks of a tile: all but the first and the last. A round is one pass over the
@@ -90,14 +133,15 @@ __device__ __forceinline__ void run_middle_k_blocks(BlockAccumulator<kN>& main_a
   consumer.pipeline.move_to(end - 1, parity);
 }
 
-// Runs the k-block at the consumer's position: the first of a tile whose record is known, or the
-// last of a tile whose accumulators are stored afterwards.
+// Runs the k-block at the consumer's position, which has num_scale_blocks: the first of a tile
+// whose record is known, or the last of a tile whose accumulators are stored afterwards.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void run_current_k_block(BlockAccumulator<kN>& main_acc,
                                                     const StageAddresses<kConfig>& stages,
-                                                    Consumer<kConfig>& consumer) {
-  run_k_block<kConfig, kN>(main_acc, stages, static_cast<int>(consumer.pipeline.stage_idx()),
-                           consumer.pipeline.parity());
+                                                    Consumer<kConfig>& consumer,
+                                                    int num_scale_blocks) {
+  run_any_k_block<kConfig, kN>(main_acc, stages, static_cast<int>(consumer.pipeline.stage_idx()),
+                               consumer.pipeline.parity(), num_scale_blocks);
   consumer.pipeline.advance();
 }
 
@@ -105,17 +149,22 @@ __device__ __forceinline__ void run_current_k_block(BlockAccumulator<kN>& main_a
 // promotion yields them. Promotion waits for registers and the stores into boxes wait for shared
 // memory, which the tensor cores use first; together they take less time than one after the other.
 template <Config kConfig, int kN>
-__device__ __forceinline__ void run_last_k_block_into_boxes(const BlockAccumulator<kN>& main_acc,
+__device__ __forceinline__ void run_last_k_block_into_boxes(BlockAccumulator<kN>& main_acc,
                                                             const StageAddresses<kConfig>& stages,
                                                             Consumer<kConfig>& consumer,
                                                             bool has_full_boxes) {
   const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
-  KBlock<kConfig, kN> k_block;
-  k_block.start_with_factors(stages, stage_idx);
+  const int last_idx = consumer.scale_blocks_of_last() - 1;
+#pragma unroll 1
+  for (int i = 0; i < last_idx; ++i) {
+    run_scale_block<kConfig, kN>(main_acc, stages, stage_idx, i, false);
+  }
+  ScaleBlock<kConfig, kN> last;
+  last.start_with_factors(stages, stage_idx, last_idx);
   consumer.wait_taken();
-  k_block.wait_and_release(stages, stage_idx);
+  last.wait_and_release(stages, stage_idx, true);
   store_through_boxes<kConfig, kN>(
-      [&](int i) { return k_block.factors.promoted(main_acc, k_block.partial_acc, i); }, consumer,
+      [&](int i) { return last.factors.promoted(main_acc, last.partial_acc, i); }, consumer,
       has_full_boxes);
   stages.wait_for_next(stage_idx, consumer.pipeline.parity());
   consumer.pipeline.advance();
@@ -141,20 +190,21 @@ __device__ __forceinline__ bool run_first_k_block_of_next_tile(BlockAccumulator<
                                                                const WarpgroupPart& part,
                                                                bool& has_full_boxes) {
   const int stage_idx = static_cast<int>(consumer.pipeline.stage_idx());
-  KBlock<kConfig, kN> k_block;
-  k_block.start(stages, stage_idx);
+  ScaleBlock<kConfig, kN> scale_block;
+  scale_block.start(stages, stage_idx, 0);
   __syncwarp();  // or the compiler makes the products wait for the record
   const OutBlock block = consumer.block();
   if (!has_full_width<kConfig>(block)) {
-    k_block.wait();
+    scale_block.wait();
     return false;
   }
   stages.set_rows(consumer, part, block);
-  k_block.factors.compute(stages.load_scales(stage_idx));
+  scale_block.factors.compute(stages.load_scales(stage_idx, 0));
   has_full_boxes = consumer.has_full_boxes(block);
 #pragma unroll
   for (int i = 0; i < kN / 2; ++i) main_acc[i] = 0;
-  k_block.finish(main_acc, stages, stage_idx);
+  scale_block.finish(main_acc, stages, stage_idx, kConfig.scale_blocks_per_k_block() == 1);
+  run_scale_blocks<1>(main_acc, stages, stage_idx, scale_block);
   stages.wait_for_next(stage_idx, consumer.pipeline.parity());
   consumer.pipeline.advance();
   return true;
@@ -169,7 +219,10 @@ __device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const
   StageAddresses<kConfig> stages(consumer, part, first);
   bool has_full_boxes = consumer.has_full_boxes(first);
   BlockAccumulator<kN> main_acc = {};
-  run_current_k_block<kConfig, kN>(main_acc, stages, consumer);
+  const bool has_one_k_block = consumer.params.num_k_blocks == 1;
+  run_current_k_block<kConfig, kN>(
+      main_acc, stages, consumer,
+      has_one_k_block ? consumer.scale_blocks_of_last() : kConfig.scale_blocks_per_k_block());
   for (;;) {
     if (consumer.params.num_k_blocks > 1) {
       run_middle_k_blocks<kConfig, kN>(main_acc, stages, consumer);
@@ -183,7 +236,7 @@ __device__ __forceinline__ void compute_parts(Consumer<kConfig>& consumer, const
     }
   }
   if (consumer.params.num_k_blocks > 1) {
-    run_current_k_block<kConfig, kN>(main_acc, stages, consumer);
+    run_current_k_block<kConfig, kN>(main_acc, stages, consumer, consumer.scale_blocks_of_last());
   }
   store_directly<kConfig, kN>(main_acc, consumer);
   consumer.finish_tile();

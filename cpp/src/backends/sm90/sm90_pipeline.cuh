@@ -137,7 +137,7 @@ class Pipeline {
   static constexpr int kNumStages = kConfig.num_stages;
   static constexpr int kBarrierBytes = sizeof(uint64_t);
   static constexpr int kStageBytes = sizeof(Stage);
-  static constexpr int kScalesBytes = sizeof(Scales) * kConfig.k_blocks_per_stage;
+  static constexpr int kScalesBytes = sizeof(Scales) * kConfig.scale_blocks_per_stage();
   static constexpr int kBOffset = offsetof(Stage, b);
   static constexpr int kSfbOffset = offsetof(Scales, sfb);
   static constexpr int kFullOffset = offsetof(Storage, full);

@@ -16,7 +16,7 @@ template <Config kConfig, bool kLoadsRows>
 class ScaleLoader {
  public:
   static constexpr int kNumRows = kLoadsRows ? kConfig.block_m / 32 : 0;  // of a lane
-  static constexpr int kPerStage = kConfig.k_blocks_per_stage;
+  static constexpr int kPerStage = kConfig.scale_blocks_per_stage();
 
   struct Values {
     float sfa[kPerStage][kNumRows + 1];
@@ -27,22 +27,23 @@ class ScaleLoader {
   __device__ __forceinline__ ScaleLoader(const Params& params, const CtaTile& tile, int stage)
       : sfa_k_stride_(params.sfa_k_stride),
         sfb_k_stride_(params.sfb_k_stride),
-        num_left_(params.num_k_blocks - stage * kPerStage) {
-    const int k_block_idx = stage * kPerStage;
+        num_left_(params.num_scale_blocks - stage * kPerStage) {
+    const int scale_block_idx = stage * kPerStage;
     const float* sfa = params.sfa + tile.group_idx * params.sfa_slab_stride;
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
       const int32_t row = tile.row_begin + min(i * 32 + lane(), tile.num_rows - 1);
       const int32_t m_block = scale_row(row, tile.group_row_begin, params.granularity_m);
-      sfa_[i] = sfa + m_block * params.sfa_m_stride + k_block_idx * params.sfa_k_stride;
+      sfa_[i] = sfa + m_block * params.sfa_m_stride + scale_block_idx * params.sfa_k_stride;
     }
     constexpr ColumnScales kLayout = kConfig.column_scales();
     const int32_t col = min(tile.col_begin + kLayout.first_column(lane()), params.n - 1);
     sfb_ = params.sfb + tile.group_idx * params.sfb_group_stride +
-           col / kScaleN * params.sfb_n_stride + k_block_idx * params.sfb_k_stride;
+           (col >> params.log2_granularity_n) * params.sfb_n_stride +
+           scale_block_idx * params.sfb_k_stride;
   }
 
-  // Loads the scales of the warp's next stage, which has at least one k-block.
+  // Loads the scales of the warp's next stage, which has at least one scale block.
   __device__ __forceinline__ Values load() {
     Values values;
 #pragma unroll
@@ -52,7 +53,7 @@ class ScaleLoader {
       for (int i = 0; i < kNumRows; ++i) values.sfa[k][i] = __ldg(sfa_[i] + k * sfa_k_stride_);
       values.sfb[k] = __ldg(sfb_ + k * sfb_k_stride_);
     }
-    constexpr int kTurn = kNumScaleWarps * kPerStage;  // k-blocks to the warp's next stage
+    constexpr int kTurn = kNumScaleWarps * kPerStage;  // scale blocks to the warp's next stage
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) sfa_[i] += kTurn * sfa_k_stride_;
     sfb_ += kTurn * sfb_k_stride_;
@@ -60,7 +61,7 @@ class ScaleLoader {
     return values;
   }
 
-  // Stores the scales of a stage. Scales of k-blocks that do not exist are not used.
+  // Stores the scales of a stage. Scales of scale blocks that do not exist are not used.
   __device__ __forceinline__ static void store(float* scales, const Values& values) {
 #pragma unroll
     for (int k = 0; k < kPerStage; ++k) {
@@ -82,7 +83,7 @@ class ScaleLoader {
   const float* sfb_;
   int64_t sfa_k_stride_;
   int64_t sfb_k_stride_;
-  int num_left_;  // k-blocks from the warp's next stage on
+  int num_left_;  // scale blocks from the warp's next stage on
 };
 
 // Runs scale warp `warp` of kNumScaleWarps. The warps take stages in turn, from tile to tile, so
@@ -98,7 +99,7 @@ __device__ __forceinline__ void load_scales(const Params& params, const TileRing
                                             Pipeline<kConfig> pipeline, int warp) {
   using Loader = ScaleLoader<kConfig, kLoadsRows>;
   static_assert(kNumScaleWarps < kConfig.num_stages);
-  const int num_stages = ceil_div(params.num_k_blocks, kConfig.k_blocks_per_stage);
+  const int num_stages = ceil_div(params.num_scale_blocks, kConfig.scale_blocks_per_stage());
   int stage = warp;  // this warp's next stage, counted from the tile's first
   pipeline.advance(warp);
   start_together<kConfig>();

@@ -33,8 +33,8 @@ struct AsyncStorage {
     uint8_t b[kConfig.k_blocks_per_stage][kConfig.b_bytes()];
   };
 
-  // The scales of a k-block. TMA loads the scales of rows from a multiple of kSfaStep rows on, so
-  // up to kSfaStep - 1 scales of other rows come before the block's.
+  // The scales of a scale block. TMA loads the scales of rows from a multiple of kSfaStep rows on,
+  // so up to kSfaStep - 1 scales of other rows come before the block's.
   struct Scales {
     float sfa[kConfig.block_m + kSfaStep];
     float sfb[kConfig.column_scales().num_slots()];
@@ -50,7 +50,7 @@ struct AsyncStorage {
 
   Stage stages[kConfig.num_stages];
   [[no_unique_address]] Bytes<kConfig.store_bytes()> store_boxes;
-  Scales scales[kConfig.num_stages][kConfig.k_blocks_per_stage];
+  Scales scales[kConfig.num_stages][kConfig.scale_blocks_per_stage()];
   uint64_t full[kConfig.num_stages];  // mbarriers of the stages (sm90_pipeline.cuh)
   uint64_t empty[kConfig.num_stages];
   Release releases[kConfig.num_consumers];

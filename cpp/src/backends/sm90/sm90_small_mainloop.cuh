@@ -1,7 +1,7 @@
 // The mainloop of small blocks, which one warpgroup computes: 64 rows of a on wgmma's M side.
 //
-// A stage has several k-blocks. The products of all of them are started before the first is
-// promoted, so that the latency of wgmma, of barriers and of scales counts once per stage: a
+// A stage has several k-blocks. The products of all their scale blocks are started before the first
+// is promoted, so that the latency of wgmma, of barriers and of scales counts once per stage: a
 // k-block of a small block has so few products that the latency would count most.
 #pragma once
 
@@ -24,19 +24,24 @@ class StageReader {
   __device__ __forceinline__ explicit StageReader(const Consumer<kConfig>& consumer)
       : row_(consumer.position().m) {}
 
-  // Starts the products of a k-block of a stage that is full.
+  // Starts the products of a scale block of a stage that is full.
   __device__ __forceinline__ void start(BlockAccumulator<kN>& partial_acc,
-                                        const Pipeline<kConfig>& stage, int k_block) const {
-    start_products<ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>, kRowGroupBytes<kConfig>>(
+                                        const Pipeline<kConfig>& stage, int scale_block) const {
+    constexpr int kScaleK = kConfig.scale_k;
+    const int k_block = scale_block / kConfig.scale_blocks_per_k_block();
+    start_products<ptx::Wgmma<kN, kConfig.a_dtype, kConfig.b_dtype>, kScaleK,
+                   kRowGroupBytes<kConfig>>(
         partial_acc, ptx::wgmma_descriptor_word(stage.a()) + k_block * (kConfig.a_box_bytes() / 16),
-        ptx::wgmma_descriptor_word(stage.b()) + k_block * (kConfig.b_bytes() / 16), 0);
+        ptx::wgmma_descriptor_word(stage.b()) + k_block * (kConfig.b_bytes() / 16),
+        scale_block % kConfig.scale_blocks_per_k_block() * (kScaleK / 16));
   }
 
-  // Returns the factors of the promotion of a k-block.
-  __device__ __forceinline__ Factors factors(const Pipeline<kConfig>& stage, int k_block) const {
+  // Returns the factors of the promotion of a scale block.
+  __device__ __forceinline__ Factors factors(const Pipeline<kConfig>& stage,
+                                             int scale_block) const {
     using Scales = typename AsyncStorage<kConfig>::Scales;
-    KBlockScales<kConfig.column_scales()> scales;
-    scales.load(reinterpret_cast<const Scales*>(stage.scales())[k_block], row_);
+    ThreadScales<kConfig.column_scales()> scales;
+    scales.load(reinterpret_cast<const Scales*>(stage.scales())[scale_block], row_);
     Factors factors;
     factors.compute(scales);
     return factors;
@@ -46,7 +51,7 @@ class StageReader {
   int row_;  // the thread's first row of the block
 };
 
-// Waits for the products of the k-blocks kIdx to kCount - 1 of a stage and promotes each of them.
+// Waits for the products of scale blocks kIdx to kCount - 1 of a stage and promotes each of them.
 // Signals the stage empty when all of them are complete.
 template <int kIdx, Config kConfig, int kN, class Factors, int kCount>
 __device__ __forceinline__ void promote_in_turn(BlockAccumulator<kN>& main_acc,
@@ -62,7 +67,7 @@ __device__ __forceinline__ void promote_in_turn(BlockAccumulator<kN>& main_acc,
   }
 }
 
-// Multiplies and promotes the kCount k-blocks of a stage that is full.
+// Multiplies and promotes the kCount scale blocks of a stage that is full.
 template <int kCount, Config kConfig, int kN>
 __device__ __forceinline__ void run_stage(BlockAccumulator<kN>& main_acc,
                                           const Pipeline<kConfig>& stage,
@@ -76,16 +81,16 @@ __device__ __forceinline__ void run_stage(BlockAccumulator<kN>& main_acc,
   promote_in_turn<0, kConfig, kN>(main_acc, partial_acc, factors, stage);
 }
 
-// Runs a tile's last stage, which has 1 to kMaxCount k-blocks.
+// Runs a tile's last stage, which has 1 to kMaxCount scale blocks.
 template <int kMaxCount, Config kConfig, int kN>
 __device__ __forceinline__ void run_last_stage(BlockAccumulator<kN>& main_acc,
                                                const Pipeline<kConfig>& stage,
                                                const StageReader<kConfig>& reader,
-                                               int num_k_blocks) {
-  if (kMaxCount == 1 || num_k_blocks == kMaxCount) {
+                                               int num_scale_blocks) {
+  if (kMaxCount == 1 || num_scale_blocks == kMaxCount) {
     run_stage<kMaxCount, kConfig, kN>(main_acc, stage, reader);
   } else if constexpr (kMaxCount > 1) {
-    run_last_stage<kMaxCount - 1, kConfig, kN>(main_acc, stage, reader, num_k_blocks);
+    run_last_stage<kMaxCount - 1, kConfig, kN>(main_acc, stage, reader, num_scale_blocks);
   }
 }
 
@@ -94,10 +99,10 @@ template <Config kConfig, int kN>
 __device__ __forceinline__ void run_stages(BlockAccumulator<kN>& main_acc,
                                            Consumer<kConfig>& consumer,
                                            const StageReader<kConfig>& reader) {
-  constexpr int kPerStage = kConfig.k_blocks_per_stage;
+  constexpr int kPerStage = kConfig.scale_blocks_per_stage();
   Pipeline<kConfig> pipeline = consumer.pipeline;
   pipeline.make_uniform();
-  int num_left = consumer.params.num_k_blocks;
+  int num_left = consumer.params.num_scale_blocks;
 #pragma unroll 1
   for (; num_left >= kPerStage; num_left -= kPerStage) {
     pipeline.wait_full();
@@ -118,7 +123,7 @@ __device__ __forceinline__ void compute_small_tile(Consumer<kConfig>& consumer,
                                                    const CtaTile& tile) {
   static_assert(kConfig.num_consumers == 1 && kConfig.block_m == 64);
   static_assert(kConfig.max_swapped_rows == 0 && !kConfig.tma_store);
-  static_assert(kConfig.column_scales().num_segments() == 1 && kScaleN % kConfig.block_n == 0);
+  static_assert(kConfig.column_scales().num_segments() == 1 && kLeastScaleN % kConfig.block_n == 0);
   constexpr int kN = kConfig.block_n;
   const SmallOut<kConfig> out(consumer, tile);
   BlockAccumulator<kN> main_acc = {};

@@ -2,8 +2,8 @@
 // side, 64 per warpgroup, and 16 or 32 rows of a on the N side. The third warpgroup of 192x128
 // has no part.
 //
-// Per k-block: four wgmma from zero, then promotion into float32, main_acc = fma(sfa * sfb,
-// partial_acc, main_acc).
+// Per scale block: wgmma from zero, then promotion into float32, main_acc = fma(sfa * sfb,
+// partial_acc, main_acc). The wgmma of a k-block's scale blocks start together.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,11 @@ namespace ggfp8::sm90 {
 
 template <Config kConfig, int kN>
 __device__ __forceinline__ void start_swapped(BlockAccumulator<kN>& partial_acc,
-                                              const Pipeline<kConfig>& stage, int warpgroup) {
-  start_products<ptx::Wgmma<kN, kConfig.b_dtype, kConfig.a_dtype>>(
+                                              const Pipeline<kConfig>& stage, int warpgroup,
+                                              int scale_block) {
+  start_products<ptx::Wgmma<kN, kConfig.b_dtype, kConfig.a_dtype>, kConfig.scale_k>(
       partial_acc, ptx::wgmma_descriptor_word(stage.b() + warpgroup * 64 * kBlockK),
-      ptx::wgmma_descriptor_word(stage.a()), 0);
+      ptx::wgmma_descriptor_word(stage.a()), scale_block * (kConfig.scale_k / 16));
 }
 
 // The products sfa * sfb of the rows of a thread's accumulators, in pairs.
@@ -27,7 +28,7 @@ struct SwappedFactors {
   float factor[kN / 8][2];
 
   // `sfa` points to the scales of rows, of which first_sfa is that of the thread's first row.
-  __device__ __forceinline__ SwappedFactors(const float* sfa, float sfb, int first_sfa) {
+  __device__ __forceinline__ void compute(const float* sfa, float sfb, int first_sfa) {
 #pragma unroll
     for (int j = 0; j < kN / 8; ++j) {
       factor[j][0] = __fmul_rn(sfa[first_sfa + j * 8], sfb);
@@ -44,10 +45,13 @@ struct SwappedFactors {
   }
 };
 
-// Runs all k-blocks of a tile. The scales are read while the products run.
+// Runs all k-blocks of a tile. The scales are read while the products run. A last scale block that
+// does not exist is multiplied, too, and not promoted: TMA filled its k with zeros.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void run_swapped_k_blocks(BlockAccumulator<kN>& main_acc,
                                                      Consumer<kConfig>& consumer, int first_sfa) {
+  using Storage = AsyncStorage<kConfig>;
+  constexpr int kCount = kConfig.scale_blocks_per_k_block();
   Pipeline<kConfig> pipeline = consumer.pipeline;
   pipeline.make_uniform();
   const ThreadPosition position = consumer.position();
@@ -57,15 +61,27 @@ __device__ __forceinline__ void run_swapped_k_blocks(BlockAccumulator<kN>& main_
     pipeline.wait_full();
     const Pipeline<kConfig> stage = pipeline;
     pipeline.advance();
-    BlockAccumulator<kN> partial_acc;
-    start_swapped<kConfig, kN>(partial_acc, stage, position.warpgroup);
-    const float* scales = stage.scales();
-    const SwappedFactors<kN> factors(scales, scales[AsyncStorage<kConfig>::kSfbIdx],
-                                     first_sfa + position.n);
+    BlockAccumulator<kN> partial_acc[kCount];
+    SwappedFactors<kN> factors[kCount];
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      start_swapped<kConfig, kN>(partial_acc[i], stage, position.warpgroup, i);
+    }
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      const float* scales = stage.scales() + i * (sizeof(typename Storage::Scales) / sizeof(float));
+      factors[i].compute(scales, scales[Storage::kSfbIdx + position.warpgroup],
+                         first_sfa + position.n);
+    }
     ptx::wgmma_wait<0>();
-    ptx::wgmma_pin(partial_acc);
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) ptx::wgmma_pin(partial_acc[i]);
     stage.signal_empty();
-    factors.promote(main_acc, partial_acc);
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      if (i > 0 && k_block_idx * kCount + i >= consumer.params.num_scale_blocks) break;
+      factors[i].promote(main_acc, partial_acc[i]);
+    }
   }
   consumer.pipeline = pipeline;
 }
@@ -84,8 +100,8 @@ template <Config kConfig>
 __device__ __forceinline__ void compute_swapped_tile(Consumer<kConfig>& consumer,
                                                      const OutBlock& block) {
   static_assert(kConfig.max_swapped_rows == 32 && !kConfig.tma_store);
-  static_assert(kConfig.column_scales().num_segments() == 1);
   static_assert(kConfig.block_n <= kConfig.num_consumers * 64);
+  static_assert(kConfig.column_scales().num_segments() * 64 == kConfig.block_n);
   if (consumer.position().warpgroup * 64 >= kConfig.block_n) {
     consumer.skip_tile();
   } else if (block.num_rows <= 16) {

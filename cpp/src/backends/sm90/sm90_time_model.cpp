@@ -29,16 +29,35 @@ struct ShapeTimes {
 
 // Columns: call, k_block, k_block_128, k_block_64, tile, swapped_k_block, swapped_tile,
 // bytes_per_us.
+constexpr ShapeTimes k192x128Times = {3.27, 0.599, 0.447, 0.303, 1.51, 0.257, 0.90, 4.22e6};
+constexpr ShapeTimes k128x192Times = {4.33, 0.578, 0.652, 0.530, 1.20, 0.578, 1.20, 4.43e6};
+constexpr ShapeTimes k128x128Times = {2.63, 0.425, 0.425, 0.303, 1.41, 0.249, 1.24, 4.25e6};
+constexpr ShapeTimes k64x32Times = {2.60, 0.122, 0.122, 0.122, 0.58, 0.122, 0.58, 4.80e6};
+
+// Returns the times with scale blocks of 64 k: a k-block is promoted twice, and takes `factor`
+// times as long, as measured.
+constexpr ShapeTimes with_scale_k_64(ShapeTimes times, double factor) {
+  times.k_block *= factor;
+  times.k_block_128 *= factor;
+  times.k_block_64 *= factor;
+  times.swapped_k_block *= factor;
+  return times;
+}
+
 constexpr std::array<ShapeTimes, kTileShapes.size()> kTimes = {{
     {2.00, 0.310, 0.310, 0.310, 1.18, 0.310, 1.18, 4.47e6},  // 32x128
-    {3.27, 0.599, 0.447, 0.303, 1.51, 0.257, 0.90, 4.22e6},  // 192x128 cluster 2 multicast a
-    {4.33, 0.578, 0.652, 0.530, 1.20, 0.578, 1.20, 4.43e6},  // 128x192 cluster 2 multicast b
-    {2.63, 0.425, 0.425, 0.303, 1.41, 0.249, 1.24, 4.25e6},  // 128x128
+    k192x128Times,
+    k128x192Times,
+    k128x128Times,
     {2.62, 0.186, 0.186, 0.186, 0.87, 0.186, 0.87, 4.75e6},  // 64x64
-    {2.60, 0.122, 0.122, 0.122, 0.58, 0.122, 0.58, 4.80e6},  // 64x32
+    k64x32Times,
     {2.42, 0.092, 0.092, 0.092, 0.55, 0.092, 0.55, 4.90e6},  // 64x16
     {2.75, 0.495, 0.495, 0.349, 2.00, 0.349, 2.00, 3.99e6},  // 128x160 narrowed
     {2.74, 0.355, 0.355, 0.244, 1.20, 0.244, 1.20, 4.03e6},  // 128x96 narrowed
+    with_scale_k_64(k192x128Times, 1.28),
+    with_scale_k_64(k128x192Times, 1.33),
+    with_scale_k_64(k128x128Times, 1.10),
+    with_scale_k_64(k64x32Times, 1.18),
 }};
 
 // Groups of about the same number of rows.
@@ -100,15 +119,15 @@ Tiles tiles_of(const Problem& problem, const Tiling& tiling, const RowsOfGroups&
   const Shape& shape = shape_of(tiling);
   const ShapeTimes& times = kTimes[static_cast<size_t>(tiling.shape_idx)];
   const TileSchedule schedule = make_tile_schedule(problem, shape, tiling.tile_n);
-  const auto num_k_blocks = static_cast<double>(problem.num_k_blocks);
+  const auto k_blocks = static_cast<double>(num_k_blocks(problem));
   Tiles tiles;
   const auto add_groups = [&](int64_t num_groups, int64_t rows_of_each) {
     const auto num_rows = static_cast<int32_t>(rows_of_each);
     const int32_t num_left = num_rows % schedule.tile_m;
     tiles.add(num_groups * num_tiles_of_rows(schedule, num_rows - num_left),
-              tile_time(shape, times, schedule.tile_m, num_k_blocks));
+              tile_time(shape, times, schedule.tile_m, k_blocks));
     tiles.add(num_groups * num_tiles_of_rows(schedule, num_left),
-              tile_time(shape, times, num_left, num_k_blocks));
+              tile_time(shape, times, num_left, k_blocks));
   };
   add_groups(rows.num_with_more, rows.fewer + 1);
   add_groups(rows.num_groups - rows.num_with_more, rows.fewer);
@@ -135,7 +154,7 @@ double reading_share(const Shape& shape, int64_t num_tiles, const DeviceInfo& de
 }
 
 double num_bytes(const Problem& problem, const RowsOfGroups& rows) {
-  const double k = static_cast<double>(problem.num_k_blocks) * kBlockK;
+  const double k = static_cast<double>(num_k_blocks(problem)) * kBlockK;
   const auto n = static_cast<double>(problem.n);
   const auto num_rows = static_cast<double>(rows.num_rows);
   return static_cast<double>(rows.num_groups) * n * k + num_rows * k + 2 * num_rows * n;
@@ -198,6 +217,7 @@ Tiling tiling_of_known_rows(const Problem& problem, int first, int last, const D
   };
   for (int i = first; i <= last; ++i) {
     const Shape& shape = kTileShapes[static_cast<size_t>(i)];
+    if (!has_scale_blocks_of(shape, problem)) continue;
     if (!shape.open_width) {
       consider({i, shape.cluster_n()});
       continue;
@@ -210,8 +230,8 @@ Tiling tiling_of_known_rows(const Problem& problem, int first, int last, const D
   return fastest;
 }
 
-// Microseconds, or losses, of each shape. An open width is a matter of the rows, so tiles have all
-// columns of the block here.
+// Microseconds, or losses, of each shape; infinite for shapes with other scale blocks. An open
+// width is a matter of the rows, so tiles have all columns of the block here.
 using ShapeCosts = std::array<double, kTileShapes.size()>;
 
 Tiling tiling_of_shape(size_t shape_idx) {
@@ -221,7 +241,9 @@ Tiling tiling_of_shape(size_t shape_idx) {
 ShapeCosts times_of_even_groups(const Problem& problem, int64_t rows, const DeviceInfo& device) {
   ShapeCosts times;
   for (size_t i = 0; i < times.size(); ++i) {
-    times[i] = time_of_even_groups(problem, rows, tiling_of_shape(i), device);
+    times[i] = has_scale_blocks_of(kTileShapes[i], problem)
+                   ? time_of_even_groups(problem, rows, tiling_of_shape(i), device)
+                   : std::numeric_limits<double>::infinity();
   }
   return times;
 }

@@ -27,16 +27,25 @@ SIZES = [Size(groups, rows) for groups in NUM_GROUPS for rows in GROUP_ROWS]
 
 
 def plan_of(
-    runner: Runner, size: Size, n: int, k: int, pair: tuple[str, str], backend: str | None
+    runner: Runner,
+    size: Size,
+    n: int,
+    k: int,
+    pair: tuple[str, str],
+    backend: str | None,
+    scale_k: int = 128,
 ) -> gg.Plan:
-    """The plan of a call of that size for bfloat16, with arrays in the runner's memory."""
-    phantom, k_blocks = runner.memory.phantom, -(-k // 128)
+    """The plan of a call of that size for bfloat16, with arrays in the runner's memory. scale_k:
+    the scale granularity of k.
+    """
+    phantom, k_blocks = runner.memory.phantom, -(-k // scale_k)
     return gg.plan(
         phantom((size.cum_m, k), numpy_dtype(pair[0])),
         phantom((size.num_groups, n, k), numpy_dtype(pair[1])),
         phantom((k_blocks, size.cum_m), np.float32),
         phantom((size.num_groups, k_blocks, -(-n // 128)), np.float32),
         phantom((size.num_groups + 1,), np.int32),
+        (1, 128, scale_k),
         out=phantom((size.cum_m, n), numpy_dtype("bfloat16")),
         backend=backend,
     )

@@ -16,7 +16,7 @@ from numeric.compare import assert_exact
 from numeric.formats import DTYPE_PAIRS, OUT_DTYPES, OUT_FORMATS, numpy_dtype
 from numeric.memory import DeviceView
 from numeric.problem import Problem
-from numeric.runner import COMPLETE_BACKENDS, HOST_BACKENDS, Runner
+from numeric.runner import HOST_BACKENDS, Runner
 
 PAGE = mmap.PAGESIZE
 PROT_NONE = 0
@@ -139,16 +139,19 @@ def cases():
 
 def cases_of_configurations():
     """Cases with tails of n and k, for every configuration that a GPU backend has."""
-    for n, k in ((136, 336), (1408, 192)):
+    for n, k, granularity in (
+        (136, 336, (1, 128, 128)), (1408, 192, (1, 128, 128)), (136, 336, (1, 64, 64)),
+        (1408, 176, (1, 128, 64)),
+    ):  # fmt: skip
         for major in ("MN", "K"):
             for rows in ((1, 33, 0, 200), (257,)):
-                yield Case(rows, n, k, scale_major=major)
+                yield Case(rows, n, k, granularity, scale_major=major)
 
 
 def main(at_end: bool, backend: str) -> int:
     count = 0
     for case in cases():
-        if case.granularity[1:] != (128, 128) and backend not in COMPLETE_BACKENDS:
+        if Runner(backend).fit(case) != case:
             continue
         probe(exact_problem(case), at_end, backend)
         count += 1

@@ -22,6 +22,10 @@ from numeric.problem import Problem
 # Backends that take everything in the contract: for them a refusal is a failure, not a skip.
 COMPLETE_BACKENDS = ("amx", "cpu", "mma")
 
+# Scale granularities of n and of k that a backend takes; those that are not listed take 128.
+COLUMN_GRANULARITIES_TAKEN = {"sm90": (64, 128)}
+K_GRANULARITIES_TAKEN = {"sm90": (64, 128)}
+
 # Backends that take arrays of the host.
 HOST_BACKENDS = ("amx", "cpu")
 
@@ -149,13 +153,18 @@ class Runner:
         return ok
 
     def fit(self, case: Case) -> Case:
-        """The case in a granularity that every backend takes, unless this one takes them all.
+        """The case, with 128 for a granularity of n or k that the backend does not take.
 
         For tests whose subject is not the granularity: a refusal would skip them.
         """
         if self.name in COMPLETE_BACKENDS:
             return case
-        return replace(case, granularity=(case.granularity[0], 128, 128))
+        gm, gn, gk = case.granularity
+        columns = COLUMN_GRANULARITIES_TAKEN.get(self.name, (128,))
+        ks = K_GRANULARITIES_TAKEN.get(self.name, (128,))
+        return replace(
+            case, granularity=(gm, gn if gn in columns else 128, gk if gk in ks else 128)
+        )
 
     def fit_layout(self, layout: Layout) -> Layout:
         """Returns the layout with a and b at addresses that the backend takes."""
