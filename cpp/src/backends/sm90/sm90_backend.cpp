@@ -95,7 +95,7 @@ Status make_params(const Problem& problem, const Config& config, const Plan& pla
   params->num_k_blocks = static_cast<int32_t>(num_k_blocks(problem));
   params->num_full_k_blocks = static_cast<int32_t>(problem.k / kBlockK);
   params->num_scale_blocks = static_cast<int32_t>(problem.num_k_blocks);
-  params->granularity_m = problem.granularity_m;
+  params->log2_granularity_m = std::countr_zero(static_cast<uint32_t>(problem.granularity_m));
   params->log2_granularity_n = std::countr_zero(static_cast<uint32_t>(problem.granularity_n));
   params->schedule = make_tile_schedule(problem, config, plan.tile_n);
   params->tile_n = plan.tile_n;

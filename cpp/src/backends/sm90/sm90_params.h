@@ -39,7 +39,7 @@ struct Params {
   int32_t num_k_blocks;
   int32_t num_full_k_blocks;  // those of kBlockK k; the last k-block may have fewer
   int32_t num_scale_blocks;   // of k
-  int32_t granularity_m;
+  int32_t log2_granularity_m;
   int32_t log2_granularity_n;
   int32_t num_n_tiles;
   int32_t tile_n;         // columns of a tile

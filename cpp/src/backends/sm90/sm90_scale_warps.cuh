@@ -33,7 +33,7 @@ class ScaleLoader {
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
       const int32_t row = tile.row_begin + min(i * 32 + lane(), tile.num_rows - 1);
-      const int32_t m_block = scale_row(row, tile.group_row_begin, params.granularity_m);
+      const int32_t m_block = scale_row_by_shift(row, tile.group_row_begin, params.log2_granularity_m);
       sfa_[i] = sfa + m_block * params.sfa_m_stride + scale_block_idx * params.sfa_k_stride;
     }
     constexpr ColumnScales kLayout = kConfig.column_scales();
