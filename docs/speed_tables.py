@@ -96,9 +96,9 @@ def sizes(record):
     return f"{groups} {each}, n {record['n']}, k {record['k']}"
 
 
-def speed_row(record, has_floor):
+def speed_row(record, titles, has_floor):
     times = peer_times(record)
-    cells = [sizes(record), shown(record["us"]), *map(shown, times.values())]
+    cells = [sizes(record), shown(record["us"]), *(shown(times[title]) for title in titles)]
     best = best_peer(record)
     cells.append("-" if best is None else f"{best / record['us']:.2f}")
     if has_floor:
@@ -107,11 +107,16 @@ def speed_row(record, has_floor):
 
 
 def speed_table(speed, names=None):
-    """The table of the cases with these names, or of all with their floors."""
-    titles = ["groups, rows, sizes", "groupgemm_fp8", *PEERS, "best peer / ours"]
+    """The table of the cases with these names, or of all with their floors. Its columns are the
+    peers that ran any case.
+    """
+    peers = [
+        title for title in PEERS if any(peer_times(record)[title] for record in speed["cases"])
+    ]
+    titles = ["groups, rows, sizes", "groupgemm_fp8", *peers, "best peer / ours"]
     titles += [] if names else ["efficiency", "floor set by"]
     records = {record["name"]: record for record in speed["cases"]}
-    rows = [speed_row(records[name], not names) for name in names or records]
+    rows = [speed_row(records[name], peers, not names) for name in names or records]
     return rows_of_table(titles, "l" + "r" * (len(titles) - 1), rows)
 
 
