@@ -1,5 +1,6 @@
 #include "select/select.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "groupgemm_fp8/groupgemm_fp8.h"
@@ -7,24 +8,31 @@
 namespace ggfp8 {
 namespace {
 
+// Lists names for a sentence: name(i) is the one at i.
+template <class Name>
+Message listed(size_t count, const Name& name) {
+  Message names;
+  for (size_t i = 0; i < count; ++i) names.append("%s%s", i > 0 ? ", " : "", name(i));
+  return names;
+}
+
 // Finds a configuration by name. `text` is the whole request, for the sentence.
 Status find_config(const Backend& backend, std::string_view name, const char* text,
                    int32_t* config) noexcept {
-  if (backend.configs.empty()) {
+  const auto& configs = backend.configs;
+  if (configs.empty()) {
     return fail(GGFP8_ERROR_UNKNOWN_BACKEND,
                 "backend: got \"%s\", wanted %s, which has no configurations to choose from", text,
                 backend.name);
   }
-  Message names;
-  for (size_t i = 0; i < backend.configs.size(); ++i) {
-    if (name == backend.configs[i]) {
-      *config = static_cast<int32_t>(i);
-      return kSuccess;
-    }
-    names.append("%s%s", names.text[0] ? ", " : "", backend.configs[i]);
+  const auto found = std::find(configs.begin(), configs.end(), name);
+  if (found == configs.end()) {
+    return fail(GGFP8_ERROR_UNKNOWN_BACKEND,
+                "backend: got \"%s\", wanted a configuration of %s: %s", text, backend.name,
+                listed(configs.size(), [&](size_t i) { return configs[i]; }).text);
   }
-  return fail(GGFP8_ERROR_UNKNOWN_BACKEND, "backend: got \"%s\", wanted a configuration of %s: %s",
-              text, backend.name, names.text);
+  *config = static_cast<int32_t>(found - configs.begin());
+  return kSuccess;
 }
 
 }  // namespace
@@ -35,17 +43,16 @@ Status read_request(std::span<const Backend* const> backends, const char* text,
   const std::string_view requested = text == nullptr ? "" : text;
   if (requested.empty()) return kSuccess;
   const size_t slash = requested.find('/');
-  Message names;
-  for (const Backend* backend : backends) {
-    if (requested.substr(0, slash) == backend->name) {
-      request->backend = backend;
-      if (slash == std::string_view::npos) return kSuccess;
-      return find_config(*backend, requested.substr(slash + 1), text, &request->config);
-    }
-    names.append("%s%s", names.text[0] ? ", " : "", backend->name);
+  const auto found = std::find_if(backends.begin(), backends.end(), [&](const Backend* backend) {
+    return requested.substr(0, slash) == backend->name;
+  });
+  if (found == backends.end()) {
+    return fail(GGFP8_ERROR_UNKNOWN_BACKEND, "backend: got \"%s\", wanted one of: %s", text,
+                listed(backends.size(), [&](size_t i) { return backends[i]->name; }).text);
   }
-  return fail(GGFP8_ERROR_UNKNOWN_BACKEND, "backend: got \"%s\", wanted one of: %s", text,
-              names.text);
+  request->backend = *found;
+  if (slash == std::string_view::npos) return kSuccess;
+  return find_config(**found, requested.substr(slash + 1), text, &request->config);
 }
 
 Status select_backend(std::span<const Backend* const> backends, const Problem& problem,
@@ -63,8 +70,11 @@ Status select_backend(std::span<const Backend* const> backends, const Problem& p
   Message reasons;
   for (size_t i = 0; i < backends.size(); ++i) {
     if (answers[i].ok) continue;
-    reasons.append("%s%s refuses: %s", reasons.text[0] ? "; " : "", backends[i]->name,
-                   answers[i].reason().text);
+    const bool any = problem.requested_config == kAnyConfig;
+    const char* config =
+        any ? "" : backends[i]->configs[static_cast<size_t>(problem.requested_config)];
+    reasons.append("%s%s%s%s refuses: %s", reasons.text[0] ? "; " : "", backends[i]->name,
+                   any ? "" : "/", config, answers[i].reason().text);
   }
   return fail(
       GGFP8_ERROR_UNSUPPORTED, "backend: %s: %s",
