@@ -38,11 +38,15 @@ class HostMachine:
     def empty(self, shape, dtype):
         return np.empty(shape, _device.as_dtype(dtype))
 
+    def fill(self, array, block):
+        """Fills the array with repetitions of the bytes of `block`."""
+        flat = array.reshape(-1).view(np.uint8)
+        flat[:] = np.resize(block.reshape(-1).view(np.uint8), flat.size)
+
     def filled(self, shape, dtype, block):
         """Returns an array that repeats the bytes of `block`."""
         array = self.empty(shape, dtype)
-        flat = array.reshape(-1).view(np.uint8)
-        flat[:] = np.resize(block.reshape(-1).view(np.uint8), flat.size)
+        self.fill(array, block)
         return array
 
     def pooled(self, array):
@@ -81,10 +85,14 @@ class GpuMachine:
     def empty(self, shape, dtype):
         return _device.DeviceArray.empty(shape, dtype, self.device_id)
 
+    def fill(self, array, block):
+        """Fills the array with repetitions of the bytes of `block`; waits."""
+        array.tile(block)
+
     def filled(self, shape, dtype, block):
         """Returns an array that repeats the bytes of `block`."""
         array = self.empty(shape, dtype)
-        array.tile(block)
+        self.fill(array, block)
         return array
 
     def pooled(self, array):

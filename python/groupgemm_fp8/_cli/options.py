@@ -52,7 +52,9 @@ def add_call_options(parser):
         help="cpu, cuda, cuda:INDEX, or auto (the first GPU; without a usable one the CPU)",
     )
     parser.add_argument(
-        "--backend", help="use this backend, instead of the first that supports the call"
+        "--backend",
+        help="use this backend, instead of the first that supports the call, or one of its "
+        "configurations: sm90/128x128",
     )
     parser.add_argument(
         "--out-dtype", choices=OUT_DTYPES, default="bfloat16", help="type of results (bfloat16)"

@@ -17,6 +17,7 @@ from .regimes import geometric_mean
 from .units import time_text
 
 _CHECKED_ROWS = 16
+_POISON = np.full(4096, 0xFF, np.uint8)  # NaN in every output type
 _NUM_WORST = 5
 
 
@@ -73,6 +74,7 @@ def prepare_shapes(case, problem, plan, wanted):
         except ValueError as error:
             reasons[name] = str(error)
             continue
+        problem.machine.fill(problem.out, _POISON)  # so that elements that are not written show
         contender.launch(0)
         problem.machine.synchronize()
         if _checked_rows(problem) != expected:
