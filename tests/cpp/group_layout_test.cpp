@@ -146,6 +146,12 @@ void check_scale_rows() {
   }
   CHECK_EQ(ggfp8::scale_row(300, 256, 128), 2);
   CHECK_EQ(ggfp8::scale_row(384, 256, 128), 3);
+  for (const int32_t begin : {0, 1, 127, 128, 300, 1000}) {
+    for (int32_t row = begin; row < begin + 400; ++row) {
+      CHECK_EQ(ggfp8::scale_row_by_shift(row, begin, 0), ggfp8::scale_row(row, begin, 1));
+      CHECK_EQ(ggfp8::scale_row_by_shift(row, begin, 7), ggfp8::scale_row(row, begin, 128));
+    }
+  }
   // A start inside a block: blocks are counted from the group's first row, and stay in bounds.
   CHECK_EQ(ggfp8::scale_row(300, 100, 128), 1);
   CHECK_EQ(ggfp8::scale_row(227, 100, 128), 0);

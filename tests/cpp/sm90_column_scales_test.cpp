@@ -14,6 +14,7 @@ using ggfp8::sm90::ColumnScales;
 using ggfp8::sm90::kOpenStep;
 
 constexpr int kScaleNs[] = {ggfp8::sm90::kLeastScaleN, 128};
+constexpr int64_t kLastColumn = INT32_MAX - 256;  // of the largest n that sm90 takes
 
 // The slots as the scale warps fill them for a block: each with the number of its scale of b.
 std::vector<int> filled_slots(const ColumnScales& layout, int block_col_begin, int scale_n) {
@@ -88,6 +89,7 @@ int main() {
   for (const ggfp8::sm90::NamedShape& shape : ggfp8::sm90::kTileShapes) {
     const ColumnScales layout = ggfp8::sm90::Config{shape, {}, {}}.column_scales();
     check_layout(layout);
+    CHECK(kLastColumn + layout.first_column(layout.num_slots() - 1) <= INT32_MAX);
     if (shape.max_swapped_rows > 0) check_swapped(layout);
   }
   return check::report();

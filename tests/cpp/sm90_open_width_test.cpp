@@ -72,10 +72,36 @@ void check_requested_widths() {
   }
 }
 
+// Tiles of slabs whose rows the caller does not tell have all columns of the block, in a shape that
+// is requested or chosen.
+void check_requested_widths_of_unknown_rows() {
+  ggfp8::DeviceInfo device;
+  device.num_processors = 132;
+  for (int i = 0; i < static_cast<int>(ggfp8::sm90::kTileShapes.size()); ++i) {
+    const auto& shape = ggfp8::sm90::kTileShapes[static_cast<size_t>(i)];
+    for (const int64_t n : {8, 136, 1408, 18432}) {
+      for (const int64_t rows : {128, 4096}) {
+        ggfp8::Problem problem;
+        problem.group_kind = ggfp8::GroupKind::kMasked;
+        problem.cum_m = 4 * rows, problem.batch_size = 4;
+        problem.n = n, problem.k = 6144;
+        problem.granularity_k = shape.scale_k, problem.num_k_blocks = 6144 / shape.scale_k;
+        const Choice chosen = ggfp8::sm90::choose(problem, device);
+        problem.requested_config = i;
+        const Choice requested = ggfp8::sm90::choose(problem, device);
+        CHECK_EQ(requested.tiling.shape_idx, i);
+        CHECK_EQ(requested.tiling.tile_n, shape.cluster_n());
+        if (chosen.tiling.shape_idx == i) CHECK_EQ(requested.num_ctas, chosen.num_ctas);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
   check_open_widths();
   check_requested_widths();
+  check_requested_widths_of_unknown_rows();
   return check::report();
 }

@@ -175,7 +175,7 @@ GGFP8_HOST_DEVICE GGFP8_ALWAYS_INLINE constexpr Int scale_row(Int row, Int group
   return group_begin / granularity_m + (row - group_begin) / granularity_m;
 }
 
-// The same for a granularity of 2^log2_granularity, without a division or a branch.
+// Returns scale_row() for a granularity of 2^log2_granularity, without a division or a branch.
 GGFP8_HOST_DEVICE constexpr int32_t scale_row_by_shift(int32_t row, int32_t group_begin,
                                                        int32_t log2_granularity) {
   return (group_begin >> log2_granularity) + ((row - group_begin) >> log2_granularity);

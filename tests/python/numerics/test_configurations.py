@@ -59,7 +59,7 @@ ONE_TILE = (8, 2048)
 MANY_K_BLOCKS = (264, 5264)  # more than any ring of stages holds
 WIDTHS = (SHORT_TAILS, MANY_TILES, ONE_TILE, MANY_K_BLOCKS)
 
-# Scale granularities, of which sm90 has configurations of their own for 64 k.
+# Scale granularities. sm90 has configurations of their own for scale blocks of 64 k.
 GRANULARITIES = [(1, 128, 128), (1, 64, 64)]
 
 
@@ -110,7 +110,7 @@ def test_every_number_of_rows_is_exact(backend, granularity, n, k, out_dtype):
     ],
 )
 def test_every_width_is_exact(backend, n, rows, scale_major):
-    """Tiles may be as wide as n or a part of it, and begin at any multiple of 8 columns."""
+    """Tiles may be as wide as n or a part of it, and begin at any multiple of 32 columns."""
     for scale_n in (64, 128):
         case = backend.fit(Case(rows * 4, n, 336, (1, scale_n, 128), scale_major=scale_major))
         problem = exact_problem(case, seed=n)
@@ -155,7 +155,7 @@ def test_same_bits_in_every_configuration(backend, granularity, pair, n, k):
     assert_heads_are_the_same(backend, base, expected, (2300, *range(0, 200, 7)))
 
 
-@pytest.mark.parametrize("granularity", [(1, 128, 128), (1, 64, 64)], ids=str)
+@pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
 @pytest.mark.parametrize("last_k", [16, 80])
 @pytest.mark.parametrize("num_k_blocks", range(1, 12))
 def test_tiles_follow_one_another(backend, num_k_blocks, last_k, granularity):
@@ -173,7 +173,7 @@ def test_tiles_follow_one_another(backend, num_k_blocks, last_k, granularity):
         assert_heads_are_the_same(runner, base, expected, (16, 70, 192, 512) * 8)
 
 
-@pytest.mark.parametrize("granularity", [(1, 128, 128), (1, 64, 64)], ids=str)
+@pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
 @pytest.mark.parametrize("rows", [3, 16, 64])
 def test_weights_beyond_the_caches(gpu_backend, rows, granularity):
     """Copies come later than the arithmetic that waits for them could begin."""
@@ -185,7 +185,7 @@ def test_weights_beyond_the_caches(gpu_backend, rows, granularity):
 
 
 @pytest.mark.parametrize("out_dtype", ["bfloat16", "float32"])
-@pytest.mark.parametrize("granularity", [(1, 128, 128), (1, 64, 64)], ids=str)
+@pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
 @pytest.mark.parametrize("n", [8, 96, 104, 192, 200, 288, 392, 584, 960])
 def test_remainders_of_groups(backend, n, granularity, out_dtype):
     """Groups that end anywhere in a tile of 256 rows, with columns that end anywhere in one of 192:

@@ -36,7 +36,7 @@ SPECIAL = np.array(
 )  # fmt: skip
 
 
-# The last block of 64 k is the first of its 128.
+# k is 400: the last scale block of 64 k is the first half of a k-block of 128.
 GRANULARITIES = ((1, 128, 128), (128, 128, 128), (1, 64, 64), (128, 64, 64), (1, 64, 128))
 
 

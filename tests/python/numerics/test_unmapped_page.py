@@ -28,7 +28,9 @@ def test_no_access_of_amx_beside_the_arrays(edge):
 def test_no_access_of_a_gpu_beside_the_arrays(gpu_backend, edge):
     word, count = run_python("-m", "numeric.page_probe", edge, gpu_backend.name).split()
     assert word == "ok"
-    assert int(count) > (192 if gpu_backend.name in COMPLETE_BACKENDS else 64)
+    # sm90: 64 cases with its choice, 8 problems in each of 9 shapes and 8 in 4 with scales of 64 k.
+    least = {"sm90": 64 + 8 * 9 + 8 * 4}.get(gpu_backend.name, 64)
+    assert int(count) >= (193 if gpu_backend.name in COMPLETE_BACKENDS else least)
 
 
 @pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])

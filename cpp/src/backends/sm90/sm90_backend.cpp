@@ -49,7 +49,7 @@ Status encode_maps(const Problem& problem, const Config& config, int tile_n, Par
                           .row_stride = problem.b.row_stride,
                           .matrix_stride = problem.b.group_stride};
   if (Status s = encode_tensor_map(a, config.a_box_rows, &params->a_map)) return s;
-  if (config.whole_a_box) {
+  if (config.whole_a_box && problem.rows_per_slab() > config.block_m - config.a_box_rows) {
     if (Status s = encode_tensor_map(a, config.block_m, &params->whole_a_map)) return s;
   }
   const int b_box_rows = config.open_width ? tile_n : config.b_box_rows;
@@ -92,7 +92,7 @@ Status make_params(const Problem& problem, const Config& config, const Plan& pla
   params->sfb_group_stride = problem.sfb.group_stride;
   params->last_slab_idx = static_cast<int32_t>(problem.num_slabs() - 1);
   params->n = static_cast<int32_t>(problem.n);
-  params->num_k_blocks = static_cast<int32_t>(num_k_blocks(problem));
+  params->num_k_blocks = static_cast<int32_t>(num_loaded_k_blocks(problem));
   params->num_full_k_blocks = static_cast<int32_t>(problem.k / kBlockK);
   params->num_scale_blocks = static_cast<int32_t>(problem.num_k_blocks);
   params->log2_granularity_m = std::countr_zero(static_cast<uint32_t>(problem.granularity_m));

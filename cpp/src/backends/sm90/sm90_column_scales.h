@@ -45,7 +45,8 @@ struct ColumnScales {
   }
 
   // The first column of a slot's segment, counted from the block's first. A padding slot has the
-  // first column after its group's last segment, or of the last segment.
+  // first column after its group's last segment; in a block without halves and of fixed width, that
+  // of the last segment.
   GGFP8_HOST_DEVICE constexpr int first_column(int slot) const {
     if (open_width) return slot * kOpenStep;
     if (!has_halves) return min_of(slot, num_segments() - 1) * kLeastScaleN;

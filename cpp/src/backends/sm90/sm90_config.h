@@ -76,7 +76,8 @@ struct Shape {
     return multicast == Multicast::kB ? block_n : block_n * cluster_size;
   }
 
-  // Registers of a thread of the producers, after setmaxnreg. One consumer leaves many.
+  // Registers of a thread of the producers, after setmaxnreg. A single consumer
+  // warpgroup leaves enough for 96.
   constexpr int producer_registers() const {
     return num_consumers == 1 ? 96 : num_consumers == 2 ? 40 : 56;
   }
@@ -220,7 +221,7 @@ constexpr bool has_scale_blocks_of(const Shape& shape, const Problem& problem) {
 }
 
 // Returns the k-blocks of a problem; Problem counts its scale blocks.
-constexpr int64_t num_k_blocks(const Problem& problem) {
+constexpr int64_t num_loaded_k_blocks(const Problem& problem) {
   return ceil_div<int64_t>(problem.k, kBlockK);
 }
 

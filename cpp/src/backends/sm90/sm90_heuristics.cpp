@@ -49,8 +49,9 @@ bool can_load_sfa_by_tma(const Problem& problem) {
 }
 
 bool can_store_by_tma(const Problem& problem, const Shape& shape) {
-  return shape.tma_store && num_k_blocks(problem) > 1 && problem.out_dtype != Dtype::kFloat32 &&
-         problem.out_rows_aligned(16) && problem.out.row_stride < kTensorMapStrideEnd / 2 &&
+  return shape.tma_store && num_loaded_k_blocks(problem) > 1 &&
+         problem.out_dtype != Dtype::kFloat32 && problem.out_rows_aligned(16) &&
+         problem.out.row_stride < kTensorMapStrideEnd / 2 &&
          problem.out.group_stride < kTensorMapStrideEnd / 2;
 }
 
@@ -82,12 +83,12 @@ Support supports(const Problem& problem, const DeviceInfo& device) {
   for (int i = 0; i < static_cast<int>(kTileShapes.size()); ++i) {
     const NamedShape& shape = kTileShapes[static_cast<size_t>(i)];
     if (i == problem.requested_config && !has_scale_blocks_of(shape, problem)) {
-      return refuse("needs a scale granularity of k of %jd in this configuration, got %jd",
-                    shape.scale_k, problem.granularity_k);
+      return refuse("needs a scale granularity of k of %jd, got %jd", shape.scale_k,
+                    problem.granularity_k);
     }
     const int64_t max_n = INT32_MAX / shape.cluster_n() * shape.cluster_n();
     if (problem.n > max_n) return refuse("needs n of at most %jd", max_n);
-    // Small blocks and open widths are chosen for calls of few tiles, but requested for any.
+    // Small blocks are chosen for calls of few tiles alone; a call may request them for any number.
     const bool is_for_few = shape.is_small() && i != problem.requested_config;
     if (!is_for_few && max_tiles(problem, shape, shape.cluster_n()) >= kMaxTiles) {
       return refuse("needs fewer than 2^30 tiles");

@@ -97,6 +97,7 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
   constexpr int kClusterSize = kConfig.cluster_size;
   const int num_a_boxes = ceil_div(tile.num_rows, kConfig.a_box_rows);
   const int num_b_boxes = ceil_div(tile.num_cols, kConfig.b_box_rows);
+  static_assert(!kConfig.whole_a_box || (kClusterSize == 1 && kConfig.block_m <= 256));
   constexpr int kMaxABoxes = kConfig.block_m / kConfig.a_box_rows;
   const bool loads_whole_box = kConfig.whole_a_box && num_a_boxes == kMaxABoxes;
   const CUtensorMap& a_map = loads_whole_box ? params.whole_a_map : params.a_map;

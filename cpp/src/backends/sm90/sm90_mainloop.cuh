@@ -30,8 +30,8 @@ __device__ __forceinline__ void run_scale_block(BlockAccumulator<kN>& main_acc,
 }
 
 // Multiplies and promotes the scale blocks from kFirst on of a k-block that has all of them,
-// unrolled. The products of all of them take the registers of `scale_block`, or the compiler
-// spills.
+// unrolled. All scale blocks use the registers of `scale_block`; with a ScaleBlock each, the
+// compiler spills.
 template <int kFirst, Config kConfig, int kN>
 __device__ __forceinline__ void run_scale_blocks(BlockAccumulator<kN>& main_acc,
                                                  const StageAddresses<kConfig>& stages,
@@ -61,8 +61,9 @@ __device__ __forceinline__ void run_k_block(BlockAccumulator<kN>& main_acc,
   stages.wait_for_next(stage_idx, parity);
 }
 
-// Does the same for a k-block that has num_scale_blocks, in a loop: where neither the stage nor the
-// number of scale blocks is a constant, unrolled ones make the compiler spill.
+// Multiplies and promotes a k-block of num_scale_blocks scale blocks in a loop. Precondition and
+// postcondition are those of run_k_block(). An unrolled loop makes the compiler spill where neither
+// the stage nor the number of scale blocks is a constant.
 template <Config kConfig, int kN>
 __device__ __forceinline__ void run_any_k_block(BlockAccumulator<kN>& main_acc,
                                                 const StageAddresses<kConfig>& stages,

@@ -33,11 +33,14 @@ class ScaleLoader {
 #pragma unroll
     for (int i = 0; i < kNumRows; ++i) {
       const int32_t row = tile.row_begin + min(i * 32 + lane(), tile.num_rows - 1);
-      const int32_t m_block = scale_row_by_shift(row, tile.group_row_begin, params.log2_granularity_m);
+      const int32_t m_block =
+          scale_row_by_shift(row, tile.group_row_begin, params.log2_granularity_m);
       sfa_[i] = sfa + m_block * params.sfa_m_stride + scale_block_idx * params.sfa_k_stride;
     }
     constexpr ColumnScales kLayout = kConfig.column_scales();
-    const int32_t col = min(tile.col_begin + kLayout.first_column(lane()), params.n - 1);
+    // Lanes past the last slot load the last slot's scale: their own column may not fit 32 bits.
+    const int slot = min(lane(), kLayout.num_slots() - 1);
+    const int32_t col = min(tile.col_begin + kLayout.first_column(slot), params.n - 1);
     sfb_ = params.sfb + tile.group_idx * params.sfb_group_stride +
            (col >> params.log2_granularity_n) * params.sfb_n_stride +
            scale_block_idx * params.sfb_k_stride;

@@ -72,6 +72,7 @@ template <int kCount, Config kConfig, int kN>
 __device__ __forceinline__ void run_stage(BlockAccumulator<kN>& main_acc,
                                           const Pipeline<kConfig>& stage,
                                           const StageReader<kConfig>& reader) {
+  static_assert(kCount <= 8);  // wgmma_wait() takes up to 7
   BlockAccumulator<kN> partial_acc[kCount];
   typename StageReader<kConfig>::Factors factors[kCount];
 #pragma unroll

@@ -119,7 +119,7 @@ Tiles tiles_of(const Problem& problem, const Tiling& tiling, const RowsOfGroups&
   const Shape& shape = shape_of(tiling);
   const ShapeTimes& times = kTimes[static_cast<size_t>(tiling.shape_idx)];
   const TileSchedule schedule = make_tile_schedule(problem, shape, tiling.tile_n);
-  const auto k_blocks = static_cast<double>(num_k_blocks(problem));
+  const auto k_blocks = static_cast<double>(num_loaded_k_blocks(problem));
   Tiles tiles;
   const auto add_groups = [&](int64_t num_groups, int64_t rows_of_each) {
     const auto num_rows = static_cast<int32_t>(rows_of_each);
@@ -154,7 +154,7 @@ double reading_share(const Shape& shape, int64_t num_tiles, const DeviceInfo& de
 }
 
 double num_bytes(const Problem& problem, const RowsOfGroups& rows) {
-  const double k = static_cast<double>(num_k_blocks(problem)) * kBlockK;
+  const double k = static_cast<double>(num_loaded_k_blocks(problem)) * kBlockK;
   const auto n = static_cast<double>(problem.n);
   const auto num_rows = static_cast<double>(rows.num_rows);
   return static_cast<double>(rows.num_groups) * n * k + num_rows * k + 2 * num_rows * n;
@@ -288,7 +288,8 @@ Tiling fastest_tiling(const Problem& problem, const DeviceInfo& device) {
 }
 
 Tiling fastest_tiling_of_shape(const Problem& problem, int shape_idx, const DeviceInfo& device) {
-  return tiling_of_known_rows(problem, shape_idx, shape_idx, device);
+  return problem.has_unknown_rows() ? tiling_of_shape(static_cast<size_t>(shape_idx))
+                                    : tiling_of_known_rows(problem, shape_idx, shape_idx, device);
 }
 
 }  // namespace ggfp8::sm90
