@@ -12,11 +12,24 @@ namespace {
 using ggfp8::sm90::Choice;
 using ggfp8::sm90::kOpenStep;
 
+ggfp8::DeviceInfo h200() {
+  ggfp8::DeviceInfo device;
+  device.num_processors = 132;
+  return device;
+}
+
+// Returns the choice for the problem if it asks for a shape, which the choice must be.
+Choice requested_choice(ggfp8::Problem problem, int shape_idx) {
+  problem.requested_config = shape_idx;
+  const Choice requested = ggfp8::sm90::choose(problem, h200());
+  CHECK_EQ(requested.tiling.shape_idx, shape_idx);
+  return requested;
+}
+
 // A width that is open is a multiple of kOpenStep that the shape's blocks have. n of 144 blocks of
 // 128 takes one wave of tiles of 160 columns.
 void check_open_widths() {
-  ggfp8::DeviceInfo device;
-  device.num_processors = 132;
+  const ggfp8::DeviceInfo device = h200();
   int num_open = 0;
   for (int64_t n = 8; n <= 20000; n += n < 2048 ? 8 : 512) {
     for (const int64_t rows : {1, 24, 65, 128, 700}) {
@@ -50,8 +63,6 @@ void check_open_widths() {
 // A shape that is requested gets a width that its blocks have, as a choice of it would, and whole
 // blocks where its tiles would be too narrow for a choice.
 void check_requested_widths() {
-  ggfp8::DeviceInfo device;
-  device.num_processors = 132;
   for (int i = 0; i < static_cast<int>(ggfp8::sm90::kTileShapes.size()); ++i) {
     const auto& shape = ggfp8::sm90::kTileShapes[static_cast<size_t>(i)];
     for (const int64_t n : {8, 136, 1408, 18432}) {
@@ -59,11 +70,9 @@ void check_requested_widths() {
         ggfp8::Problem problem;
         problem.cum_m = rows, problem.batch_size = 3;
         problem.n = n, problem.k = 6144, problem.num_k_blocks = 48;
-        const Choice chosen = ggfp8::sm90::choose(problem, device);
-        problem.requested_config = i;
-        const Choice requested = ggfp8::sm90::choose(problem, device);
+        const Choice chosen = ggfp8::sm90::choose(problem, h200());
+        const Choice requested = requested_choice(problem, i);
         const int width = requested.tiling.tile_n;
-        CHECK_EQ(requested.tiling.shape_idx, i);
         CHECK(shape.open_width ? width > 0 && width <= shape.block_n && width % kOpenStep == 0
                                : width == shape.cluster_n());
         if (chosen.tiling.shape_idx == i) CHECK_EQ(width, chosen.tiling.tile_n);
@@ -75,8 +84,6 @@ void check_requested_widths() {
 // Tiles of slabs whose rows the caller does not tell have all columns of the block, in a shape that
 // is requested or chosen.
 void check_requested_widths_of_unknown_rows() {
-  ggfp8::DeviceInfo device;
-  device.num_processors = 132;
   for (int i = 0; i < static_cast<int>(ggfp8::sm90::kTileShapes.size()); ++i) {
     const auto& shape = ggfp8::sm90::kTileShapes[static_cast<size_t>(i)];
     for (const int64_t n : {8, 136, 1408, 18432}) {
@@ -86,10 +93,8 @@ void check_requested_widths_of_unknown_rows() {
         problem.cum_m = 4 * rows, problem.batch_size = 4;
         problem.n = n, problem.k = 6144;
         problem.granularity_k = shape.scale_k, problem.num_k_blocks = 6144 / shape.scale_k;
-        const Choice chosen = ggfp8::sm90::choose(problem, device);
-        problem.requested_config = i;
-        const Choice requested = ggfp8::sm90::choose(problem, device);
-        CHECK_EQ(requested.tiling.shape_idx, i);
+        const Choice chosen = ggfp8::sm90::choose(problem, h200());
+        const Choice requested = requested_choice(problem, i);
         CHECK_EQ(requested.tiling.tile_n, shape.cluster_n());
         if (chosen.tiling.shape_idx == i) CHECK_EQ(requested.num_ctas, chosen.num_ctas);
       }

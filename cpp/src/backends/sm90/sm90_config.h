@@ -76,8 +76,8 @@ struct Shape {
     return multicast == Multicast::kB ? block_n : block_n * cluster_size;
   }
 
-  // Registers of a thread of the producers, after setmaxnreg. A single consumer
-  // warpgroup leaves enough for 96.
+  // Registers of a thread of the producers, after setmaxnreg. A single consumer warpgroup leaves
+  // enough for 96.
   constexpr int producer_registers() const {
     return num_consumers == 1 ? 96 : num_consumers == 2 ? 40 : 56;
   }

@@ -13,7 +13,7 @@ namespace ggfp8::sm90 {
 
 struct Params {
   CUtensorMap a_map;        // (slabs, rows, k), boxes of a_box_rows rows
-  CUtensorMap whole_a_map;  // as a_map, boxes of block_m rows; valid where shapes have such loads
+  CUtensorMap whole_a_map;  // as a_map, boxes of block_m rows; valid where a block may need all
   CUtensorMap b_map;        // (batch_size, n, k), boxes of b_box_rows rows
   // Boxes with the k-blocks of a stage; valid where a stage has several (sm90_deep_loads.cuh).
   CUtensorMap deep_a_map;
