@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "ptx/out_convert.cuh"
 
@@ -35,26 +36,30 @@ __device__ __forceinline__ void exchange(uint32_t& x, uint32_t& y, int bit) {
   }
 }
 
-// Turns this lane's pairs of kNumPairs blocks into neighbouring columns. Returns the first of these
-// columns, counted from the first column of the first block.
+// Turns this lane's pairs of kNumPairs blocks into neighbouring columns, which begin at
+// gathered_column() of the first block.
 template <Dtype kDtype>
-__device__ __forceinline__ int gather_columns(OutChunk<kDtype>& chunk) {
-  const int q = static_cast<int>(threadIdx.x) % 4;
+__device__ __forceinline__ void gather_columns(OutChunk<kDtype>& chunk) {
   uint32_t (&words)[4] = chunk.words;
   if constexpr (OutChunk<kDtype>::kNumPairs == 4) {
     exchange(words[0], words[1], 1);
     exchange(words[2], words[3], 1);
     exchange(words[0], words[2], 2);
     exchange(words[1], words[3], 2);
-    return q * 8;
   } else {
     exchange(words[0], words[2], 1);
     exchange(words[1], words[3], 1);
-    return q % 2 * 8 + q / 2 * 4;
   }
 }
 
-// The output of a group: rows before row_end and columns before num_cols may be written.
+template <Dtype kDtype>
+__device__ __forceinline__ int gathered_column() {
+  const int q = static_cast<int>(threadIdx.x) % 4;
+  return OutChunk<kDtype>::kNumPairs == 4 ? q * 8 : q % 2 * 8 + q / 2 * 4;
+}
+
+// The output of a group: rows before row_end and columns before num_cols, a multiple of 8, may be
+// written.
 struct OutRows {
   void* out;
   int64_t row_stride;  // in elements
@@ -63,64 +68,61 @@ struct OutRows {
   bool aligned;  // every row begins at a multiple of 16 bytes
 };
 
-// Stores the part of a chunk that may be written, in one store if that is the whole chunk and the
-// address is aligned.
-template <Dtype kDtype>
-__device__ __forceinline__ void store_chunk(const OutRows& rows, int32_t row, int32_t col,
-                                            const OutChunk<kDtype>& chunk) {
-  using Chunk = OutChunk<kDtype>;
-  if (row >= rows.row_end) return;
-  auto* out = static_cast<typename Chunk::Element*>(rows.out) + row * rows.row_stride + col;
-  if (rows.aligned && col + Chunk::kNumElements <= rows.num_cols) {
-    *reinterpret_cast<uint4*>(out) = chunk.vector;
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < Chunk::kNumElements; ++i) {
-    if (col + i < rows.num_cols) out[i] = chunk.elements[i];
-  }
-}
-
-// Rounds and stores a lane's pair of values at an even column.
-template <Dtype kDtype>
-__device__ __forceinline__ void store_pair(const OutRows& rows, int32_t row, int32_t col,
-                                           const float* values) {
-  using Traits = ptx::OutTraits<kDtype>;
-  if (row >= rows.row_end) return;
-  auto* out = static_cast<typename Traits::Element*>(rows.out) + row * rows.row_stride + col;
-  const typename Traits::Pair pair = Traits::pair(values[0], values[1]);
-  if (rows.aligned && col + 2 <= rows.num_cols) {
-    *reinterpret_cast<typename Traits::Pair*>(out) = pair;
+// Stores neighbouring elements, by one store if the address allows it.
+template <bool kAligned, class Vector, class Element>
+__device__ __forceinline__ void store_elements(Element* out, const Vector& vector,
+                                               const Element* elements) {
+  if constexpr (kAligned) {
+    *reinterpret_cast<Vector*>(out) = vector;
   } else {
-    if (col < rows.num_cols) out[0] = pair.x;
-    if (col + 1 < rows.num_cols) out[1] = pair.y;
+#pragma unroll
+    for (int i = 0; i < static_cast<int>(sizeof(Vector) / sizeof(Element)); ++i) {
+      out[i] = elements[i];
+    }
   }
 }
 
 // Stores eight rows pair by pair. Arguments as in store_eight_rows().
-template <Dtype kDtype, int kNumBlocks, class PairOf>
+template <Dtype kDtype, bool kAligned, int kNumBlocks, class PairOf>
 __device__ __forceinline__ void store_pairs(const OutRows& rows, int32_t row, int32_t col,
                                             const PairOf& pair_of) {
+  using Traits = ptx::OutTraits<kDtype>;
+  using Element = typename Traits::Element;
   const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int32_t lane_row = row + lane / 4;
+  const int32_t lane_col = col + lane % 4 * 2;
+  if (lane_row >= rows.row_end) return;
+  Element* const out = static_cast<Element*>(rows.out) + lane_row * rows.row_stride + lane_col;
 #pragma unroll
   for (int block = 0; block < kNumBlocks; ++block) {
-    store_pair<kDtype>(rows, row + lane / 4, col + block * 8 + lane % 4 * 2, pair_of(block));
+    const float* const values = pair_of(block);
+    const typename Traits::Pair pair = Traits::pair(values[0], values[1]);
+    const Element elements[] = {pair.x, pair.y};
+    if (lane_col + block * 8 < rows.num_cols) {
+      store_elements<kAligned>(out + block * 8, pair, elements);
+    }
   }
 }
 
 // Stores eight rows in chunks, which the blocks fill. Arguments as in store_eight_rows().
-template <Dtype kDtype, int kNumBlocks, class PairOf>
+template <Dtype kDtype, bool kAligned, int kNumBlocks, class PairOf>
 __device__ __forceinline__ void store_chunks(const OutRows& rows, int32_t row, int32_t col,
                                              const PairOf& pair_of) {
   using Chunk = OutChunk<kDtype>;
+  using Element = typename Chunk::Element;
   static_assert(kNumBlocks % Chunk::kNumPairs == 0);
   constexpr int kNumChunks = kNumBlocks / Chunk::kNumPairs;
+  constexpr int kColumns = Chunk::kNumPairs * 8;  // of the blocks of a chunk
+  // Lanes 0 to 15 take the columns of the first of two chunks, lanes 16 to 31 those of the second.
   constexpr int kTogether = kNumChunks % 2 == 0 ? 2 : 1;
   const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int32_t lane_row = row + (kTogether == 1 ? lane : lane % 16) / 4;
+  const int32_t lane_col =
+      col + gathered_column<kDtype>() + (kTogether == 1 ? 0 : lane / 16 * kColumns);
+  Element* const out = static_cast<Element*>(rows.out) + lane_row * rows.row_stride + lane_col;
 #pragma unroll
   for (int first = 0; first < kNumChunks; first += kTogether) {
     Chunk chunks[kTogether];
-    int columns = 0;
 #pragma unroll
     for (int c = 0; c < kTogether; ++c) {
 #pragma unroll
@@ -128,17 +130,19 @@ __device__ __forceinline__ void store_chunks(const OutRows& rows, int32_t row, i
         const float* pair = pair_of((first + c) * Chunk::kNumPairs + i);
         chunks[c].pairs[i] = ptx::OutTraits<kDtype>::pair(pair[0], pair[1]);
       }
-      columns = col + first * Chunk::kNumPairs * 8 + gather_columns<kDtype>(chunks[c]);
+      gather_columns<kDtype>(chunks[c]);
     }
-    if constexpr (kTogether == 1) {
-      store_chunk<kDtype>(rows, row + lane / 4, columns, chunks[0]);
-    } else {
-      // Lanes 0 to 15 take the columns of the first chunk, lanes 16 to 31 those of the second.
+    if constexpr (kTogether == 2) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) exchange(chunks[0].words[i], chunks[1].words[i], 16);
-      columns += lane / 16 * Chunk::kNumPairs * 8;
-      store_chunk<kDtype>(rows, row + lane % 16 / 4, columns, chunks[0]);
-      store_chunk<kDtype>(rows, row + lane % 16 / 4 + 4, columns, chunks[1]);
+    }
+    const bool has_columns = lane_col + first * kColumns < rows.num_cols;
+#pragma unroll
+    for (int c = 0; c < kTogether; ++c) {
+      if (has_columns && lane_row + c * 4 < rows.row_end) {
+        store_elements<kAligned>(out + c * 4 * rows.row_stride + first * kColumns,
+                                 chunks[c].vector, chunks[c].elements);
+      }
     }
   }
 }
@@ -148,10 +152,18 @@ __device__ __forceinline__ void store_chunks(const OutRows& rows, int32_t row, i
 template <Dtype kDtype, int kNumBlocks, class PairOf>
 __device__ __forceinline__ void store_eight_rows(const OutRows& rows, int32_t row, int32_t col,
                                                  const PairOf& pair_of) {
-  if constexpr (kNumBlocks % OutChunk<kDtype>::kNumPairs == 0) {
-    store_chunks<kDtype, kNumBlocks>(rows, row, col, pair_of);
+  constexpr bool kInChunks = kNumBlocks % OutChunk<kDtype>::kNumPairs == 0;
+  const auto store = [&](auto aligned) {
+    if constexpr (kInChunks) {
+      store_chunks<kDtype, aligned.value, kNumBlocks>(rows, row, col, pair_of);
+    } else {
+      store_pairs<kDtype, aligned.value, kNumBlocks>(rows, row, col, pair_of);
+    }
+  };
+  if (rows.aligned) {
+    store(std::true_type());
   } else {
-    store_pairs<kDtype, kNumBlocks>(rows, row, col, pair_of);
+    store(std::false_type());
   }
 }
 

@@ -41,22 +41,28 @@ class SmallOut {
                                            const Params& params) const {
     using Traits = ptx::OutTraits<kDtype>;
     using Element = typename Traits::Element;
-    Element* const out = static_cast<Element*>(params.out) + first_;
+    using Pair = typename Traits::Pair;
+    const auto store_pairs = [&](const auto& store) {
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
+      for (int half = 0; half < 2; ++half) {
+        Element* const out = static_cast<Element*>(params.out) + first_ +
+                             half * 8 * params.out_row_stride;
 #pragma unroll
-      for (int block = 0; block < kConfig.block_n / 8; ++block) {
-        const float* const values = main_acc + block * 4 + half * 2;
-        const typename Traits::Pair pair = Traits::pair(values[0], values[1]);
-        const bool exists = half * 8 < num_rows_ && block * 8 < num_cols_;
-        Element* const to = out + half * 8 * params.out_row_stride + block * 8;
-        if (params.out_aligned) {
-          if (exists) *reinterpret_cast<typename Traits::Pair*>(to) = pair;
-        } else if (exists) {
-          to[0] = pair.x;
-          to[1] = pair.y;
+        for (int block = 0; block < kConfig.block_n / 8; ++block) {
+          const float* const values = main_acc + block * 4 + half * 2;
+          if (half * 8 < num_rows_ && block * 8 < num_cols_) {
+            store(out + block * 8, Traits::pair(values[0], values[1]));
+          }
         }
       }
+    };
+    if (params.out_aligned) {
+      store_pairs([](Element* to, const Pair& pair) { *reinterpret_cast<Pair*>(to) = pair; });
+    } else {
+      store_pairs([](Element* to, const Pair& pair) {
+        to[0] = pair.x;
+        to[1] = pair.y;
+      });
     }
   }
 
