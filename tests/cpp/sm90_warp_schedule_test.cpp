@@ -57,8 +57,8 @@ uint32_t __ballot_sync(uint32_t, bool vote) {
   }));
 }
 
-int __popc(uint32_t bits) {
-  return __builtin_popcount(bits);
+int __clz(int bits) {
+  return bits == 0 ? 32 : __builtin_clz(static_cast<unsigned>(bits));
 }
 
 }  // namespace
@@ -94,20 +94,28 @@ bool same(const GroupTiles& x, const GroupTiles& y) {
          x.first_tile_idx == y.first_tile_idx && x.num_tiles == y.num_tiles;
 }
 
-// Every lane finds the same groups: a warp goes on together with what any lane knows. The threads
-// take turns on few processors, so that a look-up takes long: one group in five is looked up, or in
-// 31 of many.
+// All lanes name the same lane, and that lane knows the group: a warp goes on together with what
+// the lane knows. The threads take turns on few processors, so that a search takes long: one group
+// in five is looked up, or in 31 of many.
 bool check_lane(const TileSchedule& schedule, const std::vector<GroupTiles>& expected,
                 int32_t num_tiles) {
   const ggfp8::sm90::WarpSchedule<8> warp(schedule);
+  const auto finds = [&](int32_t tile_idx, const GroupTiles& wanted) {
+    const auto [lane, group] = warp.find(schedule, tile_idx);
+    const int32_t from_lane_0 = warp.from_lane(0, lane);
+    if (lane < 0 || lane >= kNumLanes || lane != from_lane_0) return false;
+    return static_cast<uint32_t>(lane) != threadIdx.x || same(group, wanted);
+  };
   bool ok = warp.total_tiles() == num_tiles;
+  ok &= warp.find(schedule, num_tiles).lane == -1;
+  ok &= warp.find(schedule, num_tiles + 1000).lane == -1;
   const size_t step = expected.size() > 300 ? 31 : 5;
   for (size_t i = expected.size() > step ? expected.size() % step : 0; i < expected.size();
        i += step) {
     const GroupTiles& wanted = expected[i];
     if (wanted.num_tiles == 0) continue;
-    ok &= same(warp.find_group(schedule, wanted.first_tile_idx), wanted);
-    ok &= same(warp.find_group(schedule, wanted.first_tile_idx + wanted.num_tiles - 1), wanted);
+    ok &= finds(wanted.first_tile_idx, wanted);
+    ok &= finds(wanted.first_tile_idx + wanted.num_tiles - 1, wanted);
   }
   return ok;
 }

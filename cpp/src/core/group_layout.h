@@ -132,30 +132,46 @@ struct GroupEntries {
   int32_t values[kMaxNum];  // 0, which means no rows, past the last of them
 };
 
+// An entry as its lower 32 bits and the value of the upper ones, which are the sign of an int32:
+// device code reads both types without a branch.
+struct EntryWords {
+  uint32_t low;
+  int32_t high;
+};
+
+// Reads an entry if it exists; else returns 0.
+GGFP8_HOST_DEVICE inline EntryWords entry_words(const GroupLayout& layout, int32_t idx,
+                                                bool exists) {
+  using Word [[gnu::may_alias]] = uint32_t;
+  const int64_t num_words = layout.is_int64 ? 2 : 1;
+  const Word* const words = static_cast<const Word*>(layout.values) + idx * num_words;
+  const uint32_t low = exists ? words[0] : 0;
+  const uint32_t upper = exists && layout.is_int64 ? words[1] : 0;
+  return {low, static_cast<int32_t>(layout.is_int64 ? upper : low) >> (layout.is_int64 ? 0 : 31)};
+}
+
+GGFP8_HOST_DEVICE inline int32_t clamped_entry(const GroupLayout& layout, const EntryWords& words) {
+  const auto low =
+      static_cast<int32_t>(min_of(words.low, static_cast<uint32_t>(layout.num_rows)));
+  return words.high == 0 ? low : words.high < 0 ? 0 : layout.num_rows;
+}
+
 // Reads the entries of `num` groups. All are asked for before any is used, so that a device waits
 // for memory once.
-template <class Int, int kMaxNum>
-GGFP8_HOST_DEVICE inline GroupEntries<kMaxNum> group_entries_of(const GroupLayout& layout,
-                                                                int32_t first_group, int32_t num) {
-  const Int* const values = static_cast<const Int*>(layout.values);
+template <int kMaxNum>
+GGFP8_HOST_DEVICE inline GroupEntries<kMaxNum> group_entries(const GroupLayout& layout,
+                                                             int32_t first_group, int32_t num) {
   const bool has_bounds = layout.kind == GroupKind::kIndptr;
-  const Int before = has_bounds && num > 0 ? values[first_group] : 0;
-  Int raw[kMaxNum];
+  const EntryWords before = entry_words(layout, first_group, has_bounds && num > 0);
+  EntryWords words[kMaxNum];
   GGFP8_DEVICE_UNROLL for (int32_t i = 0; i < kMaxNum; ++i) {
-    raw[i] = i < num ? values[value_idx(layout, first_group) + i] : 0;
+    words[i] = entry_words(layout, value_idx(layout, first_group) + i, i < num);
   }
   GroupEntries<kMaxNum> entries;
   entries.before = clamped_entry(layout, before);
   GGFP8_DEVICE_UNROLL for (int32_t i = 0; i < kMaxNum; ++i) entries.values[i] =
-      clamped_entry(layout, raw[i]);
+      clamped_entry(layout, words[i]);
   return entries;
-}
-
-template <int kMaxNum>
-GGFP8_HOST_DEVICE inline GroupEntries<kMaxNum> group_entries(const GroupLayout& layout,
-                                                             int32_t first_group, int32_t num) {
-  return layout.is_int64 ? group_entries_of<int64_t, kMaxNum>(layout, first_group, num)
-                         : group_entries_of<int32_t, kMaxNum>(layout, first_group, num);
 }
 
 // The rows of a group, given the row reached before it.

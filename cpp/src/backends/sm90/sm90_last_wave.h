@@ -18,8 +18,8 @@ struct LastWave {
 };
 
 GGFP8_HOST_DEVICE inline LastWave make_last_wave(int32_t num_tiles, int32_t num_clusters) {
-  const int32_t num_left = num_tiles % num_clusters;
-  const int32_t first_tile_idx = num_tiles - num_left;
+  const int32_t first_tile_idx = quotient(num_tiles, num_clusters) * num_clusters;
+  const int32_t num_left = num_tiles - first_tile_idx;
   // Half a tile takes more than half its time: it moves more bytes per product.
   const int32_t items_per_tile = num_left * 2 <= num_clusters ? 2 : 1;
   return {first_tile_idx, items_per_tile, first_tile_idx + num_left * items_per_tile};

@@ -38,25 +38,29 @@ struct TilePlace {
 // again for every column tile.
 GGFP8_HOST_DEVICE inline TilePlace place_in_group(int32_t idx, const RowTiles& rows,
                                                   int32_t num_n_tiles, int32_t max_band_size) {
-  if (rows.num_long == 1 && !rows.has_short) return {0, idx, 1};  // without the divisions below
+  if (rows.num_long <= 1 && !rows.has_short) return {0, idx, 1};  // without the divisions below
   int32_t first_m_tile = 0;
   int32_t num_long = rows.num_long;
   bool has_short = rows.has_short;
   if (num_long > max_band_size) {
     const int32_t band_size = ceil_div(num_long, ceil_div(num_long, max_band_size));
     const int32_t band_tiles = band_size * num_n_tiles;
-    const int32_t last_band = (num_long - 1) / band_size;
-    const int32_t band = min_of(idx / band_tiles, last_band);
+    const int32_t last_band = quotient(num_long - 1, band_size);
+    const int32_t band = min_of(quotient(idx, band_tiles), last_band);
     idx -= band * band_tiles;
     first_m_tile = band * band_size;
     num_long = min_of(band_size, num_long - first_m_tile);
     has_short = has_short && band == last_band;
   }
-  if (!has_short) return {first_m_tile + idx % num_long, idx / num_long, 1};
+  if (!has_short) {
+    const int32_t n_tile_idx = quotient(idx, num_long);
+    return {first_m_tile + idx - n_tile_idx * num_long, n_tile_idx, 1};
+  }
   const int32_t pair_tiles = 2 * num_long + 1;
-  const int32_t first_n_tile = idx / pair_tiles * 2;
+  const int32_t pair_idx = quotient(idx, pair_tiles);
+  const int32_t first_n_tile = pair_idx * 2;
   const int32_t num_left = min_of(num_n_tiles - first_n_tile, 2);
-  idx %= pair_tiles;
+  idx -= pair_idx * pair_tiles;
   if (idx == num_long * num_left) return {first_m_tile + num_long, first_n_tile, num_left};
   const bool is_second = idx >= num_long;
   return {first_m_tile + idx - (is_second ? num_long : 0), first_n_tile + (is_second ? 1 : 0), 1};

@@ -11,7 +11,6 @@
 #include "backends/sm90/sm90_tile_ring.cuh"
 #include "backends/sm90/sm90_tile_sequence.cuh"
 #include "ptx/elect.cuh"
-#include "ptx/griddepcontrol.cuh"
 #include "ptx/tma.cuh"
 
 namespace ggfp8::sm90 {
@@ -63,7 +62,6 @@ __device__ __forceinline__ void run_scheduler_warp(const Params& params,
   constexpr uint32_t kMaxAhead = kNumTileRecords - kNumScaleWarps + 1;
   const bool is_leader = ptx::elect_one();
   // No other role reads or writes global memory before the CTA has met.
-  ptx::wait_for_kernels_before();
   TileSequence<kConfig> sequence(params);
   ring.put(0, sequence.tile());
   start_together<kConfig>();

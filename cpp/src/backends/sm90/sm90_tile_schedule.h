@@ -27,7 +27,7 @@ struct RowTiles {
 };
 
 GGFP8_HOST_DEVICE inline RowTiles row_tiles(const TileSchedule& schedule, int32_t num_rows) {
-  const int32_t num_full = num_rows / schedule.tile_m;
+  const int32_t num_full = quotient(num_rows, schedule.tile_m);
   const int32_t num_left = num_rows - num_full * schedule.tile_m;
   return {num_full + (num_left > schedule.short_m ? 1 : 0),
           num_left > 0 && num_left <= schedule.short_m};

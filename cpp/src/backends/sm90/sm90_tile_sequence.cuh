@@ -12,18 +12,21 @@
 #include "backends/sm90/sm90_tile_schedule.h"
 #include "backends/sm90/sm90_warp_schedule.cuh"
 #include "ptx/cluster.cuh"
+#include "ptx/griddepcontrol.cuh"
+#include "ptx/uniform.cuh"
 
 namespace ggfp8::sm90 {
 
 template <Config kConfig>
 class TileSequence {
  public:
-  // Reads the group array and begins with the first tile. Warp-collective.
+  // Waits for the kernels before, reads the group array and begins with the first tile.
+  // Warp-collective.
   __device__ __forceinline__ explicit TileSequence(const Params& params)
       : params_(params),
+        item_(wait_for_first_item()),
         groups_(schedule()),
-        wave_(find_last_wave(groups_.total_tiles())),
-        item_(static_cast<int32_t>(blockIdx.x) / kConfig.cluster_size) {}
+        wave_(find_last_wave(groups_.total_tiles())) {}
 
   __device__ __forceinline__ bool done() const { return item_.idx >= wave_.num_items; }
 
@@ -31,7 +34,6 @@ class TileSequence {
 
   // Finds the current tile; after the last one, returns a tile without rows. Warp-collective.
   __device__ __forceinline__ CtaTile tile() const {
-    if (done()) return {};
     int32_t tile_idx = item_.idx;
     int32_t half = 0;  // the item's, if its tile is halved
     int32_t items_per_tile = 1;
@@ -41,20 +43,29 @@ class TileSequence {
       tile_idx = wave_.first_tile_idx + idx_in_wave / items_per_tile;
       half = idx_in_wave % items_per_tile;
     }
-    const GroupTiles group = groups_.find_group(schedule(), tile_idx);
-    const TilePlace place = place_in_group(tile_idx - group.first_tile_idx,
-                                           row_tiles(schedule(), group.row_end - group.row_begin),
-                                           params_.num_n_tiles, params_.max_band_size);
-    const int32_t row_begin = group.row_begin + place.m_tile_idx * kConfig.cluster_m();
-    const int32_t num_cols = place.num_n_tiles * tile_n() / items_per_tile;
-    return share({{row_begin, min(group.row_end - row_begin, kConfig.cluster_m()),
-                   place.n_tile_idx * tile_n() + half * num_cols, num_cols},
-                  group.group_idx,
-                  group.row_begin,
+    const auto [lane, group] = groups_.find(schedule(), tile_idx);
+    if (lane < 0) return {};
+    // Every lane looks for the place, and the lane that has the group passes it on. The other lanes
+    // look among no rows, which takes no division.
+    const bool is_here = lane == static_cast<int32_t>(threadIdx.x % 32);
+    const int32_t num_rows = is_here ? group.row_end - group.row_begin : 0;
+    const TilePlace place =
+        place_in_group(tile_idx - group.first_tile_idx, row_tiles(schedule(), num_rows),
+                       params_.num_n_tiles, params_.max_band_size);
+    const int32_t first_row = place.m_tile_idx * kConfig.cluster_m();
+    const auto pass_on = [lane = lane](int32_t value) { return Groups::from_lane(lane, value); };
+    const int32_t num_n_tiles = kHasHalves ? pass_on(place.num_n_tiles) : 1;
+    const int32_t num_cols = num_n_tiles * tile_n() / items_per_tile;
+    return share({{pass_on(group.row_begin + first_row),
+                   pass_on(min(num_rows - first_row, kConfig.cluster_m())),
+                   pass_on(place.n_tile_idx) * tile_n() + half * num_cols, num_cols},
+                  pass_on(group.group_idx),
+                  pass_on(group.row_begin),
                   Multicast::kNone});
   }
 
  private:
+  using Groups = WarpSchedule<kConfig.max_kept_groups()>;
   static constexpr bool kHasHalves = kConfig.column_scales().has_halves;
 
   __device__ __forceinline__ int32_t tile_n() const {
@@ -73,6 +84,14 @@ class TileSequence {
   __device__ __forceinline__ static LastWave find_last_wave(int32_t num_tiles) {
     return kHasHalves ? make_last_wave(num_tiles, num_clusters())
                       : LastWave{num_tiles, 1, num_tiles};
+  }
+
+  // Returns the first item, which is known before the wait.
+  __device__ __forceinline__ static ItemOfRound wait_for_first_item() {
+    const auto cluster = static_cast<int32_t>(blockIdx.x) / kConfig.cluster_size;
+    const ItemOfRound item(ptx::compute_now(cluster));
+    ptx::wait_for_kernels_before();
+    return item;
   }
 
   __device__ __forceinline__ static int32_t num_clusters() {
@@ -111,9 +130,9 @@ class TileSequence {
   }
 
   const Params& params_;
-  WarpSchedule<kConfig.max_kept_groups()> groups_;
+  ItemOfRound item_;  // first: it waits for the kernels before
+  Groups groups_;
   LastWave wave_;
-  ItemOfRound item_;
 };
 
 }  // namespace ggfp8::sm90

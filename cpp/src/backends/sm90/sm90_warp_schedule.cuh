@@ -11,6 +11,7 @@
 
 #include "backends/sm90/sm90_tile_schedule.h"
 #include "core/group_schedule.h"
+#include "ptx/shuffle.cuh"
 
 namespace ggfp8::sm90 {
 
@@ -19,28 +20,44 @@ class WarpSchedule {
  public:
   // Reads the group array. Precondition: the schedule has kNumLaneChunks chunks. Warp-collective.
   __device__ __forceinline__ explicit WarpSchedule(const TileSchedule& schedule) {
-    const int32_t num_tiles = schedule.groups_per_chunk <= 1 ? read_groups<1>(schedule)
-                              : keeps_groups(schedule)       ? read_groups<kMaxKept>(schedule)
-                                                             : read_chunks(schedule);
-    const int32_t before = exclusive_sum(num_tiles);
-    start_.num_tiles = before;
-    total_tiles_ = __shfl_sync(kAllLanes, before + num_tiles, 31);
+    if (has_group_per_lane(schedule)) {
+      read_groups<1>(schedule);
+    } else if (keeps_groups(schedule)) {
+      read_groups<kMaxKept>(schedule);
+    } else {
+      num_tiles_ = read_chunks(schedule);
+      add_up();
+    }
   }
 
   // Returns the number of tiles of all groups.
   __device__ __forceinline__ int32_t total_tiles() const { return total_tiles_; }
 
-  // Returns the group of a tile that exists. The tile's chunk is the last chunk that starts at or
-  // before the tile. Warp-collective.
-  __device__ __forceinline__ GroupTiles find_group(const TileSchedule& schedule,
-                                                   int32_t tile_idx) const {
-    const bool is_started = start_.num_tiles <= tile_idx;
-    const int32_t chunk_idx = __popc(__ballot_sync(kAllLanes, is_started)) - 1;
-    if (keeps_groups(schedule)) return find_kept(schedule, chunk_idx, tile_idx);
-    if (is_ascending_) return find_ascending(schedule, chunk_idx, tile_idx);
-    const ChunkStart start = {from_lane(chunk_idx, start_.reached_row),
-                              from_lane(chunk_idx, start_.num_tiles)};
-    return ggfp8::find_group(schedule, start, chunk_idx, tile_idx);
+  // The lane that knows the group of a tile, and in that lane the group.
+  struct Found {
+    int32_t lane;  // -1: the tile does not exist
+    GroupTiles group;
+  };
+
+  // Finds the group of a tile. Warp-collective.
+  __device__ __forceinline__ Found find(const TileSchedule& schedule, int32_t tile_idx) const {
+    const auto idx_in_chunk = static_cast<uint32_t>(tile_idx - start_.num_tiles);
+    const bool is_here = idx_in_chunk < static_cast<uint32_t>(num_tiles_);
+    const int32_t lane_idx = 31 - __clz(static_cast<int>(__ballot_sync(kAllLanes, is_here)));
+    if (has_group_per_lane(schedule)) {
+      return {lane_idx, {lane(), row_begin_[0], row_end_[0], start_.num_tiles, num_tiles_}};
+    }
+    if (keeps_groups(schedule)) return {lane_idx, find_kept(schedule, tile_idx)};
+    if (lane_idx < 0) return {lane_idx, {}};
+    if (is_ascending_) return find_ascending(schedule, lane_idx, tile_idx);
+    const ChunkStart start = {from_lane(lane_idx, start_.reached_row),
+                              from_lane(lane_idx, start_.num_tiles)};
+    return {lane_idx, ggfp8::find_group(schedule, start, lane_idx, tile_idx)};
+  }
+
+  // Returns what a lane has. Warp-collective.
+  __device__ __forceinline__ static int32_t from_lane(int32_t lane, int32_t value) {
+    return __shfl_sync(kAllLanes, value, lane);
   }
 
  private:
@@ -51,12 +68,12 @@ class WarpSchedule {
     return static_cast<int32_t>(threadIdx.x % 32);
   }
 
-  __device__ __forceinline__ static bool keeps_groups(const TileSchedule& schedule) {
-    return schedule.groups_per_chunk <= kMaxKept;
+  __device__ __forceinline__ static bool has_group_per_lane(const TileSchedule& schedule) {
+    return schedule.groups_per_chunk <= 1;
   }
 
-  __device__ __forceinline__ static int32_t from_lane(int32_t lane, int32_t value) {
-    return __shfl_sync(kAllLanes, value, lane);
+  __device__ __forceinline__ static bool keeps_groups(const TileSchedule& schedule) {
+    return schedule.groups_per_chunk <= kMaxKept;
   }
 
   // Combines the values of the lanes before each lane; 0, which is neutral, for the first.
@@ -73,8 +90,16 @@ class WarpSchedule {
     return lane() == 0 ? 0 : shifted;
   }
 
+  // Adds up the values of the lanes before each lane. Three steps of shuffles that do not wait for
+  // each other take less time than five steps of one.
   __device__ __forceinline__ static int32_t exclusive_sum(int32_t value) {
-    return exclusive_scan(value, [](int32_t x, int32_t y) { return x + y; });
+    int32_t of_4 = value;
+    for (const int32_t distance : {1, 2, 3}) ptx::add_from_below(of_4, value, distance);
+    int32_t of_16 = of_4;
+    for (const int32_t distance : {4, 8, 12}) ptx::add_from_below(of_16, of_4, distance);
+    int32_t of_32 = of_16;
+    ptx::add_from_below(of_32, of_16, 16);
+    return of_32 - value;
   }
 
   // Returns the row reached before the lane's chunk of this gain. `first` is the row reached before
@@ -87,26 +112,40 @@ class WarpSchedule {
     return lane() == 0 ? first : reached;
   }
 
-  // Reads and keeps the lane's groups, which are up to kMaxNum; returns the number of their tiles.
+  // Finds the number of tiles before the lane's chunk, and of all groups.
+  __device__ __forceinline__ void add_up() {
+    start_.num_tiles = exclusive_sum(num_tiles_);
+    total_tiles_ = from_lane(31, start_.num_tiles + num_tiles_);
+  }
+
+  // Reads and keeps the lane's groups, which are up to kMaxNum, and counts tiles. Counts at once as
+  // if bounds ascended, and once more if they do not, as is rarely so.
   template <int kMaxNum>
-  __device__ __forceinline__ int32_t read_groups(const TileSchedule& schedule) {
+  __device__ __forceinline__ void read_groups(const TileSchedule& schedule) {
     const GroupLayout& layout = schedule.layout;
     const ChunkGroups groups = groups_of_chunk(schedule, lane());
     const int32_t num_groups = max_of(groups.last - groups.first, 0);
     const auto entries = group_entries<kMaxNum>(layout, groups.first, num_groups);
-    if (bounds_ascend(layout, entries, num_groups)) {
-      keep_ascending(schedule, entries);
-    } else {
-      keep_any(schedule, entries);
-    }
-    int32_t num_tiles = 0;
+    const bool ascend = bounds_ascend(layout, entries, num_groups);
+    keep_ascending(schedule, entries);
+    count_tiles<kMaxNum>(schedule);
+    add_up();
+    if (ascend) [[likely]] return;
+    keep_any(schedule, entries);
+    count_tiles<kMaxNum>(schedule);
+    add_up();
+  }
+
+  // Counts the tiles of the lane's groups.
+  template <int kMaxNum>
+  __device__ __forceinline__ void count_tiles(const TileSchedule& schedule) {
+    num_tiles_ = 0;
 #pragma unroll
     for (int32_t i = 0; i < kMaxNum; ++i) {
-      if (i >= schedule.groups_per_chunk) break;
-      tiles_before_[i] = num_tiles;
-      num_tiles += num_tiles_of_rows(schedule, row_end_[i] - row_begin_[i]);
+      if (kMaxNum > 1 && i >= schedule.groups_per_chunk) break;
+      tiles_before_[i] = num_tiles_;
+      num_tiles_ += num_tiles_of_rows(schedule, row_end_[i] - row_begin_[i]);
     }
-    return num_tiles;
   }
 
   // Returns whether the groups have bounds, none of which is less than the bound before it.
@@ -119,7 +158,7 @@ class WarpSchedule {
     int32_t bound = entries.before;
 #pragma unroll
     for (int32_t i = 0; i < kMaxNum; ++i) {
-      ascend = ascend && (i >= num_groups || bound <= entries.values[i]);
+      ascend &= i >= num_groups || bound <= entries.values[i];
       bound = entries.values[i];
     }
     return __ballot_sync(kAllLanes, ascend) == kAllLanes;
@@ -133,7 +172,7 @@ class WarpSchedule {
     int32_t bound = entries.before;
 #pragma unroll
     for (int32_t i = 0; i < kMaxNum; ++i) {
-      if (i >= schedule.groups_per_chunk) break;
+      if (kMaxNum > 1 && i >= schedule.groups_per_chunk) break;
       row_begin_[i] = bound;
       row_end_[i] = max_of(bound, entries.values[i]);
       bound = entries.values[i];
@@ -156,7 +195,7 @@ class WarpSchedule {
     }
 #pragma unroll
     for (int32_t i = 0; i < kMaxNum; ++i) {
-      if (i >= schedule.groups_per_chunk) break;
+      if (kMaxNum > 1 && i >= schedule.groups_per_chunk) break;
       const GroupRows rows = rows_of_value(layout, reached_row, entries.values[i]);
       row_begin_[i] = rows.begin;
       row_end_[i] = rows.end;
@@ -164,9 +203,9 @@ class WarpSchedule {
     }
   }
 
-  // Returns the group of a tile of this chunk. In its chunk it is the last group that starts at or
-  // before the tile: groups without tiles before it start at the same tile, those after it later.
-  __device__ __forceinline__ GroupTiles find_kept(const TileSchedule& schedule, int32_t chunk_idx,
+  // Returns the group of a tile of the lane's chunk. It is the last group that starts at or before
+  // the tile: groups without tiles before it start at the same tile, those after it later.
+  __device__ __forceinline__ GroupTiles find_kept(const TileSchedule& schedule,
                                                   int32_t tile_idx) const {
     int32_t group = 0;
     int32_t row_begin = row_begin_[0];
@@ -182,12 +221,8 @@ class WarpSchedule {
         tiles_before = tiles_before_[i];
       }
     }
-    group = from_lane(chunk_idx, group);
-    row_begin = from_lane(chunk_idx, row_begin);
-    row_end = from_lane(chunk_idx, row_end);
-    return {chunk_idx * schedule.groups_per_chunk + group, row_begin, row_end,
-            from_lane(chunk_idx, start_.num_tiles + tiles_before),
-            num_tiles_of_rows(schedule, row_end - row_begin)};
+    return {lane() * schedule.groups_per_chunk + group, row_begin, row_end,
+            start_.num_tiles + tiles_before, num_tiles_of_rows(schedule, row_end - row_begin)};
   }
 
   // Finds where the lane's chunk begins; returns the number of its tiles.
@@ -228,8 +263,8 @@ class WarpSchedule {
 
   // Returns the group of a tile of this chunk, which has a group for each lane at most. In it, it
   // is the last group that starts at or before the tile.
-  __device__ __forceinline__ GroupTiles find_ascending(const TileSchedule& schedule,
-                                                       int32_t chunk_idx, int32_t tile_idx) const {
+  __device__ __forceinline__ Found find_ascending(const TileSchedule& schedule, int32_t chunk_idx,
+                                                  int32_t tile_idx) const {
     const GroupLayout& layout = schedule.layout;
     const ChunkGroups groups = groups_of_chunk(schedule, chunk_idx);
     const int32_t group = groups.first + lane();
@@ -237,14 +272,13 @@ class WarpSchedule {
     const int32_t begin = exists ? group_value(layout, group) : 0;
     const int32_t end = exists ? group_value(layout, group + 1) : 0;
     const int32_t num_tiles = num_tiles_of_rows(schedule, end - begin);
-    const int32_t before = exclusive_sum(num_tiles);
-    const int32_t first_tile = from_lane(chunk_idx, start_.num_tiles) + before;
-    const int32_t from = __popc(__ballot_sync(kAllLanes, first_tile <= tile_idx)) - 1;
-    return {groups.first + from, from_lane(from, begin), from_lane(from, end),
-            from_lane(from, first_tile), from_lane(from, num_tiles)};
+    const int32_t first_tile = from_lane(chunk_idx, start_.num_tiles) + exclusive_sum(num_tiles);
+    const uint32_t started = __ballot_sync(kAllLanes, first_tile <= tile_idx);
+    return {31 - __clz(static_cast<int>(started)), {group, begin, end, first_tile, num_tiles}};
   }
 
   ChunkStart start_;  // of the lane's chunk; without the row where groups are kept
+  int32_t num_tiles_;  // of the lane's chunk
   int32_t total_tiles_;
   bool is_ascending_ = false;  // of groups that are not kept: bounds ascend
 
