@@ -183,7 +183,7 @@ void check_instance() {
   CHECK_EQ(kConfig.scale_blocks_per_k_block() * kConfig.scale_k, ggfp8::sm90::kBlockK);
   CHECK_EQ(kConfig.scale_k % 32, 0);
   CHECK(kConfig.num_stages > ggfp8::sm90::kNumScaleWarps);
-  CHECK(ggfp8::sm90::kNumScaleWarps < static_cast<int>(ggfp8::sm90::kNumTileRecords));
+  CHECK(kConfig.num_tile_records() >= kConfig.num_stages + ggfp8::sm90::kNumScaleWarps);
   const int pair_idx = ggfp8::dtype_pair_idx(kConfig.a_dtype, kConfig.b_dtype);
   CHECK_EQ(ggfp8::instance_idx(kIdx / ggfp8::kNumDtypePairs, pair_idx), kIdx);
 }
@@ -203,8 +203,8 @@ void check_shared_storage() {
   constexpr Config kConfig = ggfp8::sm90::config_of(kIdx);
   CHECK_EQ(sizeof(Storage::scales), sizeof(typename Storage::Scales) * kConfig.num_stages *
                                         kConfig.scale_blocks_per_stage());
-  CHECK_EQ(sizeof(ggfp8::sm90::SharedStorage<ggfp8::sm90::config_of(kIdx)>),
-           sizeof(Storage) + sizeof(ggfp8::sm90::TileStorage));
+  CHECK_EQ(sizeof(ggfp8::sm90::SharedStorage<kConfig>),
+           sizeof(Storage) + sizeof(ggfp8::sm90::TileStorage<kConfig>));
 }
 
 template <size_t... kIdx>

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -76,13 +77,23 @@ struct Shape {
     return multicast == Multicast::kB ? block_n : block_n * cluster_size;
   }
 
+  // Slots of the tile ring (sm90_tile_ring.cuh). A power of two.
+  constexpr int num_tile_records() const {
+    return static_cast<int>(std::bit_ceil(static_cast<unsigned>(num_stages + kNumScaleWarps)));
+  }
+
+  // Whether the finder is a warp of its own, which finds tiles ahead of time and starts their TMA
+  // stores. Otherwise it is the load warp: between the group array and the first load lies no other
+  // warp.
+  constexpr bool has_scheduler_warp() const { return tma_store || cluster_size > 1; }
+
   // Registers of a thread of the producers, after setmaxnreg. A single consumer warpgroup leaves
   // enough for 96.
   constexpr int producer_registers() const {
     return num_consumers == 1 ? 96 : num_consumers == 2 ? 40 : 56;
   }
 
-  // Groups that a lane of the scheduler warp keeps in registers (sm90_warp_schedule.cuh).
+  // Groups that a lane of the finder keeps in registers (sm90_warp_schedule.cuh).
   constexpr int max_kept_groups() const { return producer_registers() < 56 ? 4 : 8; }
 
   // A row tile is short if one of several CTAs that stand below each other holds all its rows.

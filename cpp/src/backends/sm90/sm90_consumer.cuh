@@ -113,8 +113,10 @@ struct Consumer {
 
   // Releases a tile for which this warpgroup fills no store boxes, and goes on to the next.
   __device__ __forceinline__ void finish_tile() {
-    wait_taken();
-    ring.release(warpgroup());
+    if constexpr (kConfig.has_scheduler_warp()) {
+      wait_taken();
+      ring.release(warpgroup());
+    }
     ++tile_idx;
   }
 

@@ -1,9 +1,10 @@
 // The sm90 kernel: persistent CTAs, one per SM, of one to three consumer warpgroups and one
 // producer warpgroup. This file sets up and branches into the roles:
 //
-//   load warp        waits for an empty stage, starts the TMA loads of a and b
+//   load warp        waits for an empty stage, starts the TMA loads of a and b; finds the tiles where
+//                    there is no scheduler warp
 //   scale warps      two warps; wait for an empty stage, store the scales that TMA does not load
-//   scheduler warp   finds tiles ahead of time, starts the TMA stores of finished tiles
+//   scheduler warp   of clusters: finds tiles ahead of time, starts the TMA stores of finished tiles
 //   consumers        wait for a full stage, multiply, release the stage, promote; finish a tile
 #pragma once
 
@@ -28,12 +29,6 @@ template <Config kConfig>
 __device__ __forceinline__ void run_consumer(Consumer<kConfig> consumer) {
   for (;;) {
     consumer.pipeline.wait_full();
-    if constexpr (kConfig.is_small()) {
-      const CtaTile tile = consumer.ring.get(consumer.tile_idx);
-      if (tile.num_rows == 0) break;
-      compute_small_tile(consumer, tile);
-      continue;
-    }
     const OutBlock block = consumer.block();
     if (block.num_rows == 0) break;
     if constexpr (kConfig.max_swapped_rows > 0) {
@@ -42,7 +37,7 @@ __device__ __forceinline__ void run_consumer(Consumer<kConfig> consumer) {
         continue;
       }
     }
-    if constexpr (!kConfig.is_small() && kConfig.max_swapped_rows < kConfig.block_m) {
+    if constexpr (kConfig.max_swapped_rows < kConfig.block_m) {
       compute_tiles(consumer, block);
     }
   }
@@ -58,7 +53,8 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
   static_assert(kSmemBytes[kIdx] <= kMaxSmemBytes);
   extern __shared__ uint8_t unaligned_smem[];
   uint8_t* smem = unaligned_smem + (1024 - ptx::smem_address(unaligned_smem) % 1024) % 1024;
-  TileStorage& tiles = *reinterpret_cast<TileStorage*>(smem + sizeof(AsyncStorage<kConfig>));
+  auto& tiles =
+      *reinterpret_cast<TileStorage<kConfig>*>(smem + sizeof(AsyncStorage<kConfig>));
   static_assert(sizeof(SharedStorage<kConfig>) == sizeof(AsyncStorage<kConfig>) + sizeof(tiles));
   const TileRing<kConfig> ring(smem, tiles);
   if (threadIdx.x >= kConfig.num_consumer_threads()) {
@@ -68,14 +64,22 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
     if (warp == 0) {
       run_load_warp<kConfig>(params, ring, {smem, kProducerParity});
     } else if (warp > kNumScaleWarps) {
-      run_scheduler_warp<kConfig>(params, ring);
+      if constexpr (kConfig.has_scheduler_warp()) {
+        run_scheduler_warp<kConfig>(params, ring);
+      } else {
+        start_together<kConfig>();
+      }
     } else {
       run_scale_warp<kConfig>(params, ring, {smem, kProducerParity}, warp - 1);
     }
   } else {
     ptx::setmaxnreg_increase<kConfig.consumer_registers()>();
     start_together<kConfig>();
-    run_consumer<kConfig>({params, ring, {smem, kConsumerParity}});
+    if constexpr (kConfig.is_small()) {
+      run_small_consumer<kConfig>({params, ring, {smem, kConsumerParity}});
+    } else {
+      run_consumer<kConfig>({params, ring, {smem, kConsumerParity}});
+    }
   }
   // The other CTAs of the cluster may still arrive at barriers of this one.
   if constexpr (kConfig.cluster_size > 1) ptx::cluster_sync();

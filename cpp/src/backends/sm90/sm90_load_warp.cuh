@@ -12,6 +12,7 @@
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_pipeline.cuh"
 #include "backends/sm90/sm90_tile_ring.cuh"
+#include "backends/sm90/sm90_tile_sequence.cuh"
 #include "ptx/elect.cuh"
 #include "ptx/tma.cuh"
 
@@ -89,7 +90,8 @@ __device__ __forceinline__ void load_box(uint32_t smem, const CUtensorMap& map, 
 // Loads the k-blocks of a tile. The warp runs through the loop together, so that addresses are
 // uniform, and its leader starts the loads. Values that do not change from k-block to k-block stay
 // out of the loop: with them inside, a k-block took this warp longer than the consumers.
-template <Multicast kMulticast, Config kConfig>
+// kWholeA: one load brings all rows of a.
+template <Multicast kMulticast, bool kWholeA = false, Config kConfig>
 __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTile& tile,
                                               Pipeline<kConfig>& pipeline, bool is_leader) {
   constexpr bool kMulticastA = kMulticast == Multicast::kA;
@@ -97,12 +99,10 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
   constexpr int kClusterSize = kConfig.cluster_size;
   const int num_a_boxes = ceil_div(tile.num_rows, kConfig.a_box_rows);
   const int num_b_boxes = ceil_div(tile.num_cols, kConfig.b_box_rows);
-  static_assert(!kConfig.whole_a_box || (kClusterSize == 1 && kConfig.block_m <= 256));
-  constexpr int kMaxABoxes = kConfig.block_m / kConfig.a_box_rows;
-  const bool loads_whole_box = kConfig.whole_a_box && num_a_boxes == kMaxABoxes;
-  const CUtensorMap& a_map = loads_whole_box ? params.whole_a_map : params.a_map;
-  const OperandBoxes<kMulticastA, kMaxABoxes, kClusterSize> a_boxes(loads_whole_box ? 1
-                                                                                    : num_a_boxes);
+  static_assert(!kWholeA || (kClusterSize == 1 && kConfig.block_m <= 256));
+  const CUtensorMap& a_map = kWholeA ? params.whole_a_map : params.a_map;
+  constexpr int kMaxABoxes = kWholeA ? 1 : kConfig.block_m / kConfig.a_box_rows;
+  const OperandBoxes<kMulticastA, kMaxABoxes, kClusterSize> a_boxes(kWholeA ? 1 : num_a_boxes);
   const OperandBoxes<kMulticastB, kConfig.block_n / kConfig.b_box_rows, kClusterSize> b_boxes(
       num_b_boxes);
   const RowScaleLoad sfa(params, tile, tile.group_idx);
@@ -135,6 +135,65 @@ __device__ __forceinline__ void load_k_blocks(const Params& params, const CtaTil
   }
 }
 
+// Loads a tile.
+template <Config kConfig>
+__device__ __forceinline__ void load_tile(const Params& params, const CtaTile& tile,
+                                          Pipeline<kConfig>& pipeline, bool is_leader) {
+  constexpr Multicast kSideBySide = kConfig.cluster_size > 1 ? Multicast::kA : Multicast::kNone;
+  if constexpr (kConfig.is_small()) {
+    load_deep_stages(params, tile, pipeline, is_leader);
+  } else if constexpr (kConfig.multicast == Multicast::kB) {
+    if (tile.multicast == Multicast::kB) {
+      load_k_blocks<Multicast::kB>(params, tile, pipeline, is_leader);
+    } else {
+      load_k_blocks<kSideBySide>(params, tile, pipeline, is_leader);
+    }
+  } else if constexpr (kConfig.whole_a_box) {
+    if (tile.num_rows > kConfig.block_m - kConfig.a_box_rows) {
+      load_k_blocks<kSideBySide, true>(params, tile, pipeline, is_leader);
+    } else {
+      load_k_blocks<kSideBySide>(params, tile, pipeline, is_leader);
+    }
+  } else {
+    load_k_blocks<kSideBySide>(params, tile, pipeline, is_leader);
+  }
+}
+
+// Loads the tiles that the scheduler warp finds.
+template <Config kConfig>
+__device__ __forceinline__ void load_found_tiles(const Params& params,
+                                                 const TileRing<kConfig>& ring,
+                                                 Pipeline<kConfig>& pipeline, bool is_leader) {
+  for (uint32_t tile_idx = 0;; ++tile_idx) {
+    const CtaTile tile = ring.wait(tile_idx);
+    if (tile.num_rows == 0) return;
+    load_tile(params, tile, pipeline, is_leader);
+  }
+}
+
+// Finds tiles, publishes them in the tile ring, and loads them.
+//
+// Slots: record t is overwritten when record t + n is put into the ring of n slots. At that time all
+// loads of the tiles before are started. Tiles t + 2 to t + n - 1 have at least num_stages stages,
+// so consumers have emptied all stages of tiles t and t + 1. They are done with tile t, then. Each
+// scale warp has filled one of these stages, and has read record t before.
+template <Config kConfig>
+__device__ __forceinline__ void find_and_load_tiles(const Params& params,
+                                                    const TileRing<kConfig>& ring,
+                                                    Pipeline<kConfig>& pipeline, bool is_leader) {
+  static_assert(kConfig.num_tile_records() >= kConfig.num_stages + 2 && kNumScaleWarps == 2);
+  TileSequence<kConfig> sequence(params);
+  for (uint32_t tile_idx = 0;; ++tile_idx) {
+    const CtaTile tile = sequence.tile();
+    ring.put(tile_idx, tile);
+    ring.publish(tile_idx);
+    if (tile.num_rows == 0) return;
+    load_tile(params, tile, pipeline, is_leader);
+    if (tile.is_last) return;
+    sequence.advance();
+  }
+}
+
 template <Config kConfig>
 __device__ __forceinline__ void prefetch_maps(const Params& params) {
   if constexpr (kConfig.is_small()) {
@@ -150,7 +209,6 @@ __device__ __forceinline__ void prefetch_maps(const Params& params) {
 template <Config kConfig>
 __device__ __forceinline__ void run_load_warp(const Params& params, const TileRing<kConfig>& ring,
                                               Pipeline<kConfig> pipeline) {
-  constexpr Multicast kSideBySide = kConfig.cluster_size > 1 ? Multicast::kA : Multicast::kNone;
   const bool is_leader = ptx::elect_one();
   if (is_leader) {
     pipeline.init();
@@ -160,17 +218,13 @@ __device__ __forceinline__ void run_load_warp(const Params& params, const TileRi
   }
   __syncwarp();
   start_together<kConfig>();
-  for (uint32_t tile_idx = 0;; ++tile_idx) {
-    const CtaTile tile = ring.wait(tile_idx);
-    if (tile.num_rows == 0) break;
-    if constexpr (kConfig.is_small()) {
-      load_deep_stages(params, tile, pipeline, is_leader);
-    } else if (kConfig.multicast == Multicast::kB && tile.multicast == Multicast::kB) {
-      load_k_blocks<Multicast::kB>(params, tile, pipeline, is_leader);
-    } else {
-      load_k_blocks<kSideBySide>(params, tile, pipeline, is_leader);
-    }
+  if constexpr (kConfig.has_scheduler_warp()) {
+    load_found_tiles(params, ring, pipeline, is_leader);
+  } else {
+    // Other roles read or write global memory after the first record is published.
+    find_and_load_tiles(params, ring, pipeline, is_leader);
   }
+  if constexpr (kConfig.is_small()) return;
   // One more stage, without loads, tells the consumers that there is no further tile.
   pipeline.wait_empty();
   pipeline.signal_no_loads();

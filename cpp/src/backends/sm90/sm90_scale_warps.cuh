@@ -6,6 +6,7 @@
 #include "backends/sm90/sm90_params.h"
 #include "backends/sm90/sm90_pipeline.cuh"
 #include "backends/sm90/sm90_tile_ring.cuh"
+#include "ptx/thread_idx.cuh"
 
 namespace ggfp8::sm90 {
 
@@ -39,7 +40,8 @@ class ScaleLoader {
     }
     constexpr ColumnScales kLayout = kConfig.column_scales();
     // Lanes past the last slot load the last slot's scale: their own column may not fit 32 bits.
-    const int slot = min(lane(), kLayout.num_slots() - 1);
+    const auto fresh_lane = static_cast<int>(ptx::thread_idx() % 32);  // in no register between tiles
+    const int slot = min(fresh_lane, kLayout.num_slots() - 1);
     const int32_t col = min(tile.col_begin + kLayout.first_column(slot), params.n - 1);
     sfb_ = params.sfb + tile.group_idx * params.sfb_group_stride +
            (col >> params.log2_granularity_n) * params.sfb_n_stride +
@@ -123,6 +125,7 @@ __device__ __forceinline__ void load_scales(const Params& params, const TileRing
       }
     }
     stage -= num_stages;
+    if (kConfig.is_small() && tile.is_last) return;
   }
   // The warp whose turn it is fills the stage that tells the consumers that there is no further
   // tile.

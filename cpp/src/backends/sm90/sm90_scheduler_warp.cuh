@@ -42,7 +42,7 @@ __device__ __forceinline__ void store_boxes(const Params& params, const CtaTile&
 
 // Runs the scheduler warp.
 //
-// Slots: record t is overwritten when record t + kNumTileRecords is put into the ring. At that time
+// Slots: record t is overwritten when record t + num_tile_records() is put into the ring. Then
 // tiles up to t + kNumScaleWarps - 1 are released by all consumers. A scale warp has at least one
 // stage in any kNumScaleWarps consecutive tiles, so it has read record t by then.
 //
@@ -59,7 +59,7 @@ __device__ __forceinline__ void store_boxes(const Params& params, const CtaTile&
 template <Config kConfig>
 __device__ __forceinline__ void run_scheduler_warp(const Params& params,
                                                    const TileRing<kConfig>& ring) {
-  constexpr uint32_t kMaxAhead = kNumTileRecords - kNumScaleWarps + 1;
+  constexpr uint32_t kMaxAhead = kConfig.num_tile_records() - kNumScaleWarps + 1;
   const bool is_leader = ptx::elect_one();
   // No other role reads or writes global memory before the CTA has met.
   TileSequence<kConfig> sequence(params);

@@ -13,8 +13,6 @@
 
 namespace ggfp8::sm90 {
 
-// Slots of the tile ring (sm90_tile_ring.cuh). A power of two.
-constexpr uint32_t kNumTileRecords = 8;
 
 // No bytes at all for size 0.
 template <int kSize>
@@ -56,16 +54,17 @@ struct AsyncStorage {
   Release releases[kConfig.num_consumers];
 };
 
-// The memory of the scheduler warp, which other warps read.
+// The memory of the warp that finds tiles, which other warps read.
+template <Config kConfig>
 struct TileStorage {
-  CtaTile records[kNumTileRecords];
-  uint64_t published[kNumTileRecords];  // mbarriers of the records
+  CtaTile records[kConfig.num_tile_records()];
+  uint64_t published[kConfig.num_tile_records()];  // mbarriers of the records
 };
 
 template <Config kConfig>
 struct SharedStorage {
   AsyncStorage<kConfig> async;
-  TileStorage tiles;
+  TileStorage<kConfig> tiles;
 };
 
 // Bytes of dynamic shared memory of each instance.

@@ -130,7 +130,17 @@ __device__ __forceinline__ void compute_small_tile(Consumer<kConfig>& consumer,
   BlockAccumulator<kN> main_acc = {};
   run_stages<kConfig, kN>(main_acc, consumer, StageReader<kConfig>(consumer));
   out.store(main_acc, consumer.params);
-  consumer.finish_tile();
+}
+
+// Runs the consumer warpgroup of small blocks.
+template <Config kConfig>
+__device__ __forceinline__ void run_small_consumer(Consumer<kConfig> consumer) {
+  for (;; ++consumer.tile_idx) {
+    const CtaTile tile = consumer.ring.wait(consumer.tile_idx);
+    if (tile.num_rows == 0) return;
+    compute_small_tile(consumer, tile);
+    if (tile.is_last) return;
+  }
 }
 
 }  // namespace ggfp8::sm90

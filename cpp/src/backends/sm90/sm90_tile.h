@@ -31,6 +31,7 @@ struct CtaTile : OutBlock {
   int32_t group_idx;
   int32_t group_row_begin;  // first row of the group
   Multicast multicast;
+  bool is_last = false;  // of the CTA; small blocks alone know
 };
 
 // The part of a warpgroup in its CTA's block when operands are not swapped: 64 rows of all columns.

@@ -1,6 +1,5 @@
-// The tile ring: records of a CTA's tiles in shared memory, and their hand-over between the
-// scheduler warp, which finds tiles ahead of time, and the warps that work on them. The tiles of a
-// CTA count from 0.
+// The tile ring: records of a CTA's tiles in shared memory, and their hand-over between the finder
+// and the warps that work on them. The tiles of a CTA count from 0. With a scheduler warp:
 //
 //   scheduler warp               load warp, scale warps     consumer warpgroup w
 //   put(t), publish(t)    ---->  wait(t)
@@ -19,8 +18,12 @@
 //   consumers       in get(t), a stage of t being full   release(w) of tile t
 //   scheduler warp  in get(t)                            take(w) of tile t
 //
+// Where the load warp is the finder, it publishes tile 0, too, no warpgroup releases tiles, and a
+// scale warp has read record t when it fills a stage of tile t or a later one.
+//
 // Every tile of the CTA passes through all warpgroups, also where a warpgroup has no part of it.
-// put(t + kNumTileRecords) overwrites record t; sm90_scheduler_warp.cuh shows that all readers
+// put(t + num_tile_records()) overwrites record t; sm90_scheduler_warp.cuh and
+// sm90_load_warp.cuh show that all readers
 // are done by then. Functions are warp-collective unless they say otherwise.
 #pragma once
 
@@ -40,25 +43,28 @@ class TileRing {
  public:
   using Storage = AsyncStorage<kConfig>;
   using Release = typename Storage::Release;
+  using Tiles = TileStorage<kConfig>;
 
-  __device__ __forceinline__ TileRing(uint8_t* smem, TileStorage& tiles)
+  __device__ __forceinline__ TileRing(uint8_t* smem, Tiles& tiles)
       : tiles_(tiles), address_(ptx::smem_address(smem)) {}
 
   // Initialises the barriers. One thread of the CTA calls it before start_together().
   __device__ __forceinline__ void init() const {
-    for (uint32_t i = 0; i < kNumTileRecords; ++i) {
+    for (uint32_t i = 0; i < kNumRecords; ++i) {
       ptx::mbarrier_init(published(tiles_, i), ptx::kArrivalsPerWarp);
     }
-    for (int i = 0; i < kConfig.num_consumers; ++i) {
-      ptx::mbarrier_init(released(i), 4 * ptx::kArrivalsPerWarp);
-      ptx::mbarrier_init(taken(i), ptx::kArrivalsPerWarp);
+    if constexpr (kConfig.has_scheduler_warp()) {
+      for (int i = 0; i < kConfig.num_consumers; ++i) {
+        ptx::mbarrier_init(released(i), 4 * ptx::kArrivalsPerWarp);
+        ptx::mbarrier_init(taken(i), ptx::kArrivalsPerWarp);
+      }
     }
   }
 
-  // The scheduler warp calls these five. It puts tile 0 before start_together(), publishes it
+  // The finder calls these five. A scheduler warp puts tile 0 before start_together(), publishes it
   // after.
   __device__ __forceinline__ void put(uint32_t tile_idx, const CtaTile& tile) const {
-    if (ptx::elect_one()) tiles_.records[tile_idx % kNumTileRecords] = tile;
+    if (ptx::elect_one()) tiles_.records[tile_idx % kNumRecords] = tile;
     __syncwarp();
   }
   __device__ __forceinline__ void publish(uint32_t tile_idx) const {
@@ -75,11 +81,11 @@ class TileRing {
     ptx::mbarrier_arrive_warp(taken(warpgroup));
   }
 
-  // The load warp and the scale warps wait until a tile is published. Tile 0 is in the ring since
-  // start_together().
+  // The load warp, the scale warps and the consumers of small blocks wait until a tile is published.
+  // A scheduler warp has put tile 0 into the ring before start_together().
   __device__ __forceinline__ CtaTile wait(uint32_t tile_idx) const {
-    if (tile_idx > 0) {
-      ptx::mbarrier_wait_warp(published(tiles_, tile_idx), tile_idx / kNumTileRecords % 2);
+    if (tile_idx > 0 || !kConfig.has_scheduler_warp()) {
+      ptx::mbarrier_wait_warp(published(tiles_, tile_idx), tile_idx / kNumRecords % 2);
     }
     return get(tile_idx);
   }
@@ -96,17 +102,18 @@ class TileRing {
 
   // Returns a tile to a role whose turn it is. The compiler knows that all lanes hold the same.
   __device__ __forceinline__ CtaTile get(uint32_t tile_idx) const {
-    const CtaTile& tile = tiles_.records[tile_idx % kNumTileRecords];
+    const CtaTile& tile = tiles_.records[tile_idx % kNumRecords];
     return {{ptx::uniform(tile.row_begin), ptx::uniform(tile.num_rows),
              ptx::uniform(tile.col_begin), ptx::uniform(tile.num_cols)},
             ptx::uniform(tile.group_idx),
             ptx::uniform(tile.group_row_begin),
-            static_cast<Multicast>(ptx::uniform(static_cast<int32_t>(tile.multicast)))};
+            static_cast<Multicast>(ptx::uniform(static_cast<int32_t>(tile.multicast))),
+            kConfig.is_small() && ptx::uniform(static_cast<int>(tile.is_last)) != 0};
   }
 
   // Returns the group of a tile alone, to a role whose turn it is. Any lane may call it by itself.
   __device__ __forceinline__ int32_t group_idx(uint32_t tile_idx) const {
-    return tiles_.records[tile_idx % kNumTileRecords].group_idx;
+    return tiles_.records[tile_idx % kNumRecords].group_idx;
   }
 
   // The address of the store boxes of a consumer warp, which change hands with the tile.
@@ -115,14 +122,15 @@ class TileRing {
   }
 
  private:
+  static constexpr uint32_t kNumRecords = kConfig.num_tile_records();
   static constexpr int kBoxesOffset = offsetof(Storage, store_boxes);
   static constexpr int kReleasesOffset = offsetof(Storage, releases);
   static constexpr int kReleaseBytes = sizeof(Release);
   static constexpr int kTakenOffset = offsetof(Release, taken);
 
-  __device__ __forceinline__ static uint32_t published(const TileStorage& tiles,
+  __device__ __forceinline__ static uint32_t published(const Tiles& tiles,
                                                        uint32_t tile_idx) {
-    return ptx::smem_address(&tiles.published[tile_idx % kNumTileRecords]);
+    return ptx::smem_address(&tiles.published[tile_idx % kNumRecords]);
   }
   __device__ __forceinline__ uint32_t released(int warpgroup) const {
     return address_ + kReleasesOffset + warpgroup * kReleaseBytes;
@@ -131,7 +139,7 @@ class TileRing {
     return released(warpgroup) + kTakenOffset;
   }
 
-  TileStorage& tiles_;
+  Tiles& tiles_;
   uint32_t address_;
 };
 

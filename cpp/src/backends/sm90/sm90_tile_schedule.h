@@ -11,7 +11,7 @@
 
 namespace ggfp8::sm90 {
 
-// Chunks that the scheduler warp prepares, one per lane.
+// Chunks that the finder prepares, one per lane.
 constexpr int kNumLaneChunks = 32;
 
 struct TileSchedule : GroupSchedule {

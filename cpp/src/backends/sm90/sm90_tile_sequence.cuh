@@ -61,12 +61,20 @@ class TileSequence {
                    pass_on(place.n_tile_idx) * tile_n() + half * num_cols, num_cols},
                   pass_on(group.group_idx),
                   pass_on(group.row_begin),
-                  Multicast::kNone});
+                  Multicast::kNone,
+                  kConfig.is_small() && is_last()});
   }
 
  private:
   using Groups = WarpSchedule<kConfig.max_kept_groups()>;
   static constexpr bool kHasHalves = kConfig.column_scales().has_halves;
+
+  // Whether no tile follows the current one.
+  __device__ __forceinline__ bool is_last() const {
+    ItemOfRound next = item_;
+    next.advance(num_clusters(), params_.place_step);
+    return next.idx >= wave_.num_items;
+  }
 
   __device__ __forceinline__ int32_t tile_n() const {
     return kConfig.open_width ? params_.tile_n : kConfig.cluster_n();
