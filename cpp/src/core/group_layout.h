@@ -151,8 +151,7 @@ GGFP8_HOST_DEVICE inline EntryWords entry_words(const GroupLayout& layout, int32
 }
 
 GGFP8_HOST_DEVICE inline int32_t clamped_entry(const GroupLayout& layout, const EntryWords& words) {
-  const auto low =
-      static_cast<int32_t>(min_of(words.low, static_cast<uint32_t>(layout.num_rows)));
+  const auto low = static_cast<int32_t>(min_of(words.low, static_cast<uint32_t>(layout.num_rows)));
   return words.high == 0 ? low : words.high < 0 ? 0 : layout.num_rows;
 }
 

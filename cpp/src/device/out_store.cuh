@@ -140,8 +140,8 @@ __device__ __forceinline__ void store_chunks(const OutRows& rows, int32_t row, i
 #pragma unroll
     for (int c = 0; c < kTogether; ++c) {
       if (has_columns && lane_row + c * 4 < rows.row_end) {
-        store_elements<kAligned>(out + c * 4 * rows.row_stride + first * kColumns,
-                                 chunks[c].vector, chunks[c].elements);
+        store_elements<kAligned>(out + c * 4 * rows.row_stride + first * kColumns, chunks[c].vector,
+                                 chunks[c].elements);
       }
     }
   }

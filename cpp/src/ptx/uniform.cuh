@@ -12,8 +12,8 @@ __device__ __forceinline__ Integer uniform(Integer value) {
   return __shfl_sync(0xFFFFFFFFu, value, 0);
 }
 
-// Returns the value, which the compiler has then computed before any asm volatile that follows, such
-// as a wait.
+// Returns the value, which the compiler has then computed before any asm volatile that follows,
+// such as a wait.
 template <class Integer>
 __device__ __forceinline__ Integer compute_now(Integer value) {
   asm volatile("" : "+r"(value));

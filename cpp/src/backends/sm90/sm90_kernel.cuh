@@ -1,10 +1,10 @@
 // The sm90 kernel: persistent CTAs, one per SM, of one to three consumer warpgroups and one
 // producer warpgroup. This file sets up and branches into the roles:
 //
-//   load warp        waits for an empty stage, starts the TMA loads of a and b; finds the tiles where
-//                    there is no scheduler warp
+//   load warp        waits for an empty stage, starts the TMA loads of a and b; without a scheduler
+//                    warp it finds the tiles, too
 //   scale warps      two warps; wait for an empty stage, store the scales that TMA does not load
-//   scheduler warp   of clusters: finds tiles ahead of time, starts the TMA stores of finished tiles
+//   scheduler warp   in clusters: finds tiles ahead of time, starts TMA stores of finished tiles
 //   consumers        wait for a full stage, multiply, release the stage, promote; finish a tile
 #pragma once
 
@@ -53,8 +53,7 @@ __global__ void __launch_bounds__(config_of(kIdx).num_threads(), 1)
   static_assert(kSmemBytes[kIdx] <= kMaxSmemBytes);
   extern __shared__ uint8_t unaligned_smem[];
   uint8_t* smem = unaligned_smem + (1024 - ptx::smem_address(unaligned_smem) % 1024) % 1024;
-  auto& tiles =
-      *reinterpret_cast<TileStorage<kConfig>*>(smem + sizeof(AsyncStorage<kConfig>));
+  auto& tiles = *reinterpret_cast<TileStorage<kConfig>*>(smem + sizeof(AsyncStorage<kConfig>));
   static_assert(sizeof(SharedStorage<kConfig>) == sizeof(AsyncStorage<kConfig>) + sizeof(tiles));
   const TileRing<kConfig> ring(smem, tiles);
   if (threadIdx.x >= kConfig.num_consumer_threads()) {

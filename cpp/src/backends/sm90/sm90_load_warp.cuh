@@ -173,10 +173,10 @@ __device__ __forceinline__ void load_found_tiles(const Params& params,
 
 // Finds tiles, publishes them in the tile ring, and loads them.
 //
-// Slots: record t is overwritten when record t + n is put into the ring of n slots. At that time all
-// loads of the tiles before are started. Tiles t + 2 to t + n - 1 have at least num_stages stages,
-// so consumers have emptied all stages of tiles t and t + 1. They are done with tile t, then. Each
-// scale warp has filled one of these stages, and has read record t before.
+// Slots: record t is overwritten when record t + n is put into the ring of n slots. At that time
+// all loads of the tiles before are started. Tiles t + 2 to t + n - 1 have at least num_stages
+// stages, so consumers have emptied all stages of tiles t and t + 1. They are done with tile t,
+// then. Each scale warp has filled one of these stages, and has read record t before.
 template <Config kConfig>
 __device__ __forceinline__ void find_and_load_tiles(const Params& params,
                                                     const TileRing<kConfig>& ring,

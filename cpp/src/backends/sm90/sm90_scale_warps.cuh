@@ -40,8 +40,8 @@ class ScaleLoader {
     }
     constexpr ColumnScales kLayout = kConfig.column_scales();
     // Lanes past the last slot load the last slot's scale: their own column may not fit 32 bits.
-    const auto fresh_lane = static_cast<int>(ptx::thread_idx() % 32);  // in no register between tiles
-    const int slot = min(fresh_lane, kLayout.num_slots() - 1);
+    const auto lane_now = static_cast<int>(ptx::thread_idx() % 32);  // no register between tiles
+    const int slot = min(lane_now, kLayout.num_slots() - 1);
     const int32_t col = min(tile.col_begin + kLayout.first_column(slot), params.n - 1);
     sfb_ = params.sfb + tile.group_idx * params.sfb_group_stride +
            (col >> params.log2_granularity_n) * params.sfb_n_stride +

@@ -13,7 +13,6 @@
 
 namespace ggfp8::sm90 {
 
-
 // No bytes at all for size 0.
 template <int kSize>
 struct Bytes {

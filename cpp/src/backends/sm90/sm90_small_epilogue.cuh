@@ -45,8 +45,8 @@ class SmallOut {
     const auto store_pairs = [&](const auto& store) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        Element* const out = static_cast<Element*>(params.out) + first_ +
-                             half * 8 * params.out_row_stride;
+        Element* const out =
+            static_cast<Element*>(params.out) + first_ + half * 8 * params.out_row_stride;
 #pragma unroll
         for (int block = 0; block < kConfig.block_n / 8; ++block) {
           const float* const values = main_acc + block * 4 + half * 2;

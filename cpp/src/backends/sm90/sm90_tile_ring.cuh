@@ -81,8 +81,8 @@ class TileRing {
     ptx::mbarrier_arrive_warp(taken(warpgroup));
   }
 
-  // The load warp, the scale warps and the consumers of small blocks wait until a tile is published.
-  // A scheduler warp has put tile 0 into the ring before start_together().
+  // The load warp, the scale warps and the consumers of small blocks wait until a tile is
+  // published. A scheduler warp has put tile 0 into the ring before start_together().
   __device__ __forceinline__ CtaTile wait(uint32_t tile_idx) const {
     if (tile_idx > 0 || !kConfig.has_scheduler_warp()) {
       ptx::mbarrier_wait_warp(published(tiles_, tile_idx), tile_idx / kNumRecords % 2);
@@ -128,8 +128,7 @@ class TileRing {
   static constexpr int kReleaseBytes = sizeof(Release);
   static constexpr int kTakenOffset = offsetof(Release, taken);
 
-  __device__ __forceinline__ static uint32_t published(const Tiles& tiles,
-                                                       uint32_t tile_idx) {
+  __device__ __forceinline__ static uint32_t published(const Tiles& tiles, uint32_t tile_idx) {
     return ptx::smem_address(&tiles.published[tile_idx % kNumRecords]);
   }
   __device__ __forceinline__ uint32_t released(int warpgroup) const {

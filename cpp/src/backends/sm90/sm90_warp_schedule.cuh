@@ -130,7 +130,8 @@ class WarpSchedule {
     keep_ascending(schedule, entries);
     count_tiles<kMaxNum>(schedule);
     add_up();
-    if (ascend) [[likely]] return;
+    if (ascend) [[likely]]
+      return;
     keep_any(schedule, entries);
     count_tiles<kMaxNum>(schedule);
     add_up();
@@ -277,7 +278,7 @@ class WarpSchedule {
     return {31 - __clz(static_cast<int>(started)), {group, begin, end, first_tile, num_tiles}};
   }
 
-  ChunkStart start_;  // of the lane's chunk; without the row where groups are kept
+  ChunkStart start_;   // of the lane's chunk; without the row where groups are kept
   int32_t num_tiles_;  // of the lane's chunk
   int32_t total_tiles_;
   bool is_ascending_ = false;  // of groups that are not kept: bounds ascend
