@@ -169,8 +169,8 @@ def sample_paragraph(sample):
     means = means.replace(",", " tiles,", 1)
     slower = sum(value < 1 for value in everything)
     return paragraph(
-        f"**Where it is slower:** calls of few tiles. In {len(everything)} random problems on one "
-        "H200 the better of DeepGEMM and torch takes "
+        "**Where it is slower:** some small calls, and decode beside Humming. In "
+        f"{len(everything)} random problems on one H200 the better of DeepGEMM and torch takes "
         f"{geometric_mean(everything):.2f} times our time on geometric mean: {means}. A peer is "
         f"faster in {slower} of the {len(everything)}, at worst by a factor of "
         f"{1 / min(everything):.1f} ([the sample](docs/performance.md#a-random-sample))."

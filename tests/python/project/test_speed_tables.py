@@ -110,9 +110,10 @@ def test_a_sample_replaces_the_sentences_about_it(copy):
     start = readme.index("**Where it is slower:**")
     sentence = " ".join(readme[start : readme.index("<!--", start)].split())
     assert sentence.startswith(
-        "**Where it is slower:** calls of few tiles. In 3 random problems on one H200 the better "
-        "of DeepGEMM and torch takes 0.84 times our time on geometric mean: 0.71 with fewer than "
-        "132 tiles, 1.20 with more. A peer is faster in 1 of the 3, at worst by a factor of 2.0 ("
+        "**Where it is slower:** some small calls, and decode beside Humming. In 3 random problems "
+        "on one H200 the better of DeepGEMM and torch takes 0.84 times our time on geometric mean: "
+        "0.71 with fewer than 132 tiles, 1.20 with more. A peer is faster in 1 of the 3, at worst "
+        "by a factor of 2.0 ("
     )
     assert "| fewer than 132 | 2 | 0.71 | 1 |\n| more | 1 | 1.20 | 0 |\n| all | 3 |" in performance
     assert "| 3 uniform, 7 rows, n 128, k 128 | 4.0 us | 2.0 us |" in performance
