@@ -256,7 +256,7 @@ class WarpSchedule {
     for (int32_t group = groups.first; group < groups.last; ++group) {
       const int32_t end = group_value(layout, group + 1);
       *ascend = *ascend && bound <= end;
-      num_tiles += num_tiles_of_rows(schedule, end - bound);
+      num_tiles += num_tiles_of_rows(schedule, max_of(end - bound, 0));
       bound = end;
     }
     return num_tiles;
