@@ -53,7 +53,7 @@ struct AsyncStorage {
   Release releases[kConfig.num_consumers];
 };
 
-// The memory of the warp that finds tiles, which other warps read.
+// The memory of the finder, which other warps read.
 template <Config kConfig>
 struct TileStorage {
   CtaTile records[kConfig.num_tile_records()];

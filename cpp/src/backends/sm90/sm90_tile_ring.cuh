@@ -18,13 +18,12 @@
 //   consumers       in get(t), a stage of t being full   release(w) of tile t
 //   scheduler warp  in get(t)                            take(w) of tile t
 //
-// Where the load warp is the finder, it publishes tile 0, too, no warpgroup releases tiles, and a
-// scale warp has read record t when it fills a stage of tile t or a later one.
+// The load warp publishes tile 0, too, if it is the finder. No warpgroup releases tiles then, and a
+// scale warp has read record t before it fills a stage of tile t or of a later tile.
 //
 // Every tile of the CTA passes through all warpgroups, also where a warpgroup has no part of it.
-// put(t + num_tile_records()) overwrites record t; sm90_scheduler_warp.cuh and
-// sm90_load_warp.cuh show that all readers
-// are done by then. Functions are warp-collective unless they say otherwise.
+// put(t + num_tile_records()) overwrites record t; sm90_scheduler_warp.cuh and sm90_load_warp.cuh
+// show that all readers are done by then. Functions are warp-collective unless they say otherwise.
 #pragma once
 
 #include <cstdint>
