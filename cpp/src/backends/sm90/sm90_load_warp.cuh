@@ -142,19 +142,17 @@ __device__ __forceinline__ void load_tile(const Params& params, const CtaTile& t
   constexpr Multicast kSideBySide = kConfig.cluster_size > 1 ? Multicast::kA : Multicast::kNone;
   if constexpr (kConfig.is_small()) {
     load_deep_stages(params, tile, pipeline, is_leader);
-  } else if constexpr (kConfig.multicast == Multicast::kB) {
-    if (tile.multicast == Multicast::kB) {
-      load_k_blocks<Multicast::kB>(params, tile, pipeline, is_leader);
-    } else {
-      load_k_blocks<kSideBySide>(params, tile, pipeline, is_leader);
-    }
-  } else if constexpr (kConfig.whole_a_box) {
-    if (tile.num_rows > kConfig.block_m - kConfig.a_box_rows) {
-      load_k_blocks<kSideBySide, true>(params, tile, pipeline, is_leader);
-    } else {
-      load_k_blocks<kSideBySide>(params, tile, pipeline, is_leader);
-    }
   } else {
+    if constexpr (kConfig.multicast == Multicast::kB) {
+      if (tile.multicast == Multicast::kB) {
+        return load_k_blocks<Multicast::kB>(params, tile, pipeline, is_leader);
+      }
+    }
+    if constexpr (kConfig.whole_a_box) {
+      if (tile.num_rows > kConfig.block_m - kConfig.a_box_rows) {
+        return load_k_blocks<kSideBySide, true>(params, tile, pipeline, is_leader);
+      }
+    }
     load_k_blocks<kSideBySide>(params, tile, pipeline, is_leader);
   }
 }
