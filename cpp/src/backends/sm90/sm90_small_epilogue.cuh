@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "backends/sm90/sm90_consumer.cuh"
+#include "device/out_store.cuh"
 #include "ptx/out_convert.cuh"
 
 namespace ggfp8::sm90 {
@@ -41,8 +43,7 @@ class SmallOut {
                                            const Params& params) const {
     using Traits = ptx::OutTraits<kDtype>;
     using Element = typename Traits::Element;
-    using Pair = typename Traits::Pair;
-    const auto store_pairs = [&](const auto& store) {
+    const auto store_pairs = [&](auto aligned) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         Element* const out =
@@ -51,18 +52,17 @@ class SmallOut {
         for (int block = 0; block < kConfig.block_n / 8; ++block) {
           const float* const values = main_acc + block * 4 + half * 2;
           if (half * 8 < num_rows_ && block * 8 < num_cols_) {
-            store(out + block * 8, Traits::pair(values[0], values[1]));
+            const typename Traits::Pair pair = Traits::pair(values[0], values[1]);
+            const Element elements[] = {pair.x, pair.y};
+            device::store_elements<aligned.value>(out + block * 8, pair, elements);
           }
         }
       }
     };
     if (params.out_aligned) {
-      store_pairs([](Element* to, const Pair& pair) { *reinterpret_cast<Pair*>(to) = pair; });
+      store_pairs(std::true_type());
     } else {
-      store_pairs([](Element* to, const Pair& pair) {
-        to[0] = pair.x;
-        to[1] = pair.y;
-      });
+      store_pairs(std::false_type());
     }
   }
 
